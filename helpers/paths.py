@@ -1,0 +1,80 @@
+"""Where things lie. Nothing here creates a folder; writers do (``files.atomic_file``)."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+EMBEDDED = ROOT / "data" / "embedded"
+
+
+def data_dir() -> Path:
+    """Folder of everything downloaded or produced: ``QUANTLAB_DATA``, or ``data/`` in the project."""
+    return Path(os.environ.get("QUANTLAB_DATA") or ROOT / "data").resolve()
+
+
+def datasets_dir() -> Path:
+    return data_dir() / "datasets"
+
+
+def models_dir() -> Path:
+    return data_dir() / "models"
+
+
+def runs_dir() -> Path:
+    return data_dir() / "runs"
+
+
+def display(path: Path) -> str:
+    """``path`` relative to the current folder or the project where that is shorter."""
+    for base in (Path.cwd(), ROOT):
+        if path.is_relative_to(base):
+            return str(path.relative_to(base))
+    return str(path)
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run; ``data/runs/<name>/``."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return runs_dir() / self.name
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    def stage_record(self, stage: str) -> Path:
+        return self.folder / "stages" / f"{stage}.json"
+
+    def executed_notebook(self, stage: str) -> Path:
+        return self.folder / "notebooks" / f"{stage}.ipynb"
+
+    def variant_file(self, model: str, variant: str) -> Path:
+        return self.folder / "variants" / model / f"{variant}.tflite"
+
+    def variant_record(self, model: str, variant: str) -> Path:
+        return self.folder / "variants" / model / f"{variant}.json"
+
+    def detections_dir(self, model: str, variant: str) -> Path:
+        return self.folder / "detections" / model / variant
+
+    def score_record(self, model: str, variant: str) -> Path:
+        return self.folder / "scores" / model / f"{variant}.json"
+
+    def evidence_file(self, model: str, variant: str) -> Path:
+        return self.folder / "scores" / model / f"{variant}.npz"
+
+    def measurement_record(self, model: str, quantity: str) -> Path:
+        return self.folder / "measurements" / model / f"{quantity}.json"
+
+    def results(self, suffix: str) -> Path:
+        return self.folder / f"results.{suffix}"

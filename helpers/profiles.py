@@ -1,0 +1,56 @@
+"""Named sizes of experiment. Adding one is one entry here."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from helpers.errors import unknown_name
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One size of experiment.
+
+    Attributes:
+        id: name on the command line and of the run's folder.
+        meaning: one sentence for ``--help`` and the report.
+        images: evaluation images.
+        calibration_images: images that set the activation ranges of calibrated variants.
+        resamples: bootstrap resamples.
+        latency_rounds: rounds in which every variant is timed once, in random order.
+        latency_repeats: timed inferences per variant and round, after the warm-ups.
+        energy_rounds: rounds of energy windows.
+        energy_window_s: shortest length of one energy window, in seconds.
+        subset_images: images on which FiftyOne's own mAP is compared with pycocotools.
+        seed: seed of every random choice.
+    """
+
+    id: str
+    meaning: str
+    images: int
+    calibration_images: int
+    resamples: int
+    latency_rounds: int
+    latency_repeats: int
+    energy_rounds: int
+    energy_window_s: float
+    subset_images: int
+    seed: int = 20
+
+
+_ENTRIES = (
+    Profile("smoke", "A check that everything runs: tiny, its numbers mean little.",
+            40, 16, 200, 6, 4, 2, 0.2, 8),
+    Profile("quick", "The default: minutes, intervals that support a first conclusion.",
+            500, 100, 1000, 30, 15, 6, 1.0, 20),
+    Profile("full", "For a written report: four times the images, longer measurement.",
+            2000, 200, 2000, 100, 25, 15, 2.0, 20),
+)  # fmt: skip
+
+PROFILES = MappingProxyType({profile.id: profile for profile in _ENTRIES})
+
+
+def get_profile(profile_id: str) -> Profile:
+    try:
+        return PROFILES[profile_id]
+    except KeyError:
+        raise unknown_name("profile", profile_id, PROFILES) from None

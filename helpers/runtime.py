@@ -1,0 +1,62 @@
+"""LiteRT: the one place that runs a ``.tflite`` file."""
+
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from helpers.errors import LabError
+
+
+class Core:
+    """One variant's core, loaded: normalized image in, raw heads out.
+
+    Not thread-safe: one ``Core`` per thread. ``invoke`` releases the GIL.
+
+    Args:
+        path: a ``.tflite`` file with one image input.
+        threads: threads of the runtime's kernels (XNNPACK).
+    """
+
+    def __init__(self, path: Path, threads: int = 1):
+        if not path.is_file():
+            raise LabError(f"{path} does not exist.", "the file of a variant", "run 02_quantize.ipynb.")
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise LabError(
+                f"{path} cannot be loaded by LiteRT: {error}",
+                "a whole .tflite file",
+                "delete the file and run 02_quantize.ipynb again.",
+            ) from error
+        self.path = path
+        self._input = self._interpreter.get_input_details()[0]
+        outputs = self._interpreter.get_output_details()
+        self._outputs = sorted(outputs, key=lambda detail: detail["name"])
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """``(1, H, W, 3)``."""
+        return tuple(int(n) for n in self._input["shape"])
+
+    @property
+    def input_dtype(self) -> np.dtype:
+        return np.dtype(self._input["dtype"])
+
+    def set_input(self, image: np.ndarray) -> None:
+        """``image``: array of ``input_shape`` and ``input_dtype``."""
+        self._interpreter.set_tensor(self._input["index"], image)
+
+    def invoke(self) -> None:
+        """Inference alone: what latency and energy are measured on."""
+        self._interpreter.invoke()
+
+    def outputs(self) -> list[np.ndarray]:
+        """Copies of the output tensors, ordered by name."""
+        return [self._interpreter.get_tensor(detail["index"]) for detail in self._outputs]
+
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        self.set_input(image)
+        self.invoke()
+        return self.outputs()
