@@ -1,0 +1,1 @@
+"""Measuring variants: latency, memory, energy; raw samples first, summaries from them."""

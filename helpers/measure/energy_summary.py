@@ -1,0 +1,184 @@
+"""Summaries of raw energy windows, computed on load: gross and net energy per image, and ratios.
+
+An interval covers two things: how much rounds differ (resampled, as in ``summary``) and the meter's own
+    bounds.
+Its low end comes from resampling the lowest energies that the meter allows, its high end from the highest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from helpers.intervals import Interval, percentile_interval
+from helpers.measure.summary import RESAMPLES, resampled_rounds, why_missing
+from helpers.meters.base import Absent, Quantity, Reading
+from helpers.variants import BASELINE
+
+BOUNDS = ("value", "low", "high")
+NO_IDLE = "this meter does not see an idle machine, so nothing can be subtracted"
+SHARED_RANGE = (
+    "The meter's range is one unknown factor, taken to be the same for all variants on this processor: it
+    cancels" " in the ratio, whose interval is that of CPU time alone."
+)
+OWN_RANGE = "The meter's error is taken to differ from window to window, and is part of the ratio's interval."
+
+
+@dataclass(frozen=True)
+class EnergySummary:
+    """Energy of one variant.
+
+    Attributes:
+        grade: of the meter; two grades never share an axis.
+        rounds, inferences: windows, and invocations in all of them.
+        gross_j, net_j: J per image, as metered, and with idle power x time subtracted.
+        power_w: mean gross power in the windows.
+        ratio: gross energy per image over the baseline's, over the same rounds.
+        net_ratio: the same of net energy.
+        ratio_note: one sentence on what the ratio's interval covers.
+    """
+
+    variant: str
+    grade: str
+    rounds: int
+    inferences: int
+    gross_j: Interval
+    net_j: Interval | Absent
+    power_w: Interval
+    ratio: Interval | Absent
+    net_ratio: Interval | Absent
+    ratio_note: str
+
+
+@dataclass(frozen=True)
+class Windows:
+    """One variant's finished windows: round number -> ``[3]`` (value, low, high).
+
+    Attributes:
+        gross_j, net_j: J per image; ``net_j`` is empty where idle power is unknown.
+        power_w: gross power.
+        inferences: invocations in all windows.
+        absent: why windows have no energy; empty if all do.
+    """
+
+    gross_j: Mapping[int, np.ndarray]
+    net_j: Mapping[int, np.ndarray]
+    power_w: Mapping[int, np.ndarray]
+    inferences: int
+    absent: str
+
+
+def bounds(quantity: Interval) -> np.ndarray:
+    return np.array([getattr(quantity, bound) for bound in BOUNDS])
+
+
+def power_of(content: Mapping[str, Any] | None) -> Quantity:
+    """Mean power in W of one stored reading."""
+    if content is None:
+        return Absent("the measurement was stopped before this window")
+    reading = Reading.from_json(content)
+    energy_j = reading.total_j
+    return energy_j if isinstance(energy_j, Absent) else energy_j.scaled(1 / reading.duration_s)
+
+
+def idle_power_w(raw: Mapping[str, Any], number: int) -> np.ndarray | None:
+    """Idle power around a round: mean of the windows before and after it, ``[3]``; None if neither has any."""
+    rounds = raw["rounds"]
+    last = number + 1 == len(rounds)
+    after = raw.get("idle_after") if last else rounds[number + 1]["idle_before"]
+    powers = [power_of(rounds[number]["idle_before"]), power_of(after)]
+    seen = [bounds(power) for power in powers if isinstance(power, Interval)]
+    return np.mean(seen, axis=0) if seen else None
+
+
+def net_of(gross_j: np.ndarray, idle_w: np.ndarray, duration_s: float) -> np.ndarray:
+    """Gross minus idle, ``[3]``; the low end takes the highest idle power, the high end the lowest."""
+    return gross_j - idle_w[[0, 2, 1]] * duration_s
+
+
+def collect(raw: Mapping[str, Any], variant: str) -> Windows:
+    gross_j, net_j, power_w, inferences, absent = {}, {}, {}, 0, ""
+    for number, entry in enumerate(raw["rounds"]):
+        if (window := entry["windows"].get(variant)) is None:
+            continue
+        total, duration_s, count = Reading.from_json(window).total_j, window["duration_s"],
+        window["inferences"] if isinstance(total, Absent):
+            absent = total.reason
+            continue
+        gross_j[number], power_w[number] = bounds(total) / count, bounds(total) / duration_s
+        idle_w = idle_power_w(raw, number) if raw["meter"]["sees_idle"] else None
+        if idle_w is not None:
+            net_j[number] = net_of(bounds(total), idle_w, duration_s) / count
+        inferences += count
+    return Windows(gross_j, net_j, power_w, inferences, absent)
+
+
+def spread(means: np.ndarray, resampled: np.ndarray) -> Interval:
+    """Interval of ``means`` ``[3]`` from their resampled values ``[B, 3]``: spread and meter bounds together."""
+    low = percentile_interval(means[1], resampled[:, 1]).low
+    high = percentile_interval(means[2], resampled[:, 2]).high
+    return Interval(float(means[0]), float(low), float(high))
+
+
+def mean_energy(per_round: Mapping[int, np.ndarray], resamples: int, seed: int) -> Interval:
+    """Mean over rounds, with an interval that covers the spread of rounds and the meter's own bounds."""
+    values = np.stack(list(per_round.values()))
+    drawn = values[resampled_rounds(len(values), resamples, seed)]
+    return spread(values.mean(axis=0), drawn.mean(axis=1))
+
+
+def energy_ratio(
+    own: Mapping[int, np.ndarray], base: Mapping[int, np.ndarray], shared_range: bool, resamples: int, seed:
+        int
+) -> Interval | Absent:
+    """Mean energy over the baseline's, over the same resampled rounds of both."""
+    shared = sorted(own.keys() & base.keys())
+    if not shared:
+        return Absent(f"no round has the energy of both the variant and {BASELINE}")
+    pairs = [np.stack([side[number] for number in shared]) for side in (own, base)]
+    drawn = resampled_rounds(len(shared), resamples, seed)
+    means = [divided(*(side.mean(axis=0)[None] for side in pairs), shared_range)[0]]
+    return spread(means[0], divided(*(side[drawn].mean(axis=1) for side in pairs), shared_range))
+
+
+def divided(own: np.ndarray, base: np.ndarray, shared_range: bool) -> np.ndarray:
+    """Ratio ``[B, 3]`` of (value, low, high) pairs; a shared factor cancels, separate errors add."""
+    if shared_range:
+        return np.repeat(own[:, :1] / base[:, :1], len(BOUNDS), axis=1)
+    return np.stack([own[:, 0] / base[:, 0], own[:, 1] / base[:, 2], own[:, 2] / base[:, 1]], axis=1)
+
+
+def summarize_energy(
+    raw: Mapping[str, Any], resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, EnergySummary | Absent]:
+    """Variant -> summary, or why there is none; ``raw`` as ``energy.measure_energy`` returns it."""
+    windows = {variant: collect(raw, variant) for variant in raw["settings"]["variants"]}
+    return {variant: energy_summary(raw, variant, windows, resamples, seed) for variant in windows}
+
+
+def energy_summary(
+    raw: Mapping[str, Any], variant: str, windows: Mapping[str, Windows], resamples: int, seed: int
+) -> EnergySummary | Absent:
+    own, base = windows[variant], windows.get(BASELINE)
+    if variant in raw["failures"] or not own.gross_j:
+        return Absent(own.absent) if own.absent else why_missing(raw, variant)
+    shared_range = raw["meter"]["shared_range"]
+
+    def ratio(quantity: str) -> Interval | Absent:
+        if base is None or BASELINE in raw["failures"]:
+            return Absent(f"{BASELINE} was not measured")
+        return energy_ratio(getattr(own, quantity), getattr(base, quantity), shared_range, resamples, seed)
+
+    return EnergySummary(
+        variant,
+        grade=raw["meter"]["grade"],
+        rounds=len(own.gross_j),
+        inferences=own.inferences,
+        gross_j=mean_energy(own.gross_j, resamples, seed),
+        net_j=mean_energy(own.net_j, resamples, seed) if own.net_j else Absent(NO_IDLE),
+        power_w=mean_energy(own.power_w, resamples, seed),
+        ratio=ratio("gross_j"),
+        net_ratio=ratio("net_j") if own.net_j else Absent(NO_IDLE),
+        ratio_note=SHARED_RANGE if shared_range else OWN_RANGE,
+    )

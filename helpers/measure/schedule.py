@@ -1,0 +1,20 @@
+"""In which order variants are measured: every round has each once, in a random order of its own.
+
+Interleaving lets slow drift (heat, other load) fall on all variants alike; the random order keeps one variant
+from always following the same other one.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def round_order(variants: Sequence[str], number: int, seed: int) -> list[str]:
+    """Order of round ``number``, by the seed and the number alone, so that more rounds can follow later."""
+    generator = np.random.default_rng([seed, number])
+    return [variants[place] for place in generator.permutation(len(variants))]
+
+
+def interleaved(variants: Sequence[str], rounds: int, seed: int) -> list[list[str]]:
+    """``rounds`` random orders of ``variants``; the control is a variant like any other."""
+    return [round_order(variants, number, seed) for number in range(rounds)]

@@ -1,0 +1,1 @@
+"""Energy meters, one file each, behind one interface (``base.Meter``)."""

@@ -1,0 +1,124 @@
+"""What every energy meter offers: open a window, close it, get a reading."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from helpers.intervals import Interval
+
+Grade = Literal["A", "B", "C", "D"]
+
+GRADES: Mapping[str, str] = MappingProxyType(
+    {"A": "hardware counter", "B": "accelerator counter", "C": "estimate", "D": "absent"}
+)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A quantity that there is no value for, and why. Unavailable is not zero."""
+
+    reason: str
+
+
+Quantity = Interval | Absent
+
+
+def bounded(value: float, low: float, high: float) -> Interval:
+    """A value with the meter's own hard bounds (level 1), in J."""
+    return Interval(value, low, high, level=1.0)
+
+
+def summed(parts: list[Quantity]) -> Quantity:
+    """Sum of values, bounds added; absent if any part is: a sum without a part is not a total."""
+    missing = [part for part in parts if isinstance(part, Absent)]
+    if missing or not parts:
+        return missing[0] if missing else Absent("the meter has no domain")
+    return bounded(*(sum(getattr(part, bound) for part in parts) for bound in ("value", "low", "high")))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a meter saw in one window.
+
+    Attributes:
+        duration_s: length of the window in seconds.
+        energy_j: domain ("package-0", "dram-0", "cpu") -> energy in J within the meter's own bounds, or
+            absent.
+    """
+
+    duration_s: float
+    energy_j: Mapping[str, Quantity]
+
+    @property
+    def total_j(self) -> Quantity:
+        return summed(list(self.energy_j.values()))
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"duration_s": .., "energy_j": {domain: {"value", "low", "high"} or {"absent": reason}}}``."""
+        energy_j = {domain: quantity_to_json(quantity) for domain, quantity in self.energy_j.items()}
+        return {"duration_s": self.duration_s, "energy_j": energy_j}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Reading":
+        energy_j = {domain: quantity_from_json(entry) for domain, entry in content["energy_j"].items()}
+        return cls(content["duration_s"], energy_j)
+
+
+def quantity_to_json(quantity: Quantity) -> dict[str, Any]:
+    if isinstance(quantity, Absent):
+        return {"absent": quantity.reason}
+    return {"value": quantity.value, "low": quantity.low, "high": quantity.high}
+
+
+def quantity_from_json(content: Mapping[str, Any]) -> Quantity:
+    if "absent" in content:
+        return Absent(content["absent"])
+    return bounded(content["value"], content["low"], content["high"])
+
+
+class Window(Protocol):
+    """A measurement in progress."""
+
+    def close(self) -> Reading: ...
+
+
+class Meter(Protocol):
+    """One way of measuring energy.
+
+    Attributes:
+        name: how tables call it.
+        grade: A hardware counter, B accelerator counter, C estimate, D absent.
+        domains: the parts of the machine whose energy a reading holds.
+        resolution_s: time between updates of what it reads; windows should be at least 100 times as long.
+        sees_idle: whether it sees the power of an idle machine, so that net energy can be computed.
+        shared_range: whether its bounds come from one unknown factor that is the same in every window
+            (and so cancels in a ratio of two windows), not from an error of each window.
+    """
+
+    name: str
+    grade: Grade
+    domains: tuple[str, ...]
+    resolution_s: float
+    sees_idle: bool
+    shared_range: bool
+
+    def describe(self) -> str:
+        """What was measured and how, in words for the report."""
+        ...
+
+    def open(self) -> Window: ...
+
+
+def meter_facts(meter: Meter) -> dict[str, Any]:
+    """What a record keeps of a meter; JSON-serializable."""
+    return {
+        "name": meter.name,
+        "grade": meter.grade,
+        "grade_meaning": GRADES[meter.grade],
+        "domains": list(meter.domains),
+        "resolution_s": meter.resolution_s,
+        "sees_idle": meter.sees_idle,
+        "shared_range": meter.shared_range,
+        "description": meter.describe(),
+    }

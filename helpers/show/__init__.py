@@ -1,0 +1,1 @@
+"""Presentation: figures, tables and the report. Everything here reads results; nothing here computes them."""

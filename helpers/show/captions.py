@@ -1,0 +1,84 @@
+"""Captions: what a figure shows, from how much, with which interval, where and in which run."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from helpers.show.style import FAINT, LabFigure
+
+CAPTION_PT = 8
+# Mean width of a character of DejaVu Sans, as a share of its size.
+_CHARACTER_WIDTH = 0.51
+
+
+class Context(TypedDict, total=False):
+    """What captions and the report say about where the numbers come from. Every key may be absent."""
+
+    run: str
+    profile: str
+    images: int
+    rounds: int
+    resamples: int
+    level: float
+    host: str
+    threads: int
+    commit: str
+    created_utc: str
+    meter: str
+    meter_sentence: str
+    seed: int
+
+
+def known(context: Mapping[str, Any], key: str) -> str:
+    value = context.get(key)
+    return "unknown" if value in (None, "") else str(value)
+
+
+def level_text(context: Mapping[str, Any]) -> str:
+    return f"{100 * float(context.get('level', 0.95)):g} %"
+
+
+def accuracy_interval(context: Mapping[str, Any]) -> str:
+    return (
+        f"n = {known(context, 'images')} images. Bars: {level_text(context)} percentile bootstrap over "
+        f"images, {known(context, 'resamples')} resamples"
+    )
+
+
+def paired_interval(context: Mapping[str, Any]) -> str:
+    return (
+        f"n = {known(context, 'images')} images. Bars: {level_text(context)} paired bootstrap over images, "
+        f"{known(context, 'resamples')} resamples, the same for every variant"
+    )
+
+
+def threads_text(context: Mapping[str, Any]) -> str:
+    threads = known(context, "threads")
+    return f"{threads} thread{'' if threads == '1' else 's'}"
+
+
+def rounds_interval(context: Mapping[str, Any]) -> str:
+    return (
+        f"{known(context, 'rounds')} interleaved rounds, {threads_text(context)}. "
+        f"Bars: {level_text(context)} percentile bootstrap over rounds"
+    )
+
+
+def origin_text(context: Mapping[str, Any]) -> str:
+    commit = known(context, "commit")[:10]
+    return f"Run {known(context, 'run')}, commit {commit}. Host: {known(context, 'host')}."
+
+
+def add_caption(figure: LabFigure, text: str, context: Mapping[str, Any]) -> LabFigure:
+    """Put the caption, wrapped to the figure's width, below it; keep it whole in ``figure.caption``."""
+    figure.caption = f"{text} {origin_text(context)}"
+    width = int(0.97 * figure.get_figwidth() * 72 / (CAPTION_PT * _CHARACTER_WIDTH))
+    lines = textwrap.fill(figure.caption, width)
+    figure.supxlabel(lines, x=0.012, ha="left", fontsize=CAPTION_PT, color=FAINT, linespacing=1.25)
+    return figure
+
+
+def caption_height_in(text_length: int, width_in: float) -> float:
+    """Height to reserve for a caption of about ``text_length`` characters."""
+    per_line = width_in * 72 / (CAPTION_PT * _CHARACTER_WIDTH)
+    return (1 + text_length // per_line) * CAPTION_PT * 1.25 / 72 + 0.1

@@ -1,0 +1,247 @@
+"""Figures with one variant per row: size, ratios, energy, memory, accuracy by size and differences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from helpers.show.captions import (
+    accuracy_interval,
+    add_caption,
+    caption_height_in,
+    level_text,
+    paired_interval,
+    rounds_interval,
+)
+from helpers.show.noise import noise_floor
+from helpers.show.rows import (
+    Quantity,
+    by_model,
+    draw_bars,
+    draw_rows,
+    number,
+    padded,
+    panel_heights_in,
+    records_of,
+    reference_line,
+    rows_height_in,
+    span_of,
+)
+from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
+from helpers.units import format_bytes
+from helpers.variants import BASELINE, CONTROL
+
+SIZE = Quantity("size_bytes", "", "", "File size (MB)", 1e-6, 2)
+MEMORY = Quantity("peak_rss_bytes", "", "", "Peak memory above the bare runtime (MB)", 1e-6)
+LATENCY_RATIO = Quantity(
+    "latency_ratio",
+    "latency_ratio_low",
+    "latency_ratio_high",
+    "← faster    Latency / float32    slower →",
+    digits=3,
+)
+AP_DIFFERENCE = Quantity(
+    "ap_diff",
+    "ap_diff_low",
+    "ap_diff_high",
+    "← worse    AP difference to float32 (points)    better →",
+    100,
+    2,
+    signed=True,
+)
+REFERENCE = {BASELINE: "reference"}
+SAME_FILE = {**REFERENCE, CONTROL: "0, the same file"}
+AREAS = {"small": "small\n(< 32² px)", "medium": "medium\n(32² to 96² px)", "large": "large\n(> 96² px)"}
+GRADES = {
+    "A": "hardware counter of the CPU",
+    "B": "counter of the accelerator",
+    "C": "estimate, not a measurement",
+    "D": "no energy figure",
+}
+
+
+def model_panels(frames: Sequence[pd.DataFrame], caption_length: int) -> tuple[LabFigure, list[Axes]]:
+    """A figure with one panel of rows per frame, one above the other."""
+    heights = panel_heights_in(frames)
+    figure = new_figure(sum(heights) + caption_height_in(caption_length, WIDTH_IN))
+    axes = figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)
+    return figure, list(axes[:, 0])
+
+
+def title_models(axes: Sequence[Axes], models: Sequence[str]) -> None:
+    for panel, model in zip(axes, models, strict=True):
+        panel.set_title(model, fontsize=10)
+
+
+def ratio_texts(frame: pd.DataFrame, column: str) -> dict[str, str]:
+    """``0.90 MB (0.31x)`` for each variant; the ratio is to the baseline of the same frame."""
+    records = records_of(frame)
+    base = next((number(r, column) for r in records if r["variant"] == BASELINE), float("nan"))
+    texts = {}
+    for row in records:
+        value = number(row, column)
+        ratio = f"  ({value / base:.2f}×)" if base == base and row["variant"] != BASELINE else ""
+        texts[str(row["variant"])] = format_bytes(value) + ratio
+    return texts
+
+
+def bar_figure(results: pd.DataFrame, context: Mapping[str, Any], quantity: Quantity, text: str) -> LabFigure:
+    models, frames = zip(*by_model(results), strict=True)
+    figure, axes = model_panels(frames, len(text) + 120)
+    for panel, frame in zip(axes, frames, strict=True):
+        draw_bars(panel, frame, quantity, ratio_texts(frame, quantity.column))
+    title_models(axes, models)
+    return add_caption(figure, text, context)
+
+
+@styled
+def size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """File size of each variant, and its ratio to float32."""
+    text = "Size of the .tflite file; exact, so without interval. In brackets: ratio to float32."
+    return bar_figure(results, context, SIZE, text)
+
+
+@styled
+def memory(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """Peak resident memory of each variant above the bare runtime."""
+    text = (
+        "Peak resident memory of a fresh process per variant, less that of one which only loads the runtime. "
+        "One reading each, without interval. In brackets: ratio to float32."
+    )
+    return bar_figure(results, context, MEMORY, text)
+
+
+@styled
+def latency_ratio(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """Latency of each variant relative to float32, over the noise floor that the control shows."""
+    text = (
+        f"Ratio of median latency to float32. {rounds_interval(context)}. Grey band: noise floor, as far from "
+        "1 as the interval of the control (float32 timed twice) reaches."
+    )
+    models, frames = zip(*by_model(results), strict=True)
+    figure, axes = model_panels(frames, len(text) + 120)
+    for panel, frame in zip(axes, frames, strict=True):
+        draw_latency_ratio(panel, frame)
+    title_models(axes, models)
+    return add_caption(figure, text, context)
+
+
+def draw_latency_ratio(axes: Axes, frame: pd.DataFrame) -> None:
+    drawn, floor = draw_rows(axes, frame, LATENCY_RATIO, notes=REFERENCE), noise_floor(frame, "latency")
+    reference_line(axes, 1)
+    also = [1.0]
+    if floor:
+        axes.axvspan(floor.low, floor.high, color=SHADE, zorder=0, gid="noise-floor")
+        also += [floor.low, floor.high]
+    axes.set_xlim(*padded(*span_of(drawn, also)))
+
+
+@styled
+def ap_difference(results: pd.DataFrame, context: Mapping[str, Any], margin: float = 0.01) -> LabFigure:
+    """AP of each variant less that of float32.
+
+    Args:
+        margin: half-width of the shaded band around zero, as a fraction (0.01 = 1 AP point).
+    """
+    text = (
+        f"Difference of COCO AP to float32. {paired_interval(context)}. Grey band: ±{100 * margin:g} point, "
+        "an aid to the eye, not a test. The control is the float32 file: zero by construction."
+    )
+    models, frames = zip(*by_model(results), strict=True)
+    figure, axes = model_panels(frames, len(text) + 120)
+    for panel, frame in zip(axes, frames, strict=True):
+        drawn, band = draw_rows(panel, frame, AP_DIFFERENCE, notes=SAME_FILE), 100 * margin
+        panel.axvspan(-band, band, color=SHADE, zorder=0, gid="margin")
+        reference_line(panel, 0)
+        panel.set_xlim(*padded(*span_of(drawn, [-band, band])))
+    title_models(axes, models)
+    return add_caption(figure, text, context)
+
+
+@styled
+def ap_by_size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """AP for small, medium and large objects, side by side."""
+    text = (
+        f"COCO AP in points (AP × 100) by object area. {accuracy_interval(context)}. "
+        "The axes of a row have one length, not one origin: equal distances are equal differences."
+    )
+    models, frames = zip(*by_model(results), strict=True)
+    heights = [rows_height_in(frame) + 0.95 for frame in frames]
+    figure = new_figure(sum(heights) + caption_height_in(len(text) + 120, WIDTH_IN))
+    parts = figure.subfigures(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, model, frame in zip(parts, models, frames, strict=True):
+        draw_areas(part.subplots(1, len(AREAS), sharey=True), frame)
+        part.suptitle(model, x=0.012, ha="left", fontsize=10, fontweight="bold")
+    return add_caption(figure, text, context)
+
+
+def draw_areas(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
+    spans = []
+    for panel, (area, title) in zip(axes, AREAS.items(), strict=True):
+        quantity = Quantity(f"ap_{area}", f"ap_{area}_low", f"ap_{area}_high", "AP (points)", 100)
+        spans.append(span_of(draw_rows(panel, frame, quantity, numbers=False)))
+        panel.set_title(title, fontsize=SMALL_PT, fontweight="normal")
+        panel.locator_params(axis="x", nbins=4)
+    width = 1.15 * max(high - low for low, high in spans) or 1.0
+    for panel, (low, high) in zip(axes, spans, strict=True):
+        panel.set_xlim((low + high - width) / 2, (low + high + width) / 2)
+
+
+@styled
+def energy(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """Energy per image with its grade; figures of different grades never share an axis."""
+    groups = [(model, grade, rows) for model, frame in by_model(results) for grade, rows in by_grade(frame)]
+    meter = context.get("meter_sentence") or f"Meter: {context.get('meter') or 'unknown'}."
+    bars = f"Bars: {level_text(context)} percentile bootstrap over rounds"
+    text = f"Energy of inference alone, per image. {meter} {bars}."
+    figure, axes = model_panels([rows for _, _, rows in groups], len(text) + 120)
+    for panel, (model, grade, rows) in zip(axes, groups, strict=True):
+        draw_energy(panel, rows, grade)
+        panel.set_title(model, pad=24)
+    return add_caption(figure, text, context)
+
+
+def by_grade(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows by grade; a variant that failed stands with the first grade that the model has."""
+    grades = frame["energy_grade"].where(frame["energy_j_per_image"].notna())
+    present = sorted(grades.dropna().unique())
+    if not present:
+        return [("D", frame)]
+    failed = frame["failed"].fillna("").astype(str).str.strip() != ""
+    filled = grades.mask(grades.isna() & failed, present[0]).fillna("D")
+    return [(str(grade), frame[filled == grade]) for grade in sorted(filled.unique())]
+
+
+def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str) -> None:
+    scale, unit = (1.0, "J") if frame["energy_j_per_image"].max() >= 1 else (1e3, "mJ")
+    digits = 2 if frame["energy_j_per_image"].max() * scale < 10 else 1
+    quantity = Quantity(
+        "energy_j_per_image", "energy_low", "energy_high", f"Energy per image ({unit})", scale, digits
+    )
+    drawn = draw_rows(axes, with_energy_reason(frame), quantity)
+    axes.set_xlim(0, padded(*span_of(drawn, [0]))[1])
+    axes.annotate(
+        f"grade {grade}: {GRADES.get(grade, 'unknown')}",
+        (1, 1),
+        xytext=(0, 5),
+        ha="right",
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=SMALL_PT,
+        fontweight="bold",
+        gid="grade",
+        color=INK,
+        bbox={"facecolor": SHADE, "edgecolor": FAINT, "pad": 2.5},
+    )
+    if not drawn:
+        axes.set_xticks([])
+
+
+def with_energy_reason(frame: pd.DataFrame) -> pd.DataFrame:
+    """Where a variant has no energy figure but did not fail, take the reason of the meter, if it is stated."""
+    if "energy_reason" not in frame:
+        return frame
+    failed = frame["failed"].fillna("").astype(str)
+    silent = frame["energy_j_per_image"].isna() & (failed.str.strip() == "")
+    return frame.assign(failed=failed.mask(silent, frame["energy_reason"].fillna("").astype(str)))
