@@ -32,8 +32,14 @@ class Core:
             ) from error
         self.path = path
         self._input = self._interpreter.get_input_details()[0]
-        outputs = self._interpreter.get_output_details()
-        self._outputs = sorted(outputs, key=lambda detail: detail["name"])
+        self._outputs = self._named_outputs()
+
+    def _named_outputs(self) -> dict[str, int]:
+        """Tensor index of each output, by its name in the signature (or in the graph, without one)."""
+        if not self._interpreter.get_signature_list():
+            return {d["name"]: d["index"] for d in self._interpreter.get_output_details()}
+        runner = self._interpreter.get_signature_runner()
+        return {name: detail["index"] for name, detail in runner.get_output_details().items()}
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -52,11 +58,11 @@ class Core:
         """Inference alone: what latency and energy are measured on."""
         self._interpreter.invoke()
 
-    def outputs(self) -> list[np.ndarray]:
-        """Copies of the output tensors, ordered by name."""
-        return [self._interpreter.get_tensor(detail["index"]) for detail in self._outputs]
+    def outputs(self) -> dict[str, np.ndarray]:
+        """Copies of the output tensors, by name."""
+        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
 
-    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
         self.set_input(image)
         self.invoke()
         return self.outputs()

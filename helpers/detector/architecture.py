@@ -13,14 +13,14 @@ from helpers.synthetic.shapes import CATEGORIES
 
 INPUT_SIDE = 192
 WIDTH_MULTIPLIER = 0.5
-CHANNELS = 64
+CHANNELS = 96
 GRID_SIZES = (24, 12, 6, 3)
 ANCHOR_SCALES = (0.085, 0.2, 0.42, 0.7)
 ANCHOR_RATIOS = (1.0, 2.0, 0.5)
 ANCHORS_PER_CELL = len(ANCHOR_RATIOS) + 1
 CLASSES = len(CATEGORIES)
 # Feature maps of the backbone at strides 8, 16 and 32.
-TAPS = ("block_6_expand_relu", "block_13_expand_relu", "block_16_project_BN")
+TAPS = ("block_6_expand_relu", "block_13_expand_relu", "out_relu")
 PRIOR_SCORE = 0.01
 
 
@@ -34,9 +34,9 @@ def pointwise(x, channels: int, name: str):
     return keras.layers.BatchNormalization(name=f"{name}_bn")(x)
 
 
-def separable(x, channels: int, name: str, stride: int = 1):
+def separable(x, channels: int, name: str):
     """Depthwise 3x3 and pointwise convolution, each with batch norm and ReLU6."""
-    x = keras.layers.DepthwiseConv2D(3, stride, "same", use_bias=False, name=f"{name}_depthwise")(x)
+    x = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
     x = keras.layers.BatchNormalization(name=f"{name}_depthwise_bn")(x)
     x = keras.layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
     return keras.layers.ReLU(6.0, name=f"{name}_relu")(pointwise(x, channels, name))
@@ -49,7 +49,14 @@ def pyramid(taps: list) -> list:
         finer = keras.layers.UpSampling2D(2, name=f"up{i}")(levels[i + 1])
         levels[i] = keras.layers.Add(name=f"merge{i}")([levels[i], finer])
     levels = [separable(level, CHANNELS, f"smooth{i}") for i, level in enumerate(levels)]
-    return [*levels, separable(levels[-1], CHANNELS, "smooth3", stride=2)]
+    return [*levels, coarsest(levels[-1])]
+
+
+def coarsest(level):
+    """The map of half the side: on so few cells a full convolution costs next to nothing."""
+    x = keras.layers.Conv2D(CHANNELS, 3, 2, "same", use_bias=False, name="coarsest_conv")(level)
+    x = keras.layers.BatchNormalization(name="coarsest_bn")(x)
+    return keras.layers.ReLU(6.0, name="coarsest_relu")(x)
 
 
 def head(levels: list, values: int, name: str, bias: float = 0.0):

@@ -9,12 +9,11 @@ import numpy as np
 
 from helpers.errors import LabError
 from helpers.measure.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
-from helpers.measure.rounds import LoadedCores, RoundCallback, begin, require_inputs, run_rounds
-from helpers.measure.schedule import round_order
+from helpers.measure.rounds import Cores, RoundCallback, begin, require_inputs, run_rounds
+from helpers.measure.schedule import WARMUPS, round_order
 from helpers.meters.base import Meter, meter_facts
 from helpers.runtime import Core
 
-WARMUPS = 3
 STEPS_PER_WINDOW = 100
 
 
@@ -32,10 +31,9 @@ def measure_energy(
 ) -> dict[str, Any]:
     """Raw energy windows of every variant, and of the idle machine before, between and after the rounds.
 
-    Each round has one window per variant, in a random order of its own: warm-ups, then the meter is opened,
-        the core
-    invoked back to back for at least ``window_s``, and the meter closed. All variants of a round see the same
-    image. Takes about ``window_s * (rounds * (variants + 1) + 1)``.
+    Each round has one window per variant, in a random order of its own: the core is loaded and
+    warmed up, the meter opened, the core invoked back to back for at least ``window_s``, the meter closed.
+    All variants of a round see the same image. Takes about ``window_s * (rounds * (variants + 1) + 1)``.
 
     Args:
         files, inputs, rounds, threads, on_round, done: as for ``latency.measure_latency``.
@@ -43,34 +41,32 @@ def measure_energy(
         window_s: shortest length of a window in seconds; at least 100 updates of the meter.
 
     Returns:
-        ``{"quantity": "energy", "settings", "meter", "conditions", "rounds": [{"order", "started_unix_s",
+        ``{"quantity": "energy", "settings", "conditions", "rounds": [{"order", "started_unix_s",
         "load_average_1min", "idle_before": reading, "windows": {variant: {"inferences": n, **reading}}}],
         "idle_after": reading, "failures": {variant: reason}}``, where reading is
         ``meters.base.Reading.to_json()``; JSON-serializable.
     """
     require_at_least(1, rounds=rounds, threads=threads)
     require_window(window_s, meter)
-    facts = meter_facts(meter)
     settings = {
         "variants": list(files),
         "window_s": window_s,
         "threads": threads,
         "seed": seed,
-        "meter": facts,
+        "meter": meter_facts(meter),
     }
     raw = begin("energy", settings, done)
     with pinned(threads) as cpus, no_garbage_collection():
-        loaded = LoadedCores(files, threads)
-        raw |= {"meter": facts, "conditions": conditions(threads, cpus), "failures": loaded.failures}
-        play = energy_round(loaded, require_inputs(inputs), meter, settings)
-        run_rounds(raw, rounds if loaded else 0, play, progress, on_round)
-        if loaded:
-            raw["idle_after"] = idle_window(meter, window_s)
+        cores = Cores(files, threads)
+        raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
+        play = energy_round(cores, require_inputs(inputs), meter, settings)
+        run_rounds(raw, rounds, play, progress, on_round)
+        raw["idle_after"] = idle_window(meter, window_s)
     return raw
 
 
 def energy_round(
-    loaded: LoadedCores, inputs: Sequence[np.ndarray], meter: Meter, settings: Mapping[str, Any]
+    cores: Cores, inputs: Sequence[np.ndarray], meter: Meter, settings: Mapping[str, Any]
 ) -> Callable[[int], dict[str, Any]]:
     """The function that plays round ``number``."""
     window_s = settings["window_s"]
@@ -79,14 +75,14 @@ def energy_round(
         order = round_order(settings["variants"], number, settings["seed"])
         image = inputs[number % len(inputs)]
         opening = {"order": order, **moment(), "idle_before": idle_window(meter, window_s)}
-        windows = loaded.visit_all(order, lambda core: busy_window(core, image, meter, window_s))
+        windows = cores.visit_all(order, lambda core: busy_window(core, image, meter, window_s))
         return {**opening, "windows": windows}
 
     return play
 
 
 def idle_window(meter: Meter, window_s: float) -> dict[str, Any]:
-    """The machine with everything loaded and this process asleep."""
+    """The machine with this process asleep."""
     window = meter.open()
     time.sleep(window_s)
     return window.close().to_json()

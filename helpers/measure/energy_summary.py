@@ -18,9 +18,10 @@ from helpers.variants import BASELINE
 
 BOUNDS = ("value", "low", "high")
 NO_IDLE = "this meter does not see an idle machine, so nothing can be subtracted"
+IDLE_MISSED = "no idle window has an energy, so nothing can be subtracted"
 SHARED_RANGE = (
-    "The meter's range is one unknown factor, taken to be the same for all variants on this processor: it
-    cancels" " in the ratio, whose interval is that of CPU time alone."
+    "The meter's range is one unknown factor, taken to be the same for all variants on this processor: it"
+    " cancels in the ratio, whose interval is that of CPU time alone."
 )
 OWN_RANGE = "The meter's error is taken to differ from window to window, and is part of the ratio's interval."
 
@@ -34,7 +35,8 @@ class EnergySummary:
         rounds, inferences: windows, and invocations in all of them.
         gross_j, net_j: J per image, as metered, and with idle power x time subtracted.
         power_w: mean gross power in the windows.
-        ratio: gross energy per image over the baseline's, over the same rounds.
+        ratio: to the baseline's gross energy per image: median over rounds of the ratio within a round,
+            as drift and disturbed rounds weigh little in it; it may differ from the ratio of the means.
         net_ratio: the same of net energy.
         ratio_note: one sentence on what the ratio's interval covers.
     """
@@ -83,11 +85,11 @@ def power_of(content: Mapping[str, Any] | None) -> Quantity:
 
 
 def idle_power_w(raw: Mapping[str, Any], number: int) -> np.ndarray | None:
-    """Idle power around a round: mean of the windows before and after it, ``[3]``; None if neither has any."""
-    rounds = raw["rounds"]
-    last = number + 1 == len(rounds)
-    after = raw.get("idle_after") if last else rounds[number + 1]["idle_before"]
-    powers = [power_of(rounds[number]["idle_before"]), power_of(after)]
+    """Idle power around a round, ``[3]``: mean of the windows before and after it; None if unknown."""
+    if not raw["settings"]["meter"]["sees_idle"]:
+        return None
+    following = [entry["idle_before"] for entry in raw["rounds"][number + 1 :]] + [raw.get("idle_after")]
+    powers = [power_of(raw["rounds"][number]["idle_before"]), power_of(following[0])]
     seen = [bounds(power) for power in powers if isinstance(power, Interval)]
     return np.mean(seen, axis=0) if seen else None
 
@@ -98,24 +100,28 @@ def net_of(gross_j: np.ndarray, idle_w: np.ndarray, duration_s: float) -> np.nda
 
 
 def collect(raw: Mapping[str, Any], variant: str) -> Windows:
+    """One variant's windows; those without an energy are left out, with the last reason."""
     gross_j, net_j, power_w, inferences, absent = {}, {}, {}, 0, ""
-    for number, entry in enumerate(raw["rounds"]):
-        if (window := entry["windows"].get(variant)) is None:
+    for number, window in finished_windows(raw, variant).items():
+        total_j, duration_s = Reading.from_json(window).total_j, window["duration_s"]
+        if isinstance(total_j, Absent):
+            absent = total_j.reason
             continue
-        total, duration_s, count = Reading.from_json(window).total_j, window["duration_s"],
-        window["inferences"] if isinstance(total, Absent):
-            absent = total.reason
-            continue
-        gross_j[number], power_w[number] = bounds(total) / count, bounds(total) / duration_s
-        idle_w = idle_power_w(raw, number) if raw["meter"]["sees_idle"] else None
-        if idle_w is not None:
-            net_j[number] = net_of(bounds(total), idle_w, duration_s) / count
-        inferences += count
+        inferences += window["inferences"]
+        gross_j[number] = bounds(total_j) / window["inferences"]
+        power_w[number] = bounds(total_j) / duration_s
+        if (idle_w := idle_power_w(raw, number)) is not None:
+            net_j[number] = net_of(bounds(total_j), idle_w, duration_s) / window["inferences"]
     return Windows(gross_j, net_j, power_w, inferences, absent)
 
 
+def finished_windows(raw: Mapping[str, Any], variant: str) -> dict[int, Mapping[str, Any]]:
+    windows = {number: entry["windows"].get(variant) for number, entry in enumerate(raw["rounds"])}
+    return {number: window for number, window in windows.items() if window}
+
+
 def spread(means: np.ndarray, resampled: np.ndarray) -> Interval:
-    """Interval of ``means`` ``[3]`` from their resampled values ``[B, 3]``: spread and meter bounds together."""
+    """Interval of ``means`` ``[3]`` from resampled values ``[B, 3]``: spread and meter bounds together."""
     low = percentile_interval(means[1], resampled[:, 1]).low
     high = percentile_interval(means[2], resampled[:, 2]).high
     return Interval(float(means[0]), float(low), float(high))
@@ -129,24 +135,29 @@ def mean_energy(per_round: Mapping[int, np.ndarray], resamples: int, seed: int) 
 
 
 def energy_ratio(
-    own: Mapping[int, np.ndarray], base: Mapping[int, np.ndarray], shared_range: bool, resamples: int, seed:
-        int
+    own: Mapping[int, np.ndarray],
+    base: Mapping[int, np.ndarray],
+    shared_range: bool,
+    resamples: int,
+    seed: int,
 ) -> Interval | Absent:
-    """Mean energy over the baseline's, over the same resampled rounds of both."""
+    """Median over rounds of the variant's energy over the baseline's in the same round."""
     shared = sorted(own.keys() & base.keys())
     if not shared:
         return Absent(f"no round has the energy of both the variant and {BASELINE}")
-    pairs = [np.stack([side[number] for number in shared]) for side in (own, base)]
-    drawn = resampled_rounds(len(shared), resamples, seed)
-    means = [divided(*(side.mean(axis=0)[None] for side in pairs), shared_range)[0]]
-    return spread(means[0], divided(*(side[drawn].mean(axis=1) for side in pairs), shared_range))
+    own_j, base_j = (np.stack([side[number] for number in shared]) for side in (own, base))
+    if not np.all(base_j > 0):
+        return Absent(f"the energy of {BASELINE} cannot be told from zero, so nothing can be divided by it")
+    ratios = divided(own_j, base_j, shared_range)
+    drawn = ratios[resampled_rounds(len(shared), resamples, seed)]
+    return spread(np.median(ratios, axis=0), np.median(drawn, axis=1))
 
 
-def divided(own: np.ndarray, base: np.ndarray, shared_range: bool) -> np.ndarray:
-    """Ratio ``[B, 3]`` of (value, low, high) pairs; a shared factor cancels, separate errors add."""
+def divided(own_j: np.ndarray, base_j: np.ndarray, shared_range: bool) -> np.ndarray:
+    """Ratios of (value, low, high), ``[rounds, 3]``; a shared factor cancels, separate errors add."""
     if shared_range:
-        return np.repeat(own[:, :1] / base[:, :1], len(BOUNDS), axis=1)
-    return np.stack([own[:, 0] / base[:, 0], own[:, 1] / base[:, 2], own[:, 2] / base[:, 1]], axis=1)
+        return np.repeat(own_j[:, :1] / base_j[:, :1], len(BOUNDS), axis=1)
+    return own_j / base_j[:, [0, 2, 1]]
 
 
 def summarize_energy(
@@ -163,22 +174,25 @@ def energy_summary(
     own, base = windows[variant], windows.get(BASELINE)
     if variant in raw["failures"] or not own.gross_j:
         return Absent(own.absent) if own.absent else why_missing(raw, variant)
-    shared_range = raw["meter"]["shared_range"]
+    meter = raw["settings"]["meter"]
+    no_net = Absent(IDLE_MISSED if meter["sees_idle"] else NO_IDLE)
 
     def ratio(quantity: str) -> Interval | Absent:
         if base is None or BASELINE in raw["failures"]:
             return Absent(f"{BASELINE} was not measured")
-        return energy_ratio(getattr(own, quantity), getattr(base, quantity), shared_range, resamples, seed)
+        return energy_ratio(
+            getattr(own, quantity), getattr(base, quantity), meter["shared_range"], resamples, seed
+        )
 
     return EnergySummary(
         variant,
-        grade=raw["meter"]["grade"],
+        grade=meter["grade"],
         rounds=len(own.gross_j),
         inferences=own.inferences,
         gross_j=mean_energy(own.gross_j, resamples, seed),
-        net_j=mean_energy(own.net_j, resamples, seed) if own.net_j else Absent(NO_IDLE),
+        net_j=mean_energy(own.net_j, resamples, seed) if own.net_j else no_net,
         power_w=mean_energy(own.power_w, resamples, seed),
         ratio=ratio("gross_j"),
-        net_ratio=ratio("net_j") if own.net_j else Absent(NO_IDLE),
-        ratio_note=SHARED_RANGE if shared_range else OWN_RANGE,
+        net_ratio=ratio("net_j") if own.net_j else no_net,
+        ratio_note=SHARED_RANGE if meter["shared_range"] else OWN_RANGE,
     )

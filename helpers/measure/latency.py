@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from helpers.measure.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
-from helpers.measure.rounds import LoadedCores, RoundCallback, begin, require_inputs, run_rounds
-from helpers.measure.schedule import round_order
+from helpers.measure.rounds import Cores, RoundCallback, begin, require_inputs, run_rounds
+from helpers.measure.schedule import WARMUPS, round_order
 from helpers.runtime import Core
-
-WARMUPS = 3
 
 
 def measure_latency(
@@ -29,17 +27,20 @@ def measure_latency(
 ) -> dict[str, Any]:
     """Raw latency samples of every variant.
 
-    All variants are loaded at once. Each round visits each once, in a random order of its own; a visit is
-    ``warmups`` invocations, since switching models cools the caches, then ``repeats`` timed ones. The image
-    is set outside the timed part, and is the same for all variants at the same place of a round.
+    Each round visits each variant once, in a random order of its own; a visit loads the core
+    afresh, then come ``warmups`` invocations, since loading and switching leave caches cold, then ``repeats``
+    timed ones. The image is set outside the timed part, and is the same for all variants at the same place
+    of a round.
 
     Args:
         files: variant -> ``.tflite``; the control is the baseline's file under ``variants.CONTROL``.
-        inputs: real photos as the cores take them, each ``[1, H, W, 3]``; ``[n, 1, H, W, 3]``
-            in one array will do.
+        inputs: real photos as the cores take them, each ``[1, H, W, 3]``; one array
+            ``[n, 1, H, W, 3]`` will do.
         rounds: rounds in all, those in ``done`` included.
         repeats: timed invocations per visit.
         threads: threads of the runtime; the process is pinned to as many processor cores.
+        warmups: untimed invocations at the start of a visit; kept, and marked.
+        progress: whether to show a progress bar.
         on_round: called with the raw result so far after every round, to save it.
         done: an earlier, unfinished raw result of the same settings, to go on from.
 
@@ -59,15 +60,15 @@ def measure_latency(
     }
     raw = begin("latency", settings, done)
     with pinned(threads) as cpus, no_garbage_collection():
-        loaded = LoadedCores(files, threads)
-        raw |= {"conditions": conditions(threads, cpus), "failures": loaded.failures}
-        play = latency_round(loaded, require_inputs(inputs), settings)
-        run_rounds(raw, rounds if loaded else 0, play, progress, on_round)
+        cores = Cores(files, threads)
+        raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
+        play = latency_round(cores, require_inputs(inputs), settings)
+        run_rounds(raw, rounds, play, progress, on_round)
     return raw
 
 
 def latency_round(
-    loaded: LoadedCores, inputs: Sequence[np.ndarray], settings: Mapping[str, Any]
+    cores: Cores, inputs: Sequence[np.ndarray], settings: Mapping[str, Any]
 ) -> Callable[[int], dict[str, Any]]:
     """The function that plays round ``number``."""
     warmups, repeats = settings["warmups"], settings["repeats"]
@@ -76,7 +77,7 @@ def latency_round(
         order = round_order(settings["variants"], number, settings["seed"])
         images = [inputs[place % len(inputs)] for place in range(number * repeats, (number + 1) * repeats)]
         noted = moment()
-        visits = loaded.visit_all(order, lambda core: time_visit(core, images, warmups))
+        visits = cores.visit_all(order, lambda core: time_visit(core, images, warmups))
         return {"order": order, **noted, "visits": visits}
 
     return play

@@ -12,10 +12,9 @@ from typing import Any
 from helpers.errors import LabError
 from helpers.measure.conditions import moment, require_at_least
 from helpers.measure.rounds import RoundCallback, begin, run_rounds
-from helpers.measure.schedule import round_order
+from helpers.measure.schedule import BARE, round_order
 from helpers.paths import ROOT
 
-BARE = "bare"
 REPEATS = 3
 TIMEOUT_S = 300
 NO_ARENA = "LiteRT's Python interface does not tell the size of its tensor arena"

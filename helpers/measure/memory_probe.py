@@ -49,8 +49,8 @@ def main(arguments: list[str]) -> int:
     try:
         if file != BARE:
             exercise(Path(file), threads)
-    except (LabError, RuntimeError, ValueError, MemoryError) as error:
-        print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)
+    except LabError as error:
+        print(" ".join(error.found.split()), file=sys.stderr)
         return 1
     print(json.dumps(peak_rss()))
     return 0

@@ -1,4 +1,4 @@
-"""Rounds over loaded variants: one that fails stops no other, and a killed run goes on where it was."""
+"""Rounds over variants: one that fails stops no other, and a killed run goes on where it was."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,19 @@ RUNTIME_FAILURES = (LabError, RuntimeError, ValueError, OSError, MemoryError)
 RoundCallback = Callable[[dict[str, Any]], None]
 
 
-class LoadedCores:
-    """The cores of several variants, all in memory; those that fail are dropped, with their reason.
+def one_line(error: Exception) -> str:
+    """What an error found, for a record."""
+    found = error.found if isinstance(error, LabError) else str(error)
+    return " ".join(found.split()) or type(error).__name__
+
+
+class Cores:
+    """The cores of several variants, each loaded for every visit; one that fails is not visited again.
+
+    A loaded core keeps its place in memory, and by luck of that place the same file runs some percent faster
+    or slower until it is loaded again (seen: 3 %, in 5 of 15 comparisons of a file with itself more than the
+    interval allowed; in none of 15 when loaded afresh). Loading for every visit makes this luck part of the
+    spread between rounds, which intervals show.
 
     Args:
         files: variant -> ``.tflite``. The control is the baseline's file under its own name.
@@ -28,31 +39,23 @@ class LoadedCores:
     """
 
     def __init__(self, files: Mapping[str, Path], threads: int):
+        self._files, self._threads = files, threads
         self.failures: dict[str, str] = {}
-        self._cores: dict[str, Core] = {}
-        for variant, path in files.items():
-            self._guard(variant, lambda v=variant, p=path: self._cores.update({v: Core(Path(p), threads)}))
-
-    def __bool__(self) -> bool:
-        return bool(self._cores)
 
     def visit(self, variant: str, measure: Callable[[Core], Any]) -> Any:
         """``measure(core)``; None if the variant has failed, now or before."""
-        core = self._cores.get(variant)
-        return None if core is None else self._guard(variant, lambda: measure(core))
+        if variant in self.failures:
+            return None
+        try:
+            return measure(Core(Path(self._files[variant]), self._threads))
+        except RUNTIME_FAILURES as error:
+            self.failures[variant] = one_line(error)
+            return None
 
     def visit_all(self, order: Sequence[str], measure: Callable[[Core], Any]) -> dict[str, Any]:
         """Visit variants in this order: variant -> result, without those that have failed."""
         results = {variant: self.visit(variant, measure) for variant in order}
         return {variant: result for variant, result in results.items() if result is not None}
-
-    def _guard(self, variant: str, action: Callable[[], Any]) -> Any:
-        try:
-            return action()
-        except RUNTIME_FAILURES as error:
-            self.failures[variant] = " ".join(str(error).split()) or type(error).__name__
-            self._cores.pop(variant, None)
-            return None
 
 
 def require_inputs(inputs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
@@ -81,7 +84,10 @@ def run_rounds(
     progress: bool,
     on_round: RoundCallback | None,
 ) -> None:
-    """Append ``play(number)`` to ``raw["rounds"]`` up to ``rounds``; ``on_round(raw)`` after each."""
+    """Append ``play(number)`` to ``raw["rounds"]`` up to ``rounds``; ``on_round(raw)`` after each.
+
+    Stops early when every variant has failed.
+    """
     first = len(raw["rounds"])
     bar = tqdm(
         range(first, rounds), raw["quantity"], rounds, unit="round", initial=first, disable=not progress
@@ -90,3 +96,5 @@ def run_rounds(
         raw["rounds"].append(play(number))
         if on_round:
             on_round(raw)
+        if raw["failures"].keys() >= set(raw["settings"]["variants"]):
+            return

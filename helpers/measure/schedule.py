@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# On a MobileNetV2 of 1.5 ms the first four invocations after a switch are slower (by 30 % to 3 %), then none.
+WARMUPS = 5
+BARE = "bare"  # the runtime with nothing loaded: what memory is measured against
+
 
 def round_order(variants: Sequence[str], number: int, seed: int) -> list[str]:
     """Order of round ``number``, by the seed and the number alone, so that more rounds can follow later."""

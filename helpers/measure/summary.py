@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from helpers.intervals import Interval, percentile_interval, resample_weights
+from helpers.measure.schedule import BARE
 from helpers.meters.base import Absent, quantity_from_json
 from helpers.variants import BASELINE, CONTROL
 
@@ -158,7 +159,7 @@ def memory_summary(raw: Mapping[str, Any], variant: str) -> MemorySummary | Abse
     rounds = [entry["probes"] for entry in raw["rounds"] if variant in entry["probes"]]
     if variant in raw["failures"] or not rounds:
         return why_missing(raw, variant)
-    bare = np.array([probes["bare"]["peak_rss_bytes"] for probes in rounds], float)
+    bare = np.array([probes[BARE]["peak_rss_bytes"] for probes in rounds], float)
     above = np.array([probes[variant]["peak_rss_bytes"] for probes in rounds]) - bare
     return MemorySummary(
         variant,

@@ -83,9 +83,9 @@ class EstimateMeter:
         low_w, high_w = self.power_w
         because = f" No hardware counter was used: {self.reason}." if self.reason else ""
         return (
-            f"Estimate, not a measurement: CPU time of this process x {low_w:g} to {high_w:g} W per busy core."
-            " It follows CPU time by construction, so it tells nothing about energy that CPU time does not"
-            f" tell.{because}"
+            f"Estimate, not a measurement: CPU time of this process x {low_w:g} to {high_w:g} W per busy"
+            " core. It follows CPU time by construction, so it tells nothing about energy that CPU time does"
+            f" not tell.{because}"
         )
 
     def open(self) -> EstimateWindow:

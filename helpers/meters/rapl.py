@@ -18,6 +18,8 @@ from helpers.meters.base import Absent, Grade, Quantity, Reading, bounded
 UPDATE_S = 1e-3
 # More than any socket draws; a window in which a counter could wrap twice at this power is not trusted.
 HIGHEST_POWER_W = 1000.0
+# Some virtual machines show counters that never move; a zero from them would be no measurement.
+STUCK_UPDATES = 20
 DOMAIN_WORDS = ("package", "dram")
 USE_ESTIMATE = "choose the meter 'estimate', which needs no counter, or measure on a bare-metal Linux host."
 MAKE_READABLE = (
@@ -92,6 +94,8 @@ def energy_between(counter: Counter, before_uj: float, after_uj: float, duration
     """Energy in J; its bounds are the power of one update more or less at the ends of the window."""
     if counter.range_uj and duration_s * HIGHEST_POWER_W * 1e6 >= counter.range_uj:
         return Absent(f"a window of {duration_s:.0f} s is so long that the counter may have wrapped twice")
+    if after_uj == before_uj and duration_s >= STUCK_UPDATES * UPDATE_S:
+        return Absent(f"the counter {counter.domain} did not move in {duration_s:.2g} s")
     energy_uj = counted_uj(before_uj, after_uj, counter.range_uj)
     if isinstance(energy_uj, Absent):
         return energy_uj

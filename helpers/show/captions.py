@@ -4,9 +4,12 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from matplotlib.text import Text
+
 from helpers.show.style import FAINT, LabFigure
 
 CAPTION_PT = 8
+_LEFT = 0.012
 # Mean width of a character of DejaVu Sans, as a share of its size.
 _CHARACTER_WIDTH = 0.51
 
@@ -26,6 +29,7 @@ class Context(TypedDict, total=False):
     created_utc: str
     meter: str
     meter_sentence: str
+    energy_reason: str
     seed: int
 
 
@@ -72,10 +76,19 @@ def origin_text(context: Mapping[str, Any]) -> str:
 def add_caption(figure: LabFigure, text: str, context: Mapping[str, Any]) -> LabFigure:
     """Put the caption, wrapped to the figure's width, below it; keep it whole in ``figure.caption``."""
     figure.caption = f"{text} {origin_text(context)}"
-    width = int(0.97 * figure.get_figwidth() * 72 / (CAPTION_PT * _CHARACTER_WIDTH))
-    lines = textwrap.fill(figure.caption, width)
-    figure.supxlabel(lines, x=0.012, ha="left", fontsize=CAPTION_PT, color=FAINT, linespacing=1.25)
+    style = {"x": _LEFT, "ha": "left", "fontsize": CAPTION_PT, "color": FAINT, "linespacing": 1.25}
+    label = figure.supxlabel(figure.caption, **style)
+    wrap_to_width(label, (1 - 2 * _LEFT) * figure.bbox.width)
     return figure
+
+
+def wrap_to_width(label: Text, width_px: float) -> None:
+    """Break the lines of a text so that the longest just fits."""
+    whole, renderer = label.get_text(), label.figure.canvas.get_renderer()
+    for characters in range(int(width_px / (0.4 * label.get_fontsize())), 20, -1):
+        label.set_text(textwrap.fill(whole, characters))
+        if label.get_window_extent(renderer).width <= width_px:
+            return
 
 
 def caption_height_in(text_length: int, width_in: float) -> float:

@@ -46,12 +46,12 @@ def samples_of(latency_samples: pd.DataFrame, model: str) -> dict[str, np.ndarra
 
 
 def axis_range(samples: Mapping[str, np.ndarray]) -> tuple[float, float]:
-    """From the fastest sample to what holds every variant's p99; a long tail does not stretch the axis."""
+    """From the fastest sample to the slowest p99 that is not far out: a long tail does not stretch it."""
     highest = 0.0
     for values in samples.values():
         quarter, three_quarters, p99 = np.quantile(values, [0.25, 0.75, 0.99])
         reach = three_quarters + _REACH_IQR * max(three_quarters - quarter, 0.005 * three_quarters)
-        highest = max(highest, min(float(values.max()), max(float(p99) * 1.02, min(float(p99), reach))))
+        highest = max(highest, min(float(values.max()), 1.02 * float(p99), float(reach)))
     lowest = min(float(values.min()) for values in samples.values())
     return lowest - 0.03 * (highest - lowest), highest + 0.05 * (highest - lowest)
 
@@ -121,17 +121,9 @@ def mark_quantiles(axes: Axes, y: float, values: np.ndarray, right: float) -> No
     p50, p99 = np.quantile(values, [0.5, 0.99])
     axes.plot([p50, p50], [y - 0.1, y + 0.34], color=INK, linewidth=1.8, zorder=6)
     axes.plot([p50, p50], [y - 0.1, y + 0.34], color="white", linewidth=3.6, zorder=5)
-    axes.plot(
-        [p99],
-        [y + 0.02],
-        marker="v",
-        markersize=6,
-        color=INK,
-        linestyle="none",
-        zorder=6,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-    )
+    if p99 < right:
+        style = {"marker": "v", "markersize": 6, "markeredgecolor": "white", "markeredgewidth": 0.5}
+        axes.plot([p99], [y + 0.02], color=INK, linestyle="none", zorder=6, clip_on=False, **style)
     write_number(axes, y, f"p50 {p50:.2f}\np99 {p99:.2f}{tail_text(values, right)}")
 
 

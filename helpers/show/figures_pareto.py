@@ -1,5 +1,6 @@
 """Accuracy against latency: what each variant buys, and with what it pays."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -36,8 +37,9 @@ _PANEL_IN = 3.2
 def pareto(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     """AP against median latency, intervals both ways, the Pareto front of the values dashed."""
     text = (
-        f"COCO AP in points (AP × 100). {accuracy_interval(context)} (AP), and over {known(context, 'rounds')} rounds (latency, "
-        f"{threads_text(context)}). Dashed: Pareto front of the point estimates. "
+        f"COCO AP in points (AP × 100). {accuracy_interval(context)} (AP), "
+        f"and over {known(context, 'rounds')} rounds (latency, {threads_text(context)}). "
+        "Dashed: Pareto front of the point estimates. "
         "Hollow: the control, float32 timed a second time."
     )
     groups = by_model(results)
@@ -122,7 +124,9 @@ def set_limits(axes: Axes, points: Sequence[Point]) -> None:
 def write_absent(axes: Axes, rows: Sequence[dict]) -> None:
     """Name the variants that have no point, with the reason, in a corner of the panel."""
     if rows:
-        lines = "\n".join(f"{row['variant']}: {missing_text(row)}"[:62] for row in rows)
+        lines = "\n".join(
+            textwrap.shorten(f"{r['variant']}: {missing_text(r)}", 62, placeholder=" …") for r in rows
+        )
         text = axes.text(
             0.012,
             0.02,

@@ -116,8 +116,8 @@ def memory(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
 def latency_ratio(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     """Latency of each variant relative to float32, over the noise floor that the control shows."""
     text = (
-        f"Ratio of median latency to float32. {rounds_interval(context)}. Grey band: noise floor, as far from "
-        "1 as the interval of the control (float32 timed twice) reaches."
+        f"Ratio of median latency to float32. {rounds_interval(context)}. Grey band: noise floor, as far "
+        "from 1 as the interval of the control (float32 timed twice) reaches."
     )
     models, frames = zip(*by_model(results), strict=True)
     figure, axes = model_panels(frames, len(text) + 120)
@@ -180,7 +180,7 @@ def draw_areas(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
     spans = []
     for panel, (area, title) in zip(axes, AREAS.items(), strict=True):
         quantity = Quantity(f"ap_{area}", f"ap_{area}_low", f"ap_{area}_high", "AP (points)", 100)
-        spans.append(span_of(draw_rows(panel, frame, quantity, numbers=False)))
+        spans.append(span_of(draw_rows(panel, frame, quantity, compact=True)))
         panel.set_title(title, fontsize=SMALL_PT, fontweight="normal")
         panel.locator_params(axis="x", nbins=4)
     width = 1.15 * max(high - low for low, high in spans) or 1.0
@@ -197,7 +197,7 @@ def energy(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     text = f"Energy of inference alone, per image. {meter} {bars}."
     figure, axes = model_panels([rows for _, _, rows in groups], len(text) + 120)
     for panel, (model, grade, rows) in zip(axes, groups, strict=True):
-        draw_energy(panel, rows, grade)
+        draw_energy(panel, rows, grade, str(context.get("energy_reason") or ""))
         panel.set_title(model, pad=24)
     return add_caption(figure, text, context)
 
@@ -213,13 +213,13 @@ def by_grade(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(grade), frame[filled == grade]) for grade in sorted(filled.unique())]
 
 
-def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str) -> None:
+def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str, reason: str) -> None:
     scale, unit = (1.0, "J") if frame["energy_j_per_image"].max() >= 1 else (1e3, "mJ")
     digits = 2 if frame["energy_j_per_image"].max() * scale < 10 else 1
     quantity = Quantity(
         "energy_j_per_image", "energy_low", "energy_high", f"Energy per image ({unit})", scale, digits
     )
-    drawn = draw_rows(axes, with_energy_reason(frame), quantity)
+    drawn = draw_rows(axes, with_energy_reason(frame, reason), quantity)
     axes.set_xlim(0, padded(*span_of(drawn, [0]))[1])
     axes.annotate(
         f"grade {grade}: {GRADES.get(grade, 'unknown')}",
@@ -238,10 +238,7 @@ def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str) -> None:
         axes.set_xticks([])
 
 
-def with_energy_reason(frame: pd.DataFrame) -> pd.DataFrame:
-    """Where a variant has no energy figure but did not fail, take the reason of the meter, if it is stated."""
-    if "energy_reason" not in frame:
-        return frame
-    failed = frame["failed"].fillna("").astype(str)
-    silent = frame["energy_j_per_image"].isna() & (failed.str.strip() == "")
-    return frame.assign(failed=failed.mask(silent, frame["energy_reason"].fillna("").astype(str)))
+def with_energy_reason(frame: pd.DataFrame, reason: str) -> pd.DataFrame:
+    """Add why there is no figure: the row's own ``energy_reason`` if it has one, else ``reason``."""
+    own = frame["energy_reason"].fillna("") if "energy_reason" in frame else ""
+    return frame.assign(reason=own).replace({"reason": {"": reason}})

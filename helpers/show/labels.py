@@ -68,18 +68,15 @@ def place_labels(
 
 def best_place(axes: Axes, pixel: tuple, text: str, taken: list[Bbox], leaders: list) -> tuple:
     """Offset in points and box in pixels of the first free place, or of the least bad one."""
-    scale = axes.figure.dpi / 72
+    scale, first_label = axes.figure.dpi / 72, len(taken) - len(leaders)
     width, height = text_extent(axes, text)
     best, best_cost = None, math.inf
     for dx, dy in candidate_offsets():
         box = box_at(*pixel, dx * scale, dy * scale, width, height)
         cost = 4 * outside_area(box, axes.bbox) + overlap_area(box.padded(1.5 * scale), taken)
-        cost += sum(80 * scale for start, end in leaders if crosses(box, start, end))
-        cost += sum(
-            40 * scale
-            for other in taken[-len(leaders) :]
-            if leaders and crosses(other, pixel, leader_end(pixel, box))
-        )
+        cost += 80 * scale * sum(crosses(box, start, end) for start, end in leaders)
+        own_leader = leader_end(pixel, box)
+        cost += 40 * scale * sum(crosses(label, pixel, own_leader) for label in taken[first_label:])
         if cost < best_cost:
             best, best_cost = (dx, dy, box), cost
         if cost == 0:

@@ -15,7 +15,7 @@ from helpers.intervals import Interval
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, look_of
 
 ROW_IN = 0.36
-_NAME_WIDTH = 17
+_NAME_WIDTH = 22
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,11 @@ def failure_of(row: Mapping[str, Any]) -> str:
 
 
 def missing_text(row: Mapping[str, Any]) -> str:
-    reason = failure_of(row)
-    return f"failed: {reason}" if reason else "n/a"
+    """``failed: why``, ``n/a: why`` or, where no reason is known, ``n/a``."""
+    failure, reason = failure_of(row), row.get("reason")
+    if failure:
+        return f"failed: {failure}"
+    return f"n/a: {reason}" if reason else "n/a"
 
 
 def require_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -104,8 +107,9 @@ def name_lines(variant_id: str) -> str:
 
 
 def rows_height_in(frame: pd.DataFrame) -> float:
-    lines = [name_lines(str(variant)).count("\n") + 1 for variant in frame["variant"]]
-    return sum(max(ROW_IN, 0.17 * count + 0.08) for count in lines)
+    """Height of equal rows that hold the name with the most lines."""
+    most_lines = max(name_lines(str(variant)).count("\n") + 1 for variant in frame["variant"])
+    return len(frame) * max(ROW_IN, 0.17 * most_lines + 0.08)
 
 
 def panel_heights_in(frames: Sequence[pd.DataFrame]) -> list[float]:
@@ -123,8 +127,8 @@ def variant_rows(axes: Axes, frame: pd.DataFrame) -> Iterator[tuple[float, dict[
     yield from enumerate(records)
 
 
-def draw_interval(axes: Axes, y: float, interval: Interval, variant_id: str, zorder: float = 3) -> None:
-    """The interval as a thick bar with end ticks, the value as the variant's marker."""
+def draw_interval(axes: Axes, y: float, interval: Interval, variant_id: str) -> None:
+    """The value as the variant's marker, the interval as a bar whose ends stand out above and below it."""
     look = look_of(variant_id)
     if has_bounds(interval):
         axes.plot(
@@ -132,17 +136,17 @@ def draw_interval(axes: Axes, y: float, interval: Interval, variant_id: str, zor
             [y, y],
             color=look.colour,
             linewidth=2.0,
-            zorder=zorder,
             marker="|",
-            markersize=12,
+            markersize=15,
             markeredgewidth=1.6,
             solid_capstyle="butt",
+            zorder=3 if look.hollow else 5,
             gid=f"interval:{variant_id}",
         )
     style = look.marker_style()
     if look.hollow:
         style["markerfacecolor"] = "white"
-    axes.plot([interval.value], [y], zorder=zorder + 1, gid=f"value:{variant_id}", **style)
+    axes.plot([interval.value], [y], zorder=4, gid=f"value:{variant_id}", **style)
 
 
 def write_number(axes: Axes, y: float, text: str) -> None:
@@ -173,6 +177,7 @@ def write_missing(axes: Axes, y: float, row: Mapping[str, Any], width: int = 34)
         color=INK,
         linespacing=1.05,
         gid=f"missing:{row['variant']}",
+        in_layout=False,
         bbox={"facecolor": SHADE, "edgecolor": "none", "pad": 1.5},
         zorder=6,
     )
@@ -182,22 +187,23 @@ def draw_rows(
     axes: Axes,
     frame: pd.DataFrame,
     quantity: Quantity,
-    numbers: bool = True,
+    compact: bool = False,
     notes: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Interval]:
     """Every variant's value and interval, or the reason why there is none; returns what was drawn.
 
     Args:
+        compact: no numbers beside the rows, short reasons; for narrow axes.
         notes: what stands beside a variant in place of its number.
     """
     drawn = []
     for y, row in variant_rows(axes, frame):
         interval = quantity.at(row)
         if interval is None:
-            write_missing(axes, y, row)
+            write_missing(axes, y, row, 16 if compact else 34)
             continue
         draw_interval(axes, y, interval, str(row["variant"]))
-        if numbers:
+        if not compact:
             write_number(axes, y, notes.get(str(row["variant"])) or quantity.text(interval))
         drawn.append(interval)
     axes.set_xlabel(quantity.label)

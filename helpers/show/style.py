@@ -42,6 +42,8 @@ RC = MappingProxyType(
         "grid.color": GRID,
         "grid.linewidth": 0.8,
         "text.color": INK,
+        # A reason or a host name may hold a dollar sign.
+        "text.parse_math": False,
         "xtick.color": FAINT,
         "xtick.labelcolor": INK,
         "ytick.color": FAINT,
@@ -71,8 +73,8 @@ class Look:
     marker: str
     hollow: bool = False
 
-    def marker_style(self, size_pt: float = 7.5) -> dict[str, Any]:
-        """Keywords for ``Axes.plot``; a hollow marker is larger, so that it stays visible around a filled one."""
+    def marker_style(self, size_pt: float = 8.5) -> dict[str, Any]:
+        """Keywords for ``Axes.plot``; a hollow marker is larger, to stay visible around a filled one."""
         return {
             "marker": self.marker,
             "markersize": size_pt * (1.35 if self.hollow else 1),

@@ -1,0 +1,86 @@
+"""The embedded detector as a SavedModel with the TensorFlow Object Detection API's signature."""
+
+from pathlib import Path
+
+import tensorflow as tf
+import tf_keras as keras
+
+from helpers.boxes import CODER_SCALES
+from helpers.detector.architecture import INPUT_SIDE, anchors, build_network
+from helpers.errors import LabError
+from helpers.files import atomic_folder
+
+IMAGE_SPEC = tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")
+CORE_SPEC = tf.TensorSpec([1, INPUT_SIDE, INPUT_SIDE, 3], tf.float32, name="image")
+NMS_IOU, SCORE_THRESHOLD, MOST_DETECTIONS = 0.6, 1e-3, 100
+
+
+class Detector(tf.Module):
+    """Called with a uint8 image ``[1, H, W, 3]`` of any size; answers as the Object Detection API does.
+
+    ``core`` (normalized image in, raw heads out) and ``anchors`` are signatures of their own, so
+    that the part to be quantized need not be cut out of the graph.
+    """
+
+    def __init__(self, network: keras.Model):
+        super().__init__()
+        self.network = network
+        self._anchors = tf.constant(anchors())
+
+    @tf.function(input_signature=[CORE_SPEC])
+    def core(self, image):
+        encodings, logits = self.network(image, training=False)
+        return {"box_encodings": encodings, "class_logits": logits}
+
+    @tf.function(input_signature=[])
+    def anchors(self):
+        return {"anchors": tf.identity(self._anchors)}
+
+    @tf.function(input_signature=[IMAGE_SPEC])
+    def __call__(self, input_tensor):
+        image = tf.image.resize(tf.cast(input_tensor, tf.float32), (INPUT_SIDE, INPUT_SIDE))
+        heads = self.core(image / 127.5 - 1)
+        boxes = decode(heads["box_encodings"], self._anchors)
+        scores = tf.sigmoid(heads["class_logits"])
+        kept = tf.image.combined_non_max_suppression(
+            boxes[:, :, None], scores, MOST_DETECTIONS, MOST_DETECTIONS, NMS_IOU, SCORE_THRESHOLD
+        )
+        return {
+            "detection_boxes": kept.nmsed_boxes,
+            "detection_scores": kept.nmsed_scores,
+            "detection_classes": kept.nmsed_classes + 1,
+            "num_detections": tf.cast(kept.valid_detections, tf.float32),
+            "raw_detection_boxes": boxes,
+            "raw_detection_scores": scores,
+        }
+
+
+def decode(encodings: tf.Tensor, anchors_: tf.Tensor) -> tf.Tensor:
+    """``boxes.decode_boxes`` in TensorFlow: ``[1, N, 4]``."""
+    scaled = encodings / tf.constant(CODER_SCALES)
+    centres = scaled[..., :2] * anchors_[:, 2:] + anchors_[:, :2]
+    halves = tf.exp(scaled[..., 2:]) * anchors_[:, 2:] / 2
+    return tf.concat([centres - halves, centres + halves], -1)
+
+
+def load_network(weights: Path) -> keras.Model:
+    """The network with trained weights from an ``.h5`` file."""
+    network = build_network()
+    try:
+        network.load_weights(weights)
+    except (OSError, ValueError) as error:
+        raise LabError(
+            f"{weights} does not hold this network's weights: {error}",
+            "weights written by `python -m helpers train`",
+            "restore the file (`git checkout -- data/embedded`) or train again.",
+        ) from error
+    return network
+
+
+def export_detector(weights: Path, folder: Path) -> Path:
+    """Write the SavedModel to ``folder``; return it."""
+    module = Detector(load_network(weights))
+    signatures = {"serving_default": module.__call__, "core": module.core, "anchors": module.anchors}
+    with atomic_folder(folder) as temporary:
+        tf.saved_model.save(module, str(temporary), signatures=signatures)
+    return folder

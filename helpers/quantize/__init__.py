@@ -1,0 +1,1 @@
+"""From a SavedModel to the ``.tflite`` files of its variants."""

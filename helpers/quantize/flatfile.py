@@ -1,0 +1,132 @@
+"""What a ``.tflite`` file really holds, read from the flatbuffer itself."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from helpers.errors import LabError
+
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+INPUT, WEIGHTS = 0, 1
+
+
+def names_of(enum: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
+
+
+TENSOR_TYPES = names_of(schema.TensorType)
+OPERATORS = names_of(schema.BuiltinOperator)
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """Facts read from a file.
+
+    Attributes:
+        storage_dtype: dtype in which most convolution weights (by count) are stored.
+        compute_dtype: dtype that most convolution weights are multiplied in: "float32", "int8"
+            (8-bit weights and activations), or "int8-dynamic" (8-bit weights, float activations that
+            the kernel quantizes on the fly).
+        weights: weight dtype -> number of stored convolution weights.
+        kernels: "OPERATOR input/weight" -> number of convolutions.
+        operators: operator -> number.
+        per_channel: whether every 8-bit convolution has one scale per output channel.
+    """
+
+    storage_dtype: str
+    compute_dtype: str
+    weights: dict[str, int]
+    kernels: dict[str, int]
+    operators: dict[str, int]
+    per_channel: bool
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution: operator, dtype of its input, its weight as multiplied and as stored."""
+
+    operator: str
+    input_dtype: str
+    multiplied_dtype: str
+    stored_dtype: str
+    weights: int
+    scales: int
+    channels: int
+
+    @property
+    def compute_dtype(self) -> str:
+        if self.multiplied_dtype == "int8" and self.input_dtype == "float32":
+            return "int8-dynamic"
+        return self.multiplied_dtype
+
+
+def read_model(path: Path) -> schema.ModelT:
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise LabError(
+            f"{path} is not a .tflite file.", "a flatbuffer of LiteRT", "run 02_quantize.ipynb again."
+        )
+    return schema.ModelT.InitFromPackedBuf(content, 0)
+
+
+def read_facts(path: Path) -> FileFacts:
+    """Read storage and compute dtypes of a file.
+
+    Raises:
+        LabError: it is not a ``.tflite`` file, or it has no convolution.
+    """
+    model = read_model(path)
+    graph = model.subgraphs[0]
+    convolutions = find_convolutions(model, graph)
+    if not convolutions:
+        raise LabError(f"{path} has no convolution.", "a detector's core", "check the model's SavedModel.")
+    stored, computed = Counter(), Counter()
+    for item in convolutions:
+        stored[item.stored_dtype] += item.weights
+        computed[item.compute_dtype] += item.weights
+    kernels = Counter(f"{c.operator} {c.input_dtype}/{c.multiplied_dtype}" for c in convolutions)
+    eight_bit = [c for c in convolutions if c.multiplied_dtype == "int8"]
+    return FileFacts(
+        storage_dtype=stored.most_common(1)[0][0],
+        compute_dtype=computed.most_common(1)[0][0],
+        weights=dict(stored),
+        kernels=dict(kernels),
+        operators=dict(Counter(operator_name(model, op) for op in graph.operators)),
+        per_channel=bool(eight_bit) and all(c.scales == c.channels for c in eight_bit),
+    )
+
+
+def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    return OPERATORS[model.operatorCodes[operator.opcodeIndex].builtinCode]
+
+
+def find_convolutions(model: schema.ModelT, graph: schema.SubGraphT) -> list[Convolution]:
+    widened = {
+        op.outputs[0]: op.inputs[0] for op in graph.operators if operator_name(model, op) == "DEQUANTIZE"
+    }
+    found = []
+    for operator in graph.operators:
+        name = operator_name(model, operator)
+        if name in CONVOLUTIONS:
+            weight = operator.inputs[WEIGHTS]
+            stored = graph.tensors[widened.get(weight, weight)]
+            found.append(describe(name, graph.tensors[operator.inputs[INPUT]], graph.tensors[weight], stored))
+    return found
+
+
+def describe(name: str, image, weight, stored) -> Convolution:
+    scale = getattr(weight.quantization, "scale", None)
+    # Depthwise weights are [1, h, w, channels], all others have the output channels first.
+    channels = stored.shape[-1] if name == "DEPTHWISE_CONV_2D" else stored.shape[0]
+    return Convolution(
+        operator=name,
+        input_dtype=TENSOR_TYPES[image.type].lower(),
+        multiplied_dtype=TENSOR_TYPES[weight.type].lower(),
+        stored_dtype=TENSOR_TYPES[stored.type].lower(),
+        weights=int(np.prod(stored.shape)),
+        scales=0 if scale is None else len(scale),
+        channels=int(channels),
+    )

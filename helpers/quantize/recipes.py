@@ -1,0 +1,98 @@
+"""Recipes: float32 ``.tflite`` in, quantized ``.tflite`` out, by the AI Edge Quantizer."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from ai_edge_quantizer import quantizer, recipe
+
+from helpers.errors import LabError, unknown_name
+from helpers.files import write_bytes
+from helpers.quantize.flatfile import FileFacts, read_facts
+from helpers.variants import Variant
+
+INPUT_NAME = "image"
+SIGNATURE = "serving_default"
+
+HALF_WEIGHTS = [
+    {
+        "regex": ".*",
+        "operation": "*",
+        "algorithm_key": "float_casting",
+        "op_config": {
+            "weight_tensor_config": {"num_bits": 16, "dtype": "FLOAT"},
+            "compute_precision": "FLOAT",
+            "explicit_dequantize": True,
+        },
+    }
+]
+# Every variant takes and gives float32, so that all do the same work between the same two points.
+FLOAT_ENDS = [
+    {"regex": ".*", "operation": end, "algorithm_key": "no_quantize", "op_config": {}}
+    for end in ("INPUT", "OUTPUT")
+]
+
+RECIPES = MappingProxyType(
+    {
+        "none": lambda: [],
+        "float16": lambda: HALF_WEIGHTS,
+        "int8-dynamic": recipe.dynamic_wi8_afp32,
+        "int8": lambda: recipe.static_wi8_ai8() + FLOAT_ENDS,
+    }
+)
+
+
+def get_recipe(name: str) -> list[dict]:
+    try:
+        return RECIPES[name]()
+    except KeyError:
+        raise unknown_name("recipe", name, RECIPES) from None
+
+
+def quantize_file(
+    float_file: Path, variant: Variant, photos: Iterable[np.ndarray], output: Path
+) -> FileFacts:
+    """Write ``variant`` of a float32 ``.tflite`` and return what the written file holds.
+
+    Args:
+        float_file: the float32 core.
+        variant: which numeric form.
+        photos: core inputs, float32 ``[1, H, W, 3]`` each, for calibrated variants.
+        output: the file to write.
+
+    Raises:
+        LabError: the written file is not what the variant promises.
+    """
+    content = float_file.read_bytes()
+    steps = get_recipe(variant.recipe)
+    if steps:
+        content = apply_recipe(float_file, steps, photos)
+    write_bytes(output, content)
+    return require_promised(output, variant)
+
+
+def apply_recipe(float_file: Path, steps: list[dict], photos: Iterable[np.ndarray]) -> bytes:
+    worker = quantizer.Quantizer(str(float_file), steps)
+    calibration = None
+    if worker.need_calibration:
+        samples = [{INPUT_NAME: photo} for photo in photos]
+        if not samples:
+            raise LabError("no calibration photos.", "at least one", "set calibration_images in the profile.")
+        calibration = worker.calibrate({SIGNATURE: samples}, num_threads=2)
+    result = worker.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
+    return bytes(result.quantized_model)
+
+
+def require_promised(path: Path, variant: Variant) -> FileFacts:
+    """Facts of the file, or an error where its dtypes are not those that the variant stands for."""
+    facts = read_facts(path)
+    found = (facts.storage_dtype, facts.compute_dtype)
+    promised = (variant.storage_dtype, variant.compute_dtype)
+    if found != promised:
+        raise LabError(
+            f"{path.name} stores {found[0]} and computes in {found[1]}.",
+            f"{promised[0]} stored, {promised[1]} computed, as variant {variant.id!r} promises",
+            f"check recipe {variant.recipe!r} in helpers/quantize/recipes.py against this model's operators.",
+        )
+    return facts

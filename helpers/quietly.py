@@ -1,0 +1,80 @@
+"""Keep what libraries print about themselves out of notebooks; nothing is silenced before ``quiet()``."""
+
+import contextlib
+import importlib.util
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # at 2, every machine without a GPU gets an error line about it
+    "GRPC_VERBOSITY": "ERROR",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # ipykernel's note on frozen modules
+}
+LOGGERS = ("tensorflow", "absl", "fiftyone", "matplotlib.font_manager", "papermill")
+WARNINGS = ("pkg_resources is deprecated", "IProgress not found", ".*tf.lite.Interpreter is deprecated")
+NOISY_IMPORTS = ("tensorflow",)  # these print from C++ before they read any setting
+
+
+def quiet() -> None:
+    """Silence library chatter in this process. Call it before importing them; what the user set stays."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if not sys.warnoptions:
+        for message in WARNINGS:
+            warnings.filterwarnings("ignore", message=message)
+    if not any(isinstance(finder, QuietImports) for finder in sys.meta_path):
+        sys.meta_path.insert(0, QuietImports())
+
+
+@contextlib.contextmanager
+def stderr_muted() -> Iterator[None]:
+    """Drop what is written to the process's standard error, C++ included; show it if the block fails."""
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        original = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(original, held.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
+class QuietImports:
+    """A finder for ``sys.meta_path`` that mutes standard error while a noisy library is imported."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name not in NOISY_IMPORTS:
+            return None
+        spec = self.spec_without_us(name)
+        if spec is not None and spec.loader is not None:
+            mute_loading(spec)
+        return spec
+
+    def spec_without_us(self, name: str) -> ModuleSpec | None:
+        sys.meta_path.remove(self)
+        try:
+            return importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(0, self)
+
+
+def mute_loading(spec: ModuleSpec) -> None:
+    load = spec.loader.exec_module
+
+    def load_muted(module: object) -> None:
+        with stderr_muted():
+            load(module)
+
+    spec.loader.exec_module = load_muted

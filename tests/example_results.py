@@ -1,0 +1,110 @@
+"""Invented results in the form that the comparison writes, for tests of figures, tables and report."""
+
+import numpy as np
+import pandas as pd
+
+NAN = float("nan")
+MODEL = "ssd_mobilenet_v2_small"
+REASON = "kernels for this dtype are absent from the runtime, so the file cannot be loaded"
+CONTEXT = {
+    "profile": "quick",
+    "run": "quick-example",
+    "images": 500,
+    "rounds": 30,
+    "resamples": 1000,
+    "level": 0.95,
+    "host": "Example CPU (2 cores)",
+    "threads": 1,
+    "commit": "0123456789abcdef",
+    "created_utc": "2026-01-31T12:00:00+00:00",
+    "meter": "estimate",
+    "meter_sentence": "Estimate from CPU time and a stated 10 W per core.",
+    "seed": 20,
+}
+# variant: storage, compute, size in MB, AP, AP difference, latency in ms, memory in MB, energy in J
+_VARIANTS = {
+    "float32": ("float32", "float32", 2.91, 0.62, 0.0, 6.10, 14.6, 0.090),
+    "float16": ("float16", "float32", 1.48, 0.6201, 0.0001, 6.11, 15.9, 0.0905),
+    "int8-dynamic": ("int8", "int8-dynamic", 0.852, 0.615, -0.005, 7.0, 11.2, 0.103),
+    "int8": ("int8", "int8", 0.905, 0.60, -0.02, 3.6, 6.3, 0.054),
+    "int4-weights-block-wise-with-a-long-name": ("int4", "float32", 0.6, 0.58, -0.04, 9.2, 9.0, 0.13),
+    "int16x8": ("int8", "int16", 0.95, 0.6195, -0.0005, 6.05, 9.0, 0.088),
+    "float32-control": ("float32", "float32", 2.91, 0.62, 0.0, 6.13, 14.6, 0.0907),
+}
+USUAL = ("float32", "float16", "int8-dynamic", "int8", "float32-control")
+ALL = tuple(_VARIANTS)
+
+
+def with_bounds(column: str, value: float, below: float, above: float) -> dict[str, float]:
+    return {column: value, f"{column}_low": value - below, f"{column}_high": value + above}
+
+
+def result_row(model: str, variant: str) -> dict:
+    storage, compute, size_mb, ap, ap_diff, latency_ms, memory_mb, energy_j = _VARIANTS[variant]
+    base = _VARIANTS["float32"]
+    latency_ratio, energy_ratio = latency_ms / base[5], energy_j / base[7]
+    spread = 0 if variant == "float32" else 1
+    row = {
+        "model": model, "variant": variant, "storage_dtype": storage, "compute_dtype": compute,
+        "size_bytes": size_mb * 1e6, "images": 500,
+        **with_bounds("ap", ap, 0.014, 0.013), "ap50": ap + 0.2, "ap75": ap + 0.08,
+        **with_bounds("ap_small", ap - 0.4, 0.03, 0.04), **with_bounds("ap_medium", ap - 0.02, 0.02, 0.025),
+        **with_bounds("ap_large", ap + 0.1, 0.02, 0.025), "ar100": ap + 0.1,
+        **with_bounds("ap_diff", ap_diff, 0.0035, 0.0033),
+        **with_bounds("latency_ms_p50", latency_ms, 0.006 * latency_ms, 0.006 * latency_ms),
+        "latency_ms_p99": 1.3 * latency_ms,
+        **with_bounds("latency_ratio", latency_ratio, 0.008 * latency_ratio * spread, 0.01 * spread),
+        "peak_rss_bytes": memory_mb * 1e6,
+        "energy_j_per_image": energy_j, "energy_low": 0.96 * energy_j, "energy_high": 1.05 * energy_j,
+        "energy_grade": "C",
+        **with_bounds("energy_ratio", energy_ratio, 0.03 * spread, 0.03 * spread),
+        "failed": "",
+    }  # fmt: skip
+    if variant in ("float32", "float32-control"):
+        row |= {"ap_diff_low": NAN, "ap_diff_high": NAN}
+    return row
+
+
+def example_results(variants: tuple[str, ...] = USUAL, model: str = MODEL) -> pd.DataFrame:
+    return pd.DataFrame([result_row(model, variant) for variant in variants])
+
+
+def fail(results: pd.DataFrame, variant: str, reason: str = REASON) -> pd.DataFrame:
+    """The same table with one variant failed: numbers empty, reason stated."""
+    changed = results.copy()
+    texts = {"model", "variant", "storage_dtype", "compute_dtype", "energy_grade", "failed"}
+    numbers = [column for column in changed.columns if column not in texts]
+    changed[numbers] = changed[numbers].astype(float)
+    changed.loc[changed["variant"] == variant, numbers] = NAN
+    changed.loc[changed["variant"] == variant, "failed"] = reason
+    return changed
+
+
+def without_energy(results: pd.DataFrame) -> pd.DataFrame:
+    """The same table from a host without any energy figure."""
+    columns = [c for c in results.columns if c.startswith("energy") and c != "energy_grade"]
+    return results.assign(**dict.fromkeys(columns, NAN), energy_grade="D")
+
+
+def example_samples(results: pd.DataFrame, rounds: int = 10, repeats: int = 15) -> pd.DataFrame:
+    """Latency samples around each variant's median, with slow warm-ups and a few interruptions."""
+    generator = np.random.default_rng(1)
+    parts = []
+    for row in results.dropna(subset="latency_ms_p50").itertuples():
+        count = rounds * repeats
+        latency_ms = row.latency_ms_p50 * (1 + 0.02 * np.abs(generator.normal(size=count)))
+        latency_ms[:2] += 40
+        warmup = np.arange(count) % repeats == 2
+        latency_ms[warmup] *= 50
+        parts.append(
+            pd.DataFrame(
+                {
+                    "model": row.model,
+                    "variant": row.variant,
+                    "round": np.arange(count) // repeats,
+                    "latency_ms": latency_ms,
+                    "warmup": warmup,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,265 @@
+"""Figures: intervals at the right coordinates, nothing hidden, nothing overlapping, files traceable."""
+
+import itertools
+import re
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from PIL import Image
+
+from helpers.errors import LabError
+from helpers.show import figures
+from helpers.show.figures_latency import axis_range, samples_of
+from helpers.show.figures_pareto import front_of
+from helpers.show.style import look_of, styled
+from helpers.variants import VARIANTS
+from tests.example_results import ALL, CONTEXT, NAN, example_results, example_samples, fail, without_energy
+
+INTERVAL_FIGURES = {
+    "latency_ratio": ("latency_ratio", 1),
+    "ap_difference": ("ap_diff", 100),
+    "energy": ("energy_j_per_image", 1e3),
+}
+CASES = {
+    "usual": example_results(),
+    "failed": without_energy(fail(example_results(), "int8")),
+    "seven": example_results(ALL),
+    "two models": pd.concat([example_results(), fail(example_results(model="yolo"), "int8")]),
+}
+
+
+def lines_by_gid(figure: Figure) -> dict[str, list]:
+    found: dict[str, list] = {}
+    for axes in figure.axes:
+        for line in axes.lines:
+            found.setdefault(line.get_gid(), []).append(line)
+    return found
+
+
+def visible_texts(figure: Figure) -> list:
+    texts = []
+    for axes in figure.axes:
+        left, right = sorted(axes.get_xlim())
+        ticks = [label for at, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=False)
+                 if left <= at <= right]  # fmt: skip
+        named = [axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title, *axes.get_yticklabels()]
+        texts += [*ticks, *named, *axes.texts]
+    return [t for t in [*texts, *figure.texts, figure._supxlabel] if t.get_text().strip() and t.get_visible()]
+
+
+def overlapping(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts that cover one another by more than a pixel, and texts that leave the page."""
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    boxes = {t: t.get_window_extent(renderer).padded(-1) for t in visible_texts(figure)}
+    pairs = [
+        (a.get_text(), b.get_text())
+        for a, b in itertools.combinations(boxes, 2)
+        if boxes[a].overlaps(boxes[b])
+    ]
+    page = figure.bbox.padded(1)
+    off = [(t.get_text(), "page") for t, b in boxes.items() if not (page.x0 <= b.x0 and b.x1 <= page.x1)]
+    return pairs + off
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[tuple[str, str], Figure]:
+    return {
+        (case, name): figure
+        for case, results in CASES.items()
+        for name, figure in figures.draw_all(results, example_samples(results), CONTEXT).items()
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_no_text_covers_another_or_leaves_the_page(drawn, case, name):
+    assert overlapping(drawn[case, name]) == []
+
+
+@pytest.mark.parametrize("name", INTERVAL_FIGURES)
+def test_intervals_are_drawn_where_the_table_has_them(drawn, name):
+    column, scale = INTERVAL_FIGURES[name]
+    bounds = ("energy_low", "energy_high") if name == "energy" else (f"{column}_low", f"{column}_high")
+    lines = lines_by_gid(drawn["usual", name])
+    for row in CASES["usual"].to_dict("records"):
+        [value] = lines[f"value:{row['variant']}"]
+        assert value.get_xdata()[0] == pytest.approx(row[column] * scale)
+        if np.isfinite(row[bounds[0]]):
+            [bar] = lines[f"interval:{row['variant']}"]
+            assert list(bar.get_xdata()) == pytest.approx([row[b] * scale for b in bounds])
+
+
+def test_pareto_draws_both_intervals_and_labels_every_variant(drawn):
+    figure = drawn["seven", "pareto"]
+    lines = lines_by_gid(figure)
+    for row in CASES["seven"].to_dict("records"):
+        [across], [up] = (lines[f"interval-{axis}:{row['variant']}"] for axis in "xy")
+        assert list(across.get_xdata()) == [row["latency_ms_p50_low"], row["latency_ms_p50_high"]]
+        assert list(up.get_ydata()) == pytest.approx([100 * row["ap_low"], 100 * row["ap_high"]])
+    labels = [t.get_text().replace("\n", "") for t in figure.axes[0].texts]
+    assert set(labels) >= set(CASES["seven"]["variant"])
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 100), st.floats(0, 1)), min_size=1, max_size=20))
+def test_front_holds_exactly_the_unbeaten_points(points):
+    front = set(front_of(points))
+    for cost, gain in points:
+        beaten = any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in points)
+        assert ((cost, gain) in front) == (not beaten)
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_a_failed_variant_is_visible_with_its_reason(drawn, name):
+    texts = " ".join(t.get_text().replace("\n", " ") for t in visible_texts(drawn["failed", name]))
+    assert "failed: kernels" in texts
+    assert "value:int8" not in lines_by_gid(drawn["failed", name])
+
+
+def test_energy_without_a_figure_says_so_and_why():
+    results = without_energy(example_results())
+    figure = figures.energy(results, {**CONTEXT, "energy_reason": "no counter on this host"})
+    texts = [t.get_text().replace("\n", " ") for t in figure.axes[0].texts]
+    assert "grade D: no energy figure" in texts
+    assert texts.count("n/a: no counter on this host") == len(results)
+    assert not any(gid and gid.startswith("value:") for gid in lines_by_gid(figure))
+
+
+def test_two_energy_grades_get_two_axes_each_with_its_grade():
+    results = example_results()
+    results.loc[results["variant"] == "int8", "energy_grade"] = "A"
+    figure = figures.energy(results, CONTEXT)
+    grades = [[t.get_text()[:7] for t in axes.texts if t.get_gid() == "grade"] for axes in figure.axes]
+    assert grades == [["grade A"], ["grade C"]]
+    values = [[line.get_gid() for line in axes.lines if "value" in line.get_gid()] for axes in figure.axes]
+    assert values[0] == ["value:int8"]
+    assert len(values[1]) == len(results) - 1
+
+
+def test_noise_floor_band_covers_the_interval_of_the_control(drawn):
+    [band] = [p for p in drawn["usual", "latency_ratio"].axes[0].patches if p.get_gid() == "noise-floor"]
+    control = CASES["usual"].set_index("variant").loc["float32-control"]
+    low, high = band.get_x(), band.get_x() + band.get_width()
+    assert low <= control["latency_ratio_low"]
+    assert control["latency_ratio_high"] <= high
+    assert low * high == pytest.approx(1)
+
+
+def test_warmups_stay_out_of_the_distribution_and_the_tail_is_told(drawn):
+    samples = samples_of(example_samples(CASES["usual"]), CASES["usual"]["model"].iloc[0])
+    assert max(values.max() for values in samples.values()) < 60
+    assert axis_range(samples)[1] < 20
+    texts = [t.get_text() for t in drawn["usual", "latency_distribution"].axes[0].texts]
+    assert sum("2 beyond" in text for text in texts) == len(CASES["usual"])
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0.01, 1e4), min_size=1, max_size=50), st.lists(st.floats(0.01, 1e4), min_size=1))
+def test_axis_range_shows_every_median(first, second):
+    samples = {"a": np.array(first), "b": np.array(second)}
+    low, high = axis_range(samples)
+    assert all(low <= np.median(values) <= high for values in samples.values())
+
+
+def test_looks_differ_and_the_control_is_the_hollow_baseline():
+    looks = [look_of(variant) for variant in VARIANTS]
+    assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == len(looks)
+    control, baseline = look_of("float32-control"), look_of("float32")
+    assert (control.colour, control.marker, control.hollow) == (baseline.colour, baseline.marker, True)
+    assert look_of("unheard-of") == look_of("unheard-of")
+
+
+def test_saved_files_carry_run_and_fonts_and_are_the_same_every_time(tmp_path):
+    contents = []
+    for folder in ("one", "two"):
+        figure = figures.size(CASES["usual"], CONTEXT)
+        png, pdf = figures.save_figure(figure, tmp_path / folder, "size", CONTEXT)
+        contents.append((png.read_bytes(), pdf.read_bytes()))
+    assert contents[0] == contents[1]
+    assert "quick-example" in Image.open(png).text["Subject"]
+    assert b"0123456789abcdef" in pdf.read_bytes()
+    assert b"/FontFile2" in pdf.read_bytes()
+    assert not re.search(rb"/Subtype\s*/Type3", pdf.read_bytes())
+    assert sorted(p.name for p in (tmp_path / "two").iterdir()) == ["size.pdf", "size.png"]
+
+
+def test_text_is_large_enough_for_a_column_of_8_cm(drawn):
+    shrink = 8 / 2.54 / drawn["usual", "pareto"].get_figwidth()
+    for name in figures.FIGURES:
+        texts = visible_texts(drawn["usual", name])
+        assert min(text.get_fontsize() for text in texts) >= 8
+        assert min(text.get_fontsize() for text in texts) * shrink >= 4.5
+
+
+def test_drawing_leaves_the_users_style_alone():
+    before = dict(matplotlib.rcParams)
+    figure = styled(figures.size)(CASES["usual"], CONTEXT)
+    png, _ = figure._repr_png_()
+    assert png.startswith(b"\x89PNG")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_captions_name_n_interval_host_and_run(drawn):
+    caption = drawn["usual", "ap_difference"].caption
+    for part in ("n = 500", "paired bootstrap", "95 %", "Example CPU", "quick-example"):
+        assert part in caption
+
+
+def pictures(count: int = 2) -> list[np.ndarray]:
+    return [np.full((60, 80, 3), 40 * i, np.uint8) for i in range(count)]
+
+
+def test_detections_grid_draws_boxes_above_the_score_and_no_others():
+    box = figures.DrawnBox("cup", (10, 20, 30, 15))
+    detections = [[box._replace(score=0.9), box._replace(score=0.1)], []]
+    panels = {"ground truth": [[box], [box._replace(crowd=True)]], "int8": detections}
+    figure = figures.detections_grid(pictures(), panels, CONTEXT, titles=["a", "b"])
+    counts = [len(axes.patches) for axes in figure.axes]
+    assert counts == [1, 1, 1, 0]
+    [drawn_box] = figure.axes[1].patches
+    assert drawn_box.get_bbox().bounds == (10, 20, 30, 15)
+    assert [t.get_text() for t in figure.axes[1].texts] == ["cup 0.90"]
+
+
+def test_contact_sheet_shows_every_image_and_empty_places_stay_empty():
+    figure = figures.contact_sheet(pictures(5), [[[1, 2, 10, 12]]] * 5, [["cup"]] * 5, CONTEXT, columns=3)
+    assert [len(axes.patches) for axes in figure.axes] == [1, 1, 1, 1, 1, 0]
+    assert not figure.axes[5].axison
+
+
+def test_bad_input_is_explained():
+    with pytest.raises(LabError, match="05_compare"):
+        figures.size(pd.DataFrame(), CONTEXT)
+    with pytest.raises(LabError, match="one list of boxes per image"):
+        figures.detections_grid(pictures(2), {"int8": [[]]}, CONTEXT)
+    with pytest.raises(LabError, match="pareto"):
+        figures.draw("pareton", CASES["usual"], pd.DataFrame(), CONTEXT)
+    with pytest.raises(LabError, match="created_utc"):
+        figures.save_figure(Figure(), None, "x", {"created_utc": "yesterday"})
+
+
+def test_every_number_missing_still_gives_every_figure():
+    results = example_results()
+    for variant in results["variant"]:
+        results = fail(results, variant)
+    samples = example_samples(example_results()).iloc[:0]
+    for figure in figures.draw_all(results, samples, CONTEXT).values():
+        assert overlapping(figure) == []
+
+
+def test_dollar_signs_in_texts_are_printed_as_they_are():
+    results = fail(example_results(), "int8", r"$\frac{ and $ more_of^it")
+    for figure in figures.draw_all(results, example_samples(results), {**CONTEXT, "host": "$x$_"}).values():
+        figure.draw_without_rendering()
+
+
+def test_values_without_bounds_are_drawn_without_bar():
+    results = example_results().assign(ap_diff_low=NAN, ap_diff_high=NAN)
+    lines = lines_by_gid(figures.ap_difference(results, CONTEXT))
+    assert "value:int8" in lines
+    assert "interval:int8" not in lines
