@@ -24,7 +24,8 @@ class Model:
     Attributes:
         id: name in files, tables and figures.
         title: name for people.
-        source: where the weights are: a file of the project.
+        source: the embedded detector's weights (``.npz``), or the folder of a SavedModel that has the
+            signatures ``serving_default``, ``core`` and ``anchors`` (``detector/export.py`` shows them).
         licence: SPDX id.
         categories: names of classes 1, 2, ...
         pixel_scale, pixel_offset: the core's input is ``pixel * pixel_scale + pixel_offset``, RGB 0..255.

@@ -22,6 +22,8 @@ class Profile:
         energy_window_s: shortest length of one energy window, in seconds.
         subset_images: images on which FiftyOne's own mAP is compared with pycocotools.
         seed: seed of every random choice.
+        data: a folder of one's own with ``validation/`` and ``calibration/``, each with ``data/`` and
+            ``labels.json`` in COCO's format; empty for the embedded synthetic photos.
     """
 
     id: str
@@ -35,15 +37,16 @@ class Profile:
     energy_window_s: float
     subset_images: int
     seed: int = 20
+    data: str = ""
 
 
 _ENTRIES = (
     Profile("smoke", "A check that everything runs: tiny, its numbers mean little.",
-            40, 16, 200, 6, 4, 2, 0.2, 8),
+            40, 16, 200, 6, 4, 3, 0.1, 8),
     Profile("quick", "The default: minutes, intervals that support a first conclusion.",
-            500, 100, 1000, 30, 15, 6, 1.0, 20),
+            500, 100, 1000, 30, 15, 12, 0.4, 20),
     Profile("full", "For a written report: four times the images, longer measurement.",
-            2000, 200, 2000, 100, 25, 15, 2.0, 20),
+            2000, 200, 2000, 100, 25, 30, 1.0, 20),
 )  # fmt: skip
 
 PROFILES = MappingProxyType({profile.id: profile for profile in _ENTRIES})

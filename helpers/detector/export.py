@@ -6,8 +6,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from helpers.boxes import CODER_SCALES
-from helpers.detector.architecture import INPUT_SIDE, anchors, build_network
-from helpers.errors import LabError
+from helpers.detector.architecture import INPUT_SIDE, anchors
+from helpers.detector.weights import load_network
 from helpers.files import atomic_folder
 
 IMAGE_SPEC = tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")
@@ -61,20 +61,6 @@ def decode(encodings: tf.Tensor, anchors_: tf.Tensor) -> tf.Tensor:
     centres = scaled[..., :2] * anchors_[:, 2:] + anchors_[:, :2]
     halves = tf.exp(scaled[..., 2:]) * anchors_[:, 2:] / 2
     return tf.concat([centres - halves, centres + halves], -1)
-
-
-def load_network(weights: Path) -> keras.Model:
-    """The network with trained weights from an ``.h5`` file."""
-    network = build_network()
-    try:
-        network.load_weights(weights)
-    except (OSError, ValueError) as error:
-        raise LabError(
-            f"{weights} does not hold this network's weights: {error}",
-            "weights written by `python -m helpers train`",
-            "restore the file (`git checkout -- data/embedded`) or train again.",
-        ) from error
-    return network
 
 
 def export_detector(weights: Path, folder: Path) -> Path:

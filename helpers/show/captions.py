@@ -21,6 +21,7 @@ class Context(TypedDict, total=False):
     profile: str
     images: int
     rounds: int
+    memory_probes: int
     resamples: int
     level: float
     host: str

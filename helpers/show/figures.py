@@ -83,7 +83,8 @@ _ENTRIES = (
     ),
     FigureEntry(
         "memory", "Peak memory",
-        "Resident memory above that of a process which only loads the runtime. Pages are 4 kB and "
+        "Resident memory above that of a process which only loads the runtime. Where whiskers overlap, no "
+        "difference is shown. Pages are 4 kB and "
         "allocators keep reserves: take differences of a few hundred kB as nothing.",
         memory,
     ),

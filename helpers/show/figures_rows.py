@@ -10,6 +10,7 @@ from helpers.show.captions import (
     accuracy_interval,
     add_caption,
     caption_height_in,
+    known,
     level_text,
     paired_interval,
     rounds_interval,
@@ -33,7 +34,13 @@ from helpers.units import format_bytes
 from helpers.variants import BASELINE, CONTROL
 
 SIZE = Quantity("size_bytes", "", "", "File size (MB)", 1e-6, 2)
-MEMORY = Quantity("peak_rss_bytes", "", "", "Peak memory above the bare runtime (MB)", 1e-6)
+MEMORY = Quantity(
+    "peak_rss_bytes",
+    "peak_rss_bytes_low",
+    "peak_rss_bytes_high",
+    "Peak memory above the bare runtime (MB)",
+    1e-6,
+)
 LATENCY_RATIO = Quantity(
     "latency_ratio",
     "latency_ratio_low",
@@ -105,9 +112,10 @@ def size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
 @styled
 def memory(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     """Peak resident memory of each variant above the bare runtime."""
+    probes = known(context, "memory_probes").replace("unknown", "the")
     text = (
-        "Peak resident memory of a fresh process per variant, less that of one which only loads the runtime. "
-        "One reading each, without interval. In brackets: ratio to float32."
+        f"Peak resident memory less that of a process which only loads the runtime; median of {probes} fresh "
+        "processes per variant. Whiskers, where drawn: lowest and highest. In brackets: ratio to float32."
     )
     return bar_figure(results, context, MEMORY, text)
 

@@ -12,29 +12,30 @@ from helpers.variants import CONTROL
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """Ratios from ``1 / factor`` to ``factor`` cannot be told from no difference."""
+    """Ratios from ``1 - relative`` to ``1 + relative`` cannot be told from no difference."""
 
-    factor: float
+    relative: float
 
     @property
     def low(self) -> float:
-        return 1 / self.factor
+        return 1 - self.relative
 
     @property
     def high(self) -> float:
-        return self.factor
+        return 1 + self.relative
 
     def overlaps(self, ratio: Interval) -> bool:
         return ratio.low <= self.high and ratio.high >= self.low
 
     def text(self) -> str:
-        return f"{self.low:.3f} to {self.high:.3f}"
+        return f"1 ± {self.relative:.3f}"
 
 
 def noise_floor(frame: pd.DataFrame, quantity: str) -> NoiseFloor | None:
     """From the interval of the control's ratio of one model; None where the control has none.
 
-    The band is symmetric as ratios are: it reaches as far as the control's interval does on its worse side.
+    As ``measure.summary.noise_floor``: the band reaches as far to both sides of 1 as that interval on its
+    worse side.
 
     Args:
         frame: rows of one model.
@@ -42,8 +43,8 @@ def noise_floor(frame: pd.DataFrame, quantity: str) -> NoiseFloor | None:
     """
     for row in records_of(frame[frame["variant"] == CONTROL]):
         ratio = ratio_of(row, quantity)
-        if ratio and has_bounds(ratio) and ratio.low > 0:
-            return NoiseFloor(max(ratio.high, 1 / ratio.low, 1.0))
+        if ratio and has_bounds(ratio):
+            return NoiseFloor(max(abs(ratio.low - 1), abs(ratio.high - 1)))
     return None
 
 

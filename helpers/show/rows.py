@@ -211,7 +211,7 @@ def draw_rows(
 
 
 def draw_bars(axes: Axes, frame: pd.DataFrame, quantity: Quantity, texts: Mapping[str, str]) -> None:
-    """Bars from zero, for exact quantities; ``texts``: what stands beside each variant's bar."""
+    """Bars from zero, with whiskers where there are bounds; ``texts``: what stands beside each bar."""
     for y, row in variant_rows(axes, frame):
         interval, variant_id = quantity.at(row), str(row["variant"])
         if interval is None:
@@ -228,9 +228,27 @@ def draw_bars(axes: Axes, frame: pd.DataFrame, quantity: Quantity, texts: Mappin
             linewidth=1.2,
             gid=f"value:{variant_id}",
         )
+        if has_bounds(interval):
+            draw_whisker(axes, y, interval, variant_id)
         write_number(axes, y, texts[variant_id])
     axes.set_xlim(left=0)
     axes.set_xlabel(quantity.label)
+
+
+def draw_whisker(axes: Axes, y: float, interval: Interval, variant_id: str) -> None:
+    """Bounds across the end of a bar, rimmed in white to be seen on a bar of any colour."""
+    for colour, width in (("white", 4.0), (INK, 1.6)):
+        axes.plot(
+            [interval.low, interval.high],
+            [y, y],
+            color=colour,
+            linewidth=width,
+            marker="|",
+            markersize=8,
+            markeredgewidth=width,
+            zorder=5,
+            gid=f"interval:{variant_id}",
+        )
 
 
 def span_of(intervals: Sequence[Interval], also: Sequence[float] = ()) -> tuple[float, float]:

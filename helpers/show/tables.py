@@ -12,7 +12,7 @@ from pandas.io.formats.style import Styler
 from helpers.errors import LabError
 from helpers.files import write_text
 from helpers.show.captions import known, level_text
-from helpers.show.figures_rows import AP_DIFFERENCE, GRADES, LATENCY_RATIO, MEMORY
+from helpers.show.figures_rows import AP_DIFFERENCE, GRADES, LATENCY_RATIO
 from helpers.show.noise import noise_floor
 from helpers.show.rows import Quantity, by_model, failure_of, number, records_of, require_columns
 from helpers.units import format_bytes
@@ -28,6 +28,8 @@ ABSENT = "n/a"
 
 AP = Quantity("ap", "ap_low", "ap_high", "AP", 100, 1)
 LATENCY = Quantity("latency_ms_p50", "latency_ms_p50_low", "latency_ms_p50_high", "p50 (ms)", 1, 2)
+# Its bounds are the lowest and the highest probe, no 95 % interval, so the table leaves them out.
+MEMORY = Quantity("peak_rss_bytes", "", "", "Memory (MB)", 1e-6, 1)
 P99 = Quantity("latency_ms_p99", "", "", "p99 (ms)", 1, 2)
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",

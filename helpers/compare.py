@@ -1,0 +1,114 @@
+"""Comparison of variants: AP with intervals from one set of resamples for all, and the results table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.intervals import Interval, percentile_interval
+from helpers.measure.energy_summary import EnergySummary, summarize_energy
+from helpers.measure.summary import LatencySummary, MemorySummary, summarize_latency, summarize_memory
+from helpers.meters.base import Absent
+from helpers.resample import average_precision, paired_resamples
+from helpers.score import AREAS, Evidence
+from helpers.variants import BASELINE, CONTROL
+
+NAN = float("nan")
+QUANTITIES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+
+
+def resampled_quantities(evidence: Evidence, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """AP, AP50, AP75 and AP by size for each row of ``weights`` ``[B, images]``: arrays ``[B]``."""
+    by_area = {area: average_precision(evidence, weights, area) for area in AREAS}
+    whole = by_area["all"]
+    found = {"ap": whole.mean(1), "ap50": whole[:, 0], "ap75": whole[:, 5]}
+    return found | {f"ap_{area}": by_area[area].mean(1) for area in AREAS[1:]}
+
+
+def resample_variants(
+    evidence: Mapping[str, Evidence], resamples: int, seed: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """The same resamples for every variant: variant -> quantity -> ``[1 + resamples]``, the data first."""
+    images = next(iter(evidence.values())).images
+    weights = paired_resamples(images, resamples, seed)
+    return {variant: resampled_quantities(item, weights) for variant, item in evidence.items()}
+
+
+def interval_of(values: np.ndarray) -> Interval:
+    """From ``[1 + resamples]``: the value on the data, and the percentile interval of the rest."""
+    return percentile_interval(values[0], values[1:])
+
+
+def difference_to_baseline(values: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> Interval:
+    """Paired: each resample's difference is taken before the interval is."""
+    return interval_of(values["ap"] - base["ap"])
+
+
+def accuracy_columns(
+    variant: str, stats: Mapping[str, float], resampled: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, float]:
+    """Columns of COCO's metric; the control is the baseline's file, so its difference is 0 by construction."""
+    source = BASELINE if variant == CONTROL else variant
+    columns = {name: value if value >= 0 else NAN for name, value in stats.items()}
+    for name in QUANTITIES:
+        interval = interval_of(resampled[source][name])
+        columns |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    if variant == BASELINE:
+        return columns | {"ap_diff": 0.0, "ap_diff_low": NAN, "ap_diff_high": NAN}
+    return columns | spread("ap_diff", difference_to_baseline(resampled[source], resampled[BASELINE]))
+
+
+def spread(name: str, quantity: Interval | Absent) -> dict[str, float]:
+    """``name``, ``name_low``, ``name_high``; NaN where there is no value."""
+    if isinstance(quantity, Absent):
+        return {name: NAN, f"{name}_low": NAN, f"{name}_high": NAN}
+    return {name: quantity.value, f"{name}_low": quantity.low, f"{name}_high": quantity.high}
+
+
+def latency_columns(summary: LatencySummary | Absent) -> dict[str, Any]:
+    if isinstance(summary, Absent):
+        return {}
+    return (
+        spread("latency_ms_p50", summary.p50_ms)
+        | spread("latency_ms_p99", summary.p99_ms)
+        | spread("latency_ratio", summary.ratio)
+    )
+
+
+def memory_columns(summary: MemorySummary | Absent) -> dict[str, Any]:
+    return {} if isinstance(summary, Absent) else spread("peak_rss_bytes", summary.peak_rss_bytes)
+
+
+def energy_columns(summary: EnergySummary | Absent, grade: str) -> dict[str, Any]:
+    if isinstance(summary, Absent):
+        return {"energy_grade": grade, "energy_reason": summary.reason}
+    gross = summary.gross_j
+    columns = {"energy_j_per_image": gross.value, "energy_low": gross.low, "energy_high": gross.high}
+    return columns | {"energy_grade": summary.grade} | spread("energy_ratio", summary.ratio)
+
+
+def measured_columns(raw: Mapping[str, Mapping], resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    """Variant -> columns of latency, memory and energy, from the raw samples."""
+    latency = summarize_latency(raw["latency"], resamples, seed)
+    memory = summarize_memory(raw["memory"])
+    energy = summarize_energy(raw["energy"], resamples, seed)
+    grade = raw["energy"]["settings"]["meter"]["grade"]
+    return {
+        variant: latency_columns(latency[variant])
+        | memory_columns(memory[variant])
+        | energy_columns(energy[variant], grade)
+        for variant in latency
+    }
+
+
+def latency_frame(raw: Mapping[str, Any], model: str) -> pd.DataFrame:
+    """Raw latency samples, tidy: model, variant, round, latency_ms, warmup."""
+    rows = [
+        (model, variant, number, sample_ns / 1e6, key == "warmup_ns")
+        for number, played in enumerate(raw["rounds"])
+        for variant, visit in played["visits"].items()
+        for key in ("warmup_ns", "timed_ns")
+        for sample_ns in visit[key]
+    ]
+    return pd.DataFrame(rows, columns=["model", "variant", "round", "latency_ms", "warmup"])

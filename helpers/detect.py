@@ -1,0 +1,158 @@
+"""The inference loop: photos to detections, all cores busy, memory bounded by one shard."""
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from helpers.files import atomic_file
+from helpers.models import Model
+from helpers.photos import core_input, read_photo
+from helpers.runtime import Core
+from helpers.tail import Detections, Tail
+
+SHARD = 64
+
+
+def worker_count() -> int:
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some photos, ready for any variant's core.
+
+    Attributes:
+        image_ids: COCO ids ``[n]``.
+        sizes: int ``[n, 2]``, height and width of the photos.
+        inputs: the cores' inputs, float32 ``[1, H, W, 3]`` each.
+        decode_s: wall time of decoding and resizing.
+    """
+
+    image_ids: Sequence[int]
+    sizes: np.ndarray
+    inputs: Sequence[np.ndarray]
+    decode_s: float
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """COCO results of one shard as columns, and how long it took.
+
+    Attributes:
+        image_id, category_id: int64 ``[n]``.
+        bbox: float64 ``[n, 4]``, (x, y, w, h) in pixels.
+        score: float64 ``[n]``.
+        loop_s: wall time of the inference loop, core and tail, on all workers.
+        core_s, tail_s: time in core and tail, summed over the workers.
+        images: photos in the shard.
+    """
+
+    image_id: np.ndarray
+    category_id: np.ndarray
+    bbox: np.ndarray
+    score: np.ndarray
+    loop_s: float
+    core_s: float
+    tail_s: float
+    images: int
+
+    def save(self, path: Path) -> None:
+        with atomic_file(path) as temporary:
+            np.savez(temporary, **vars(self))
+
+    @staticmethod
+    def load(path: Path) -> "ShardResult":
+        with np.load(path) as stored:
+            columns = {name: stored[name] for name in stored.files}
+        return ShardResult(**{n: v.item() if v.ndim == 0 else v for n, v in columns.items()})
+
+
+def split(photos: Mapping[int, Path], size: int = SHARD) -> list[dict[int, Path]]:
+    items = list(photos.items())
+    return [dict(items[i : i + size]) for i in range(0, len(items), size)]
+
+
+def decode(photos: Mapping[int, Path], shape: tuple[int, ...], model: Model) -> Shard:
+    """Read and resize photos on all cores, for cores of input ``shape`` ``(1, H, W, 3)``."""
+    start = time.perf_counter()
+
+    def prepare(path: Path) -> tuple[tuple[int, int], np.ndarray]:
+        photo = read_photo(path)
+        return photo.shape[:2], core_input(photo, *shape[1:3], model)
+
+    with ThreadPoolExecutor(worker_count()) as pool:
+        sizes, inputs = zip(*pool.map(prepare, photos.values()), strict=True)
+    return Shard(list(photos), np.array(sizes), inputs, time.perf_counter() - start)
+
+
+class CorePool:
+    """One single-threaded core per worker: two cores side by side beat one core on two threads."""
+
+    def __init__(self, path: Path, workers: int | None = None):
+        self.cores = [Core(path, threads=1) for _ in range(workers or worker_count())]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.cores[0].input_shape
+
+    def map(self, work: Callable[[Core, int], None], count: int) -> None:
+        """Call ``work(core, i)`` for every ``i`` below ``count``, shared among the workers."""
+        numbers = itertools.count()
+
+        def serve(core: Core) -> None:
+            while (i := next(numbers)) < count:
+                work(core, i)
+
+        with ThreadPoolExecutor(len(self.cores)) as pool:
+            for done in [pool.submit(serve, core) for core in self.cores]:
+                done.result()
+
+
+def detect(pool: CorePool, tail: Tail, shard: Shard, category_ids: Sequence[int]) -> ShardResult:
+    """Run core and tail over a shard; ``category_ids[c - 1]`` is the COCO id of the model's class ``c``."""
+    found: list[Detections | None] = [None] * len(shard.inputs)
+    seconds = np.zeros((len(shard.inputs), 2))
+
+    def work(core: Core, i: int) -> None:
+        start = time.perf_counter()
+        heads = core(shard.inputs[i])
+        middle = time.perf_counter()
+        found[i] = tail(heads)
+        seconds[i] = middle - start, time.perf_counter() - middle
+
+    start = time.perf_counter()
+    pool.map(work, len(shard.inputs))
+    loop_s = time.perf_counter() - start
+    columns = as_columns(shard, found, np.asarray(category_ids))
+    return ShardResult(*columns, loop_s, *map(float, seconds.sum(0)), len(found))
+
+
+def as_columns(shard: Shard, found: Sequence[Detections], category_ids: np.ndarray) -> tuple:
+    """Image ids, category ids, boxes in pixels and scores of all detections of a shard.
+
+    Classes that the data set does not have (category id below 0) are left out.
+    """
+    counts = [len(item.scores) for item in found]
+    image = np.repeat(np.asarray(shard.image_ids, np.int64), counts)
+    scale = np.repeat(shard.sizes[:, [1, 0]], counts, axis=0).astype(float)
+    boxes = np.concatenate([item.boxes for item in found]).astype(float)
+    corners = boxes[:, [1, 0]] * scale
+    bbox = np.concatenate([corners, boxes[:, [3, 2]] * scale - corners], 1)
+    category = category_ids[np.concatenate([item.classes for item in found]) - 1]
+    scores = np.concatenate([item.scores for item in found]).astype(float)
+    return tuple(column[category >= 0] for column in (image, category, bbox, scores))
+
+
+def as_results(shards: Sequence[ShardResult]) -> list[dict]:
+    """COCO results of all shards."""
+    return [
+        {"image_id": int(i), "category_id": int(c), "bbox": b, "score": float(s)}
+        for part in shards
+        for i, c, b, s in zip(part.image_id, part.category_id, part.bbox.tolist(), part.score, strict=True)
+    ]

@@ -1,0 +1,77 @@
+"""One run: a profile, its models and variants, and where its files lie."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers import host
+from helpers.errors import LabError
+from helpers.files import sha256_path
+from helpers.fingerprint import code_digest
+from helpers.models import DEFAULT_MODEL, Model, get_model
+from helpers.paths import RunPaths
+from helpers.profiles import Profile, get_profile
+from helpers.records import Origin, Record, hash_outputs, write_record
+from helpers.variants import VARIANTS, Variant, require_variants
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a notebook works on; made by ``open_run``."""
+
+    profile: Profile
+    models: tuple[Model, ...]
+    variants: tuple[Variant, ...]
+    paths: RunPaths
+
+
+def open_run(
+    profile: str = "quick", run: str = "", models: Sequence[str] = (), variants: Sequence[str] = ()
+) -> Run:
+    """Look up a run's parts by name; nothing is written.
+
+    Args:
+        profile: id of a profile.
+        run: name of the run's folder below ``data/runs``; the profile's id if empty.
+        models: ids of models; the embedded detector if empty.
+        variants: ids of variants; all if empty. The baseline is always among them.
+
+    Raises:
+        LabError: a name is unknown, or ``run`` cannot name a folder.
+    """
+    name = run or profile
+    if not RUN_NAME.fullmatch(name) or name == "latest":
+        raise LabError(
+            f"run name {name!r}.",
+            "letters, digits, dots, dashes and underscores; not 'latest', which names the last run",
+            "choose another name.",
+        )
+    return Run(
+        get_profile(profile),
+        tuple(get_model(model) for model in models or [DEFAULT_MODEL]),
+        require_variants(list(variants or VARIANTS)),
+        RunPaths(name),
+    )
+
+
+def origin(inputs: Mapping[str, Path | str], parameters: Mapping[str, Any], *modules: str) -> Origin:
+    """What a result comes from: files (hashed) or hashes, parameters, and the code of ``modules``."""
+    hashes = {n: sha256_path(v) if isinstance(v, Path) else v for n, v in inputs.items()}
+    return Origin(hashes, dict(parameters), code_digest(*modules), host.setting())
+
+
+def keep(
+    path: Path, kind: str, source: Origin, values: Mapping[str, Any], outputs: Sequence[Path] = ()
+) -> Record:
+    """Write a record of a success."""
+    files = hash_outputs(path.parent, outputs)
+    return write_record(path, Record(kind, source, host.provenance(), values, files))
+
+
+def keep_failure(path: Path, kind: str, source: Origin, reason: str) -> Record:
+    """Write a record of a failure: it is shown in the report and stops nothing else."""
+    return write_record(path, Record(kind, source, host.provenance(), {}, failure=reason))

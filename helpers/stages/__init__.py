@@ -1,0 +1,1 @@
+"""One module per notebook: what it does, in steps that reuse what is still valid."""

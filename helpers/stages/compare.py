@@ -1,0 +1,166 @@
+"""05: from records alone to results table, figures, tables and report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.compare import accuracy_columns, latency_frame, measured_columns, resample_variants
+from helpers.errors import LabError
+from helpers.experiment import Run, keep, origin
+from helpers.files import atomic_file
+from helpers.models import Model
+from helpers.paths import runs_dir
+from helpers.records import Record, current_record, read_record, require_same_setting
+from helpers.score import Evidence
+from helpers.variants import BASELINE, CONTROL
+
+NOTEBOOK = "05_compare.ipynb"
+MEASURED = {"latency": "04_energy.ipynb", "memory": "04_energy.ipynb", "energy": "04_energy.ipynb"}
+
+
+def read_records(run: Run, model: Model) -> dict[str, Record]:
+    """All records of a model: ``variant/<id>``, ``score/<id>``, ``latency``, ``memory``, ``energy``.
+
+    Raises:
+        LabError: one is missing, or they come from different hosts or library versions.
+    """
+    records = {}
+    for variant in run.variants:
+        path = run.paths.variant_record(model.id, variant.id)
+        records[f"variant/{variant.id}"] = read_record(path, "run 02_quantize.ipynb first.")
+        path = run.paths.score_record(model.id, variant.id)
+        records[f"score/{variant.id}"] = read_record(path, "run 03_evaluate.ipynb first.")
+    for quantity, notebook in MEASURED.items():
+        path = run.paths.measurement_record(model.id, quantity)
+        records[quantity] = read_record(path, f"run {notebook} first.")
+    require_same_setting(
+        records, f"run everything again on one machine: `python -m helpers run --run {run.paths.name}`."
+    )
+    return records
+
+
+def failure_of(records: Mapping[str, Record], variant: str) -> str:
+    """Why a variant has no result; empty if it has one."""
+    source = BASELINE if variant == CONTROL else variant
+    reasons = [records[f"{kind}/{source}"].failure for kind in ("variant", "score")]
+    reasons.append(records["latency"].values["failures"].get(variant, ""))
+    return next((reason for reason in reasons if reason), "")
+
+
+def resampled(run: Run, model: Model, records: Mapping[str, Record]) -> dict[str, dict[str, np.ndarray]]:
+    """Resampled AP of every variant; computed once, then read from disk."""
+    working = [v.id for v in run.variants if not failure_of(records, v.id)]
+    if BASELINE not in working:
+        raise LabError(
+            f"{model.id}: the baseline failed: {failure_of(records, BASELINE)}",
+            "a float32 variant, to which all others are compared",
+            "cure that and run 02_quantize.ipynb and 03_evaluate.ipynb again.",
+        )
+    files = {variant: run.paths.evidence_file(model.id, variant) for variant in working}
+    path = run.paths.evidence_file(model.id, "resampled").with_suffix(".json")
+    parameters = {"resamples": run.profile.resamples, "seed": run.profile.seed}
+    source = origin(files, parameters, "helpers.resample", "helpers.compare")
+    stored = path.with_suffix(".npz")
+    if not current_record(path, source):
+        evidence = {variant: Evidence.load(file) for variant, file in files.items()}
+        save_resampled(stored, resample_variants(evidence, **parameters))
+        keep(path, "resampled", source, {}, [stored])
+    return load_resampled(stored)
+
+
+def save_resampled(path: Path, content: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    flat = {f"{v}/{q}": values for v, quantities in content.items() for q, values in quantities.items()}
+    with atomic_file(path) as temporary:
+        np.savez_compressed(temporary, **flat)
+
+
+def load_resampled(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    content: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path) as stored:
+        for name in stored.files:
+            variant, quantity = name.split("/")
+            content.setdefault(variant, {})[quantity] = stored[name]
+    return content
+
+
+def build_results(run: Run) -> pd.DataFrame:
+    """One row per model and variant, the control included; columns as ``show.tables.COLUMNS`` and more."""
+    rows = [row for model in run.models for row in model_rows(run, model)]
+    return pd.DataFrame(rows)
+
+
+def model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
+    records = read_records(run, model)
+    draws = resampled(run, model, records)
+    raw = {quantity: records[quantity].values for quantity in MEASURED}
+    measured = measured_columns(raw, run.profile.resamples, run.profile.seed)
+    return [
+        result_row(model, variant, records, draws, measured.get(variant, {}))
+        for variant in [*(v.id for v in run.variants), CONTROL]
+    ]
+
+
+def result_row(
+    model: Model, variant: str, records: Mapping[str, Record], draws: Mapping, measured: Mapping[str, Any]
+) -> dict[str, Any]:
+    source = BASELINE if variant == CONTROL else variant
+    failed = failure_of(records, variant)
+    facts = records[f"variant/{source}"].values
+    scored = records[f"score/{source}"].values
+    row: dict[str, Any] = {"model": model.id, "variant": variant, "failed": failed}
+    row |= {name: facts.get(name) for name in ("storage_dtype", "compute_dtype", "size_bytes")}
+    row["images"] = scored.get("images")
+    if source in draws:
+        row |= accuracy_columns(variant, scored["stats"], draws)
+    return row | dict(measured)
+
+
+def latency_samples(run: Run) -> pd.DataFrame:
+    """Raw latency samples of all models, tidy."""
+    records = {m.id: read_records(run, m)["latency"] for m in run.models}
+    return pd.concat([latency_frame(r.values, model) for model, r in records.items()], ignore_index=True)
+
+
+def build_context(run: Run) -> dict[str, Any]:
+    """What captions and the report say about where the numbers come from."""
+    records = read_records(run, run.models[0])
+    latency, energy = records["latency"], records["energy"]
+    meter = energy.values["settings"]["meter"]
+    origin_facts = latency.provenance
+    return {
+        "run": run.paths.name,
+        "profile": run.profile.id,
+        "images": records[f"score/{BASELINE}"].values["images"],
+        "rounds": len(latency.values["rounds"]),
+        "memory_probes": len(records["memory"].values["rounds"]),
+        "resamples": run.profile.resamples,
+        "level": 0.95,
+        "host": f"{origin_facts['cpu']} ({origin_facts['usable_cores']} cores)",
+        "threads": latency.values["settings"]["threads"],
+        "commit": origin_facts.get("commit"),
+        "created_utc": max(record.provenance["time_utc"] for record in records.values()),
+        "meter": meter["name"],
+        "meter_sentence": meter["description"],
+        "seed": run.profile.seed,
+    }
+
+
+def build_provenance(run: Run) -> dict[str, Any]:
+    """Host, library versions and hashes for the report's last section."""
+    records = read_records(run, run.models[0])
+    facts = dict(records["latency"].provenance)
+    files = {name: record.origin.key[:16] for name, record in records.items()}
+    return {**facts, "records": files}
+
+
+def point_latest(run: Run) -> Path:
+    """Make ``data/runs/latest`` name this run; return it."""
+    link = runs_dir() / "latest"
+    temporary = link.with_name(".latest-new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(run.paths.name, target_is_directory=True)
+    temporary.replace(link)
+    return link

@@ -1,0 +1,241 @@
+"""03: detections of every variant, COCO's metric, per-image evidence, predictions in FiftyOne."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from helpers.dataset import (
+    category_numbers,
+    field_name,
+    ground_truth,
+    native_map,
+    photo_paths,
+    read_predictions,
+    subset,
+    view_of,
+    write_predictions,
+)
+from helpers.detect import CorePool, ShardResult, as_results, decode, detect, split
+from helpers.errors import LabError
+from helpers.experiment import Run, keep, keep_failure, origin
+from helpers.files import sha256_json
+from helpers.models import Model
+from helpers.records import Origin, Record, current_record, read_record
+from helpers.score import Evidence, score
+from helpers.stages.download import data_folders
+from helpers.stages.quantize import anchors_file, load_tail, read_variant, working_files
+from helpers.variants import BASELINE
+
+NOTEBOOK = "03_evaluate.ipynb"
+DISAGREEMENT_IMAGES = 24
+
+
+class Progress:
+    """Where the detections of one model's variants are kept, shard by shard, so that a kill loses one shard.
+
+    A shard file's name carries the key of its origin: a file that is there is valid.
+    """
+
+    def __init__(self, run: Run, model: Model, dataset):
+        self.run, self.model = run, model
+        self.files = working_files(run, model)
+        self.photos = photo_paths(dataset)
+        self.labels = data_folders(run.profile).validation / "labels.json"
+        self.shards = split(self.photos)
+        self.keys = {v: self.origin_of(v).key[:12] for v in self.files}
+
+    def origin_of(self, variant: str) -> Origin:
+        model = self.model
+        inputs = {
+            "variant": self.files[variant],
+            "labels": self.labels,
+            "anchors": anchors_file(self.run, model),
+        }
+        settings = [model.pixel_scale, model.pixel_offset, model.nms_iou, model.score_threshold]
+        parameters = {"model": [*settings, model.most_detections], "images": len(self.photos)}
+        return origin(inputs, parameters, "helpers.detect")
+
+    def shard_file(self, variant: str, index: int) -> Path:
+        folder = self.run.paths.detections_dir(self.model.id, variant)
+        return folder / f"{self.keys[variant]}-{index:04d}.npz"
+
+    def forget_others(self) -> None:
+        """Remove shards of earlier origins."""
+        for variant, key in self.keys.items():
+            for path in self.run.paths.detections_dir(self.model.id, variant).glob("*.npz"):
+                if not path.name.startswith(key):
+                    path.unlink()
+
+    def pending(self, index: int) -> list[str]:
+        return [v for v in self.files if not self.shard_file(v, index).exists()]
+
+
+def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
+    """Run every variant over every photo; each photo is decoded once for all variants.
+
+    Returns:
+        Variants that could not be run -> why. What was already computed is not computed again.
+    """
+    work, tail = Progress(run, model, dataset), load_tail(run, model)
+    numbers = category_numbers(dataset)
+    category_ids = [numbers.get(name, -1) for name in model.categories]
+    pools, failures = {}, {}
+    bar = tqdm(total=len(work.photos) * len(work.files), desc="detecting", unit="photo")
+    for index, photos in enumerate(work.shards):
+        waiting = work.pending(index)
+        bar.update(len(photos) * (len(work.files) - len(waiting)))
+        open_pools(waiting, work.files, pools, failures)
+        waiting = [v for v in waiting if v in pools]
+        shard = decode(photos, pools[waiting[0]].input_shape, model) if waiting else None
+        for variant in waiting:
+            detect(pools[variant], tail, shard, category_ids).save(work.shard_file(variant, index))
+            bar.update(len(photos))
+    bar.close()
+    work.forget_others()
+    return failures
+
+
+def open_pools(waiting: list[str], files: Mapping[str, Path], pools: dict, failures: dict) -> None:
+    """Load the cores that are needed and not loaded yet; note those that cannot be."""
+    for variant in waiting:
+        if variant not in pools and variant not in failures:
+            try:
+                pools[variant] = CorePool(files[variant])
+            except LabError as error:
+                failures[variant] = str(error)
+
+
+def load_detections(run: Run, model: Model, dataset, variant: str) -> list[ShardResult]:
+    work = Progress(run, model, dataset)
+    paths = [work.shard_file(variant, i) for i in range(len(work.shards))]
+    absent = [path for path in paths if not path.exists()]
+    if absent:
+        raise LabError(
+            f"{len(absent)} of {len(paths)} shards of {variant}'s detections are absent.",
+            "detections of all photos",
+            f"run {NOTEBOOK} again: it goes on where it stopped.",
+        )
+    return [ShardResult.load(path) for path in paths]
+
+
+def score_all(
+    run: Run, model: Model, dataset, failures: Mapping[str, str] | None = None
+) -> dict[str, Record]:
+    """COCO's metric of every variant; predictions go to FiftyOne, evidence to disk."""
+    truth = ground_truth(dataset)
+    work = Progress(run, model, dataset)
+    records = {}
+    for variant in tqdm(run.variants, desc="scoring", unit="variant"):
+        reason = (failures or {}).get(variant.id) or read_variant(run, model, variant.id).failure
+        path = run.paths.score_record(model.id, variant.id)
+        if reason:
+            source = origin({}, {"variant": variant.id}, "helpers.score")
+            records[variant.id] = keep_failure(path, "score", source, reason)
+        else:
+            records[variant.id] = score_variant(run, model, dataset, variant.id, truth, work)
+    return records
+
+
+def score_variant(run: Run, model: Model, dataset, variant: str, truth: dict, work: Progress) -> Record:
+    path = run.paths.score_record(model.id, variant)
+    inputs = {"detections": work.origin_of(variant).key, "labels": sha256_json(truth)}
+    source = origin(inputs, {}, "helpers.score")
+    field, marker = field_name(model.id, variant), f"{field_name(model.id, variant)}_key"
+    record = current_record(path, source)
+    if record and dataset.info.get(marker) == source.key:
+        return record
+    shards = load_detections(run, model, dataset, variant)
+    results = as_results(shards)
+    write_predictions(dataset, field, results)
+    dataset.info[marker] = source.key
+    dataset.save()
+    outcome = score(truth, results)
+    evidence = run.paths.evidence_file(model.id, variant)
+    outcome.evidence.save(evidence)
+    values = {
+        "stats": outcome.stats,
+        "ap_per_class": outcome.ap_per_class,
+        "images": len(truth["images"]),
+        "detections": len(results),
+        "distinct_scores": len({r["score"] for r in results}),
+        "field": field,
+        "timing": {name: sum(getattr(s, name) for s in shards) for name in ("loop_s", "core_s", "tail_s")},
+    }
+    return keep(path, "score", source, values, [evidence])
+
+
+def read_score(run: Run, model: Model, variant: str) -> Record:
+    return read_record(run.paths.score_record(model.id, variant), f"run {NOTEBOOK} first.")
+
+
+def read_evidence(run: Run, model: Model, variant: str) -> Evidence:
+    return Evidence.load(run.paths.evidence_file(model.id, variant))
+
+
+def score_table(run: Run, model: Model) -> pd.DataFrame:
+    """COCO's twelve numbers, one row per variant."""
+    rows = []
+    for variant in run.variants:
+        record = read_score(run, model, variant.id)
+        rows.append({"variant": variant.id, **record.values.get("stats", {}), "failed": record.failure})
+    return pd.DataFrame(rows).set_index("variant")
+
+
+def class_table(run: Run, model: Model) -> pd.DataFrame:
+    """AP per class, one column per variant."""
+    records = {v.id: read_score(run, model, v.id) for v in run.variants}
+    return pd.DataFrame({v: r.values["ap_per_class"] for v, r in records.items() if not r.failure})
+
+
+def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
+    """FiftyOne's own mAP against pycocotools on a small random subset, per variant."""
+    view = subset(dataset, run.profile.subset_images, run.profile.seed)
+    truth, rows = ground_truth(view), []
+    for variant in working_files(run, model):
+        field = field_name(model.id, variant)
+        results = read_predictions(view, field)
+        native = native_map(view, field, f"native_{field}")
+        ours = score(truth, results).stats["ap"]
+        rows.append(
+            {"variant": variant, "FiftyOne": native, "pycocotools": ours, "difference": native - ours}
+        )
+    return pd.DataFrame(rows)
+
+
+def disagreement(run: Run, model: Model) -> pd.Series:
+    """Per image (by position), how far the variants' matches differ from float32's.
+
+    The sum, over variants, classes and IoU thresholds, of the difference in the number of objects found.
+    """
+    found = {v: hits_per_image(read_evidence(run, model, v)) for v in working_files(run, model)}
+    base = found.pop(BASELINE)
+    gaps = sum(np.abs(hits - base).sum((0, 1)) for hits in found.values()) if found else base.sum((0, 1)) * 0
+    return pd.Series(gaps, name="disagreement").sort_values(ascending=False, kind="stable")
+
+
+def hits_per_image(evidence: Evidence) -> np.ndarray:
+    """Objects found, ``[thresholds, classes, images]``, all sizes."""
+    hits = evidence.matched[0] & ~evidence.ignored[0]
+    thresholds, classes, images = len(hits), evidence.objects.shape[1], evidence.images
+    cell = evidence.category.astype(int) * images + evidence.image
+    counts = [np.bincount(cell[row], minlength=classes * images) for row in hits]
+    return np.stack(counts).reshape(thresholds, classes, images)
+
+
+def save_disagreement_view(run: Run, model: Model, dataset):
+    """A saved FiftyOne view of the images on which the variants disagree most, worst first."""
+    ids = list(photo_paths(dataset))
+    worst = [ids[position] for position in disagreement(run, model).index[:DISAGREEMENT_IMAGES]]
+    return view_of(
+        dataset, worst, f"{field_name(model.id, 'disagreement')}_{run.paths.name}".replace(".", "_")
+    )
+
+
+def timing(record: Record) -> dict[str, Any]:
+    """Where the inference loop's time went, per image in ms."""
+    images = record.values["images"]
+    return {name.replace("_s", "_ms"): 1e3 * s / images for name, s in record.values["timing"].items()}

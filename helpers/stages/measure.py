@@ -1,0 +1,111 @@
+"""04: raw latency, memory and energy samples of every variant, and of the control."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers.experiment import Run, keep, origin
+from helpers.files import read_json, write_json
+from helpers.measure.energy import measure_energy
+from helpers.measure.latency import measure_latency
+from helpers.measure.memory import measure_memory
+from helpers.meters.base import Meter, meter_facts
+from helpers.models import Model
+from helpers.photos import core_input
+from helpers.records import Origin, Record, current_record, jsonable, read_record
+from helpers.runtime import Core
+from helpers.stages.quantize import check_photos, working_files
+from helpers.variants import BASELINE, CONTROL
+
+NOTEBOOK = "04_energy.ipynb"
+MEMORY_ROUNDS = 3
+
+
+def measured_files(run: Run, model: Model) -> dict[str, Path]:
+    """Files of the working variants and of the control: float32 once more, as if it were a variant."""
+    files = working_files(run, model)
+    return {**files, CONTROL: files[BASELINE]}
+
+
+def sample_inputs(run: Run, model: Model) -> list[np.ndarray]:
+    """Real photos as the core's inputs."""
+    core = Core(run.paths.variant_file(model.id, BASELINE))
+    return [core_input(photo, *core.input_shape[1:3], model) for photo in check_photos(run)]
+
+
+def latency(run: Run, model: Model, threads: int = 1) -> Record:
+    """Raw latency samples; those already taken of the same files under the same settings are kept."""
+    profile = run.profile
+    settings = {"rounds": profile.latency_rounds, "repeats": profile.latency_repeats, "threads": threads}
+    settings["seed"] = profile.seed
+
+    def measure(files: Mapping[str, Path], **resume) -> dict:
+        return measure_latency(files, sample_inputs(run, model), **settings, **resume)
+
+    return measured(run, model, "latency", settings, measure, "helpers.measure.latency")
+
+
+def memory(run: Run, model: Model, threads: int = 1) -> Record:
+    """Peak memory of a fresh process per variant."""
+    settings = {"rounds": MEMORY_ROUNDS, "threads": threads, "seed": run.profile.seed}
+
+    def measure(files: Mapping[str, Path], **resume) -> dict:
+        return measure_memory(files, **settings, **resume)
+
+    return measured(run, model, "memory", settings, measure, "helpers.measure.memory")
+
+
+def energy(run: Run, model: Model, meter: Meter, threads: int = 1) -> Record:
+    """Raw energy windows of every variant and of the idle machine."""
+    profile = run.profile
+    settings = {"rounds": profile.energy_rounds, "window_s": profile.energy_window_s, "threads": threads}
+    settings["seed"] = profile.seed
+
+    def measure(files: Mapping[str, Path], **resume) -> dict:
+        return measure_energy(files, sample_inputs(run, model), meter, **settings, **resume)
+
+    described = {**settings, "meter": meter_facts(meter)}
+    return measured(run, model, "energy", described, measure, "helpers.measure.energy")
+
+
+def measured(
+    run: Run, model: Model, quantity: str, settings: Mapping[str, Any], measure: Callable, module: str
+) -> Record:
+    """The record of a measurement, taken now unless it is there; an interrupted one goes on."""
+    path = run.paths.measurement_record(model.id, quantity)
+    files = measured_files(run, model)
+    source = origin(files, jsonable(settings), module, "helpers.photos")
+    record = current_record(path, source)
+    if record:
+        return record
+    partial = path.with_suffix(".partial")
+    raw = measure(files, done=earlier_rounds(partial, source), on_round=saver(partial, source))
+    record = keep(path, quantity, source, raw)
+    partial.unlink(missing_ok=True)
+    return record
+
+
+def saver(partial: Path, source: Origin) -> Callable[[Mapping], None]:
+    return lambda raw: write_json(partial, {"key": source.key, "raw": jsonable(raw)})
+
+
+def earlier_rounds(partial: Path, source: Origin) -> dict | None:
+    """Rounds that an interrupted measurement left, if it was this one."""
+    if not partial.exists():
+        return None
+    content = read_json(partial, f"delete it and run {NOTEBOOK} again.")
+    return content["raw"] if content["key"] == source.key else None
+
+
+def read_measurement(run: Run, model: Model, quantity: str) -> Record:
+    return read_record(run.paths.measurement_record(model.id, quantity), f"run {NOTEBOOK} first.")
+
+
+def forget(run: Run) -> None:
+    """Remove all measurements of a run, so that they are taken afresh."""
+    for model in run.models:
+        folder = run.paths.measurement_record(model.id, "latency").parent
+        shutil.rmtree(folder, ignore_errors=True)

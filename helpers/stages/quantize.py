@@ -1,0 +1,192 @@
+"""02: one ``.tflite`` file and one record per variant, checked before anything is measured."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from helpers.boxes import decode_boxes
+from helpers.coco import DATA, read_labels
+from helpers.errors import LabError
+from helpers.experiment import Run, keep, keep_failure, origin
+from helpers.files import atomic_file
+from helpers.models import Model
+from helpers.parity import Parity, agreement, require_parity, summarize
+from helpers.photos import core_input, read_photo
+from helpers.records import Origin, Record, current_record, read_record
+from helpers.runtime import Core
+from helpers.stages.download import data_folders, model_folder
+from helpers.tail import Detections, Tail
+from helpers.variants import BASELINE, Variant
+
+NOTEBOOK = "02_quantize.ipynb"
+CODE = ("helpers.quantize.recipes", "helpers.quantize.savedmodel", "helpers.photos")
+PARITY_PHOTOS = 16
+
+
+def anchors_file(run: Run, model: Model) -> Path:
+    return run.paths.variant_file(model.id, BASELINE).with_name("anchors.npy")
+
+
+def make_variants(run: Run, model: Model) -> dict[str, Record]:
+    """Make every variant of the run that is not there yet; a variant that fails is recorded as failed."""
+    source = require_savedmodel(model)
+    photos = calibration_files(run)
+    records = {}
+    for variant in tqdm(run.variants, desc=f"variants of {model.id}", unit="variant"):
+        path = run.paths.variant_record(model.id, variant.id)
+        parameters = {"variant": dataclasses.asdict(variant), "preprocessing": preprocessing(model)}
+        inputs = {"model": source, **(hashed(photos) if variant.calibrated else {})}
+        made_from = origin(inputs, parameters, *CODE)
+        records[variant.id] = current_record(path, made_from) or make_variant(
+            run, model, variant, path, made_from
+        )
+    return records
+
+
+def preprocessing(model: Model) -> list[float]:
+    return [model.pixel_scale, model.pixel_offset]
+
+
+def hashed(photos: list[Path]) -> dict[str, Path]:
+    return {f"calibration/{photo.name}": photo for photo in photos}
+
+
+def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
+    from helpers.quantize.recipes import quantize_file
+
+    base = run.paths.variant_file(model.id, BASELINE)
+    output = run.paths.variant_file(model.id, variant.id)
+    try:
+        if variant.id == BASELINE:
+            convert_baseline(run, model)
+        inputs = calibration_inputs(run, model, base) if variant.calibrated else ()
+        facts = quantize_file(base, variant, inputs, output)
+        values = {**dataclasses.asdict(facts), "size_bytes": output.stat().st_size}
+        return keep(path, "variant", made_from, values, [output, anchors_file(run, model)])
+    except (LabError, RuntimeError, ValueError) as error:
+        if variant.id == BASELINE:
+            raise
+        return keep_failure(path, "variant", made_from, str(error))
+
+
+def convert_baseline(run: Run, model: Model) -> None:
+    """Cut the float32 core and the anchors out of the SavedModel."""
+    from helpers.quantize import savedmodel
+
+    detector = savedmodel.load(require_savedmodel(model))
+    with atomic_file(anchors_file(run, model)) as temporary:
+        np.save(temporary, savedmodel.read_anchors(detector))
+    savedmodel.convert_core(detector, run.paths.variant_file(model.id, BASELINE))
+
+
+def require_savedmodel(model: Model) -> Path:
+    folder = model_folder(model)
+    if not (folder / "saved_model.pb").exists():
+        raise LabError(f"{folder} holds no SavedModel.", "the model on disk", "run 01_download.ipynb first.")
+    return folder
+
+
+def calibration_files(run: Run) -> list[Path]:
+    folder = data_folders(run.profile).calibration
+    images = read_labels(folder)["images"][: run.profile.calibration_images]
+    return [folder / DATA / image["file_name"] for image in images]
+
+
+def calibration_inputs(run: Run, model: Model, base: Path) -> Iterator[np.ndarray]:
+    """Calibration photos as the core's inputs, float32 ``[1, H, W, 3]`` each."""
+    height, width = Core(base).input_shape[1:3]
+    for path in tqdm(calibration_files(run), desc="calibration photos", unit="photo", leave=False):
+        yield core_input(read_photo(path), height, width, model)
+
+
+def load_tail(run: Run, model: Model) -> Tail:
+    path = anchors_file(run, model)
+    if not path.exists():
+        raise LabError(f"{path} does not exist.", "the model's anchors", "run 02_quantize.ipynb first.")
+    return Tail(np.load(path), model.nms_iou, model.score_threshold, model.most_detections)
+
+
+def read_variant(run: Run, model: Model, variant_id: str) -> Record:
+    return read_record(run.paths.variant_record(model.id, variant_id), "run 02_quantize.ipynb first.")
+
+
+def working_files(run: Run, model: Model) -> dict[str, Path]:
+    """Files of the variants that did not fail, in registry order."""
+    records = {v.id: read_variant(run, model, v.id) for v in run.variants}
+    return {i: run.paths.variant_file(model.id, i) for i, record in records.items() if not record.failure}
+
+
+def check_photos(run: Run) -> list[np.ndarray]:
+    folder = data_folders(run.profile).validation
+    images = read_labels(folder)["images"][:PARITY_PHOTOS]
+    return [read_photo(folder / DATA / image["file_name"]) for image in images]
+
+
+def check_parity(run: Run, model: Model) -> Parity:
+    """Float32 ``.tflite`` and tail against the SavedModel, on validation photos.
+
+    Raises:
+        LabError: they do not agree.
+    """
+    from helpers.quantize import savedmodel
+
+    detector, tail = savedmodel.load(require_savedmodel(model)), load_tail(run, model)
+    core = Core(run.paths.variant_file(model.id, BASELINE))
+    gaps, pairs = [], []
+    for photo in check_photos(run):
+        whole = savedmodel.detect(detector, photo)
+        heads = core(core_input(photo, *core.input_shape[1:3], model))
+        gaps.append(raw_gaps(whole, heads, tail))
+        pairs.append((as_detections(whole), tail(heads)))
+    parity = summarize(gaps, pairs)
+    require_parity(parity, model.id)
+    return parity
+
+
+def raw_gaps(whole: dict, heads: dict, tail: Tail) -> tuple[float, float]:
+    """Largest differences of raw scores and raw boxes between SavedModel and core."""
+    scores = 1 / (1 + np.exp(-heads["class_logits"][0]))
+    boxes = decode_boxes(heads["box_encodings"][0], tail.anchors)
+    score_gap = np.abs(scores - whole["raw_detection_scores"]).max()
+    return float(score_gap), float(np.abs(boxes - whole["raw_detection_boxes"]).max())
+
+
+def as_detections(whole: dict) -> Detections:
+    count = int(whole["num_detections"])
+    classes = whole["detection_classes"][:count].astype(np.int32)
+    return Detections(whole["detection_boxes"][:count], whole["detection_scores"][:count], classes)
+
+
+def check_agreement(run: Run, model: Model) -> pd.DataFrame:
+    """How many of float32's confident detections each variant finds too, on validation photos."""
+    files, tail = working_files(run, model), load_tail(run, model)
+    photos, found = check_photos(run), {}
+    for variant, path in files.items():
+        core = Core(path)
+        found[variant] = [tail(core(core_input(p, *core.input_shape[1:3], model))) for p in photos]
+    rows = []
+    for variant, detections in found.items():
+        counts = [agreement(a, b) for a, b in zip(found[BASELINE], detections, strict=True)]
+        total, kept = map(sum, zip(*counts, strict=True))
+        rows.append(
+            {"variant": variant, "float32 finds": total, "found too": kept, "share": kept / max(1, total)}
+        )
+    return pd.DataFrame(rows)
+
+
+def variants_table(run: Run, model: Model) -> pd.DataFrame:
+    """What was made: dtypes as read from the files, sizes, failures."""
+    rows = []
+    for variant in run.variants:
+        record = read_variant(run, model, variant.id)
+        facts = ("storage_dtype", "compute_dtype", "per_channel", "size_bytes")
+        rows.append(
+            {"variant": variant.id, **{f: record.values.get(f) for f in facts}, "failed": record.failure}
+        )
+    table = pd.DataFrame(rows)
+    table["size_ratio"] = table["size_bytes"] / table["size_bytes"].iloc[0]
+    return table
