@@ -48,7 +48,7 @@ def difference_to_baseline(values: Mapping[str, np.ndarray], base: Mapping[str, 
 def accuracy_columns(
     variant: str, stats: Mapping[str, float], resampled: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, float]:
-    """Columns of COCO's metric; the control is the baseline's file, so its difference is 0 by construction."""
+    """COCO's metric. The control is the baseline's file, so its difference is 0 by construction."""
     source = BASELINE if variant == CONTROL else variant
     columns = {name: value if value >= 0 else NAN for name, value in stats.items()}
     for name in QUANTITIES:

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -223,6 +225,13 @@ def view_of(dataset, image_ids: Sequence[int], name: str):
     view = dataset.select([samples[i] for i in image_ids], ordered=True)
     dataset.save_view(name, view, overwrite=True)
     return view
+
+
+def has_display() -> bool:
+    """Whether a browser could show the App to somebody: a desktop, or Colab."""
+    if "google.colab" in sys.modules or sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def launch_app(view):

@@ -10,6 +10,7 @@ from helpers import host
 from helpers.errors import LabError
 from helpers.files import sha256_path
 from helpers.fingerprint import code_digest
+from helpers.meters.estimate import POWER_W
 from helpers.models import DEFAULT_MODEL, Model, get_model
 from helpers.paths import RunPaths
 from helpers.profiles import Profile, get_profile
@@ -21,29 +22,45 @@ RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Run:
-    """What a notebook works on; made by ``open_run``."""
+    """What a notebook works on; made by ``open_run``.
+
+    Attributes:
+        threads: threads of the runtime while latency, memory and energy are measured.
+        meter: energy meter: "auto", "pyRAPL", "estimate" or "none".
+        power_w: range of power per busy core in W, for the estimate.
+    """
 
     profile: Profile
     models: tuple[Model, ...]
     variants: tuple[Variant, ...]
     paths: RunPaths
+    threads: int = 1
+    meter: str = "auto"
+    power_w: tuple[float, float] = POWER_W
 
 
 def open_run(
-    profile: str = "quick", run: str = "", models: Sequence[str] = (), variants: Sequence[str] = ()
+    profile: str = "quick",
+    run_name: str = "",
+    models: Sequence[str] = (),
+    variants: Sequence[str] = (),
+    threads: int = 1,
+    meter: str = "auto",
+    power_w: Sequence[float] = POWER_W,
 ) -> Run:
     """Look up a run's parts by name; nothing is written.
 
     Args:
         profile: id of a profile.
-        run: name of the run's folder below ``data/runs``; the profile's id if empty.
+        run_name: name of the run's folder below ``data/runs``; the profile's id if empty.
         models: ids of models; the embedded detector if empty.
         variants: ids of variants; all if empty. The baseline is always among them.
+        threads, meter, power_w: as in ``Run``.
 
     Raises:
-        LabError: a name is unknown, or ``run`` cannot name a folder.
+        LabError: a name is unknown, or ``run_name`` cannot name a folder.
     """
-    name = run or profile
+    name = run_name or profile
     if not RUN_NAME.fullmatch(name) or name == "latest":
         raise LabError(
             f"run name {name!r}.",
@@ -55,6 +72,9 @@ def open_run(
         tuple(get_model(model) for model in models or [DEFAULT_MODEL]),
         require_variants(list(variants or VARIANTS)),
         RunPaths(name),
+        threads,
+        meter,
+        tuple(power_w),
     )
 
 

@@ -20,8 +20,12 @@ def module_path(module: str) -> Path | None:
 
 def imported_names(path: Path) -> set[str]:
     """Full names that a file imports, ``helpers.x`` and ``helpers.x.name`` alike."""
+    return names_in(ast.parse(path.read_text()))
+
+
+def names_in(tree: ast.AST) -> set[str]:
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -51,3 +55,10 @@ def import_closure(*modules: str) -> set[str]:
 def code_digest(*modules: str) -> str:
     """Hash of the source of ``modules`` and all that they import from the helpers."""
     return sha256_json({m: sha256_file(module_path(m)) for m in sorted(import_closure(*modules))})
+
+
+def notebook_imports(cells: list[str]) -> set[str]:
+    """Modules of the helpers that the code cells of a notebook import."""
+    trees = [ast.parse(source) for source in cells]
+    names = {name for tree in trees for name in names_in(tree) if name.startswith("helpers.")}
+    return {name for name in names if module_path(name)}

@@ -49,6 +49,11 @@ class RunPaths:
         return self.folder / "figures"
 
     @property
+    def pictures(self) -> Path:
+        """Pictures of photos, drawn where the photos are at hand."""
+        return self.folder / "pictures"
+
+    @property
     def report(self) -> Path:
         return self.folder / "report.html"
 
@@ -72,6 +77,9 @@ class RunPaths:
 
     def evidence_file(self, model: str, variant: str) -> Path:
         return self.folder / "scores" / model / f"{variant}.npz"
+
+    def resampled_record(self, model: str) -> Path:
+        return self.folder / "resampled" / f"{model}.json"
 
     def measurement_record(self, model: str, quantity: str) -> Path:
         return self.folder / "measurements" / model / f"{quantity}.json"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,7 @@ def jsonable(value: Any) -> Any:
 
 
 def hash_outputs(folder: Path, outputs: Sequence[Path]) -> dict[str, str]:
-    return {str(path.relative_to(folder)): sha256_path(path) for path in outputs}
+    return {os.path.relpath(path, folder): sha256_path(path) for path in outputs}
 
 
 def write_record(path: Path, record: Record) -> Record:

@@ -1,5 +1,6 @@
 """Training of the embedded detector: seeded, resumable after every epoch, recorded."""
 
+import itertools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from tqdm.auto import tqdm
 
 from helpers.detector.architecture import INPUT_SIDE, anchors, build_network
 from helpers.detector.loss import detection_loss
-from helpers.errors import LabError
+from helpers.detector.weights import save_network
 from helpers.files import sha256_file, write_json
+from helpers.photos import read_photo
 from helpers.synthetic.dataset import generate_split
 
 MOST_OBJECTS = 16
+STATISTICS_BATCHES = 60
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,7 @@ def load_photos(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def load_photo(path: Path) -> np.ndarray:
     """RGB uint8 ``[192, 192, 3]``."""
-    photo = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if photo is None:
-        raise LabError(f"{path} is not a readable image.", "a JPEG file", "delete it and run again.")
-    return cv2.resize(photo, (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(read_photo(path), (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_LINEAR)
 
 
 def augment(photos: tf.Tensor, boxes: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor):
@@ -158,6 +158,30 @@ class Trainer:
             write_json(self.work_folder / "history.json", self.history)
             self.checkpoints.save()
 
+    def refresh_statistics(self) -> None:
+        """Measure batch norm's means and variances afresh, with the final weights.
+
+        Their running averages remember a thousand steps, in which the weights have moved on (Wu and
+        Johnson 2021, "Rethinking Batch in BatchNorm", section 3: precise statistics).
+        """
+        layers = [x for x in self.network.layers if isinstance(x, keras.layers.BatchNormalization)]
+        totals = [[0.0, 0.0] for _ in layers]
+        for layer in layers:
+            layer.momentum = 0.0
+        batches = itertools.islice(self.batches(self.schedule.epochs), STATISTICS_BATCHES)
+        for photos, _, _ in tqdm(batches, total=STATISTICS_BATCHES, desc="batch norm", unit="batch"):
+            self.forward(photos)
+            for total, layer in zip(totals, layers, strict=True):
+                total[0] += layer.moving_mean.numpy() / STATISTICS_BATCHES
+                total[1] += layer.moving_variance.numpy() / STATISTICS_BATCHES
+        for (mean, variance), layer in zip(totals, layers, strict=True):
+            layer.moving_mean.assign(mean)
+            layer.moving_variance.assign(variance)
+
+    @tf.function
+    def forward(self, photos):
+        return self.network(photos, training=True)
+
     def record(self) -> dict:
         """What the weights were made from and how."""
         return {
@@ -167,3 +191,14 @@ class Trainer:
             "tensorflow": tf.__version__,
             "history": self.history,
         }
+
+
+def train(data_root: Path, work_folder: Path, weights: Path, schedule: Schedule) -> dict:
+    """Train to the end and write ``weights`` and, beside it, the training record; return the record."""
+    trainer = Trainer(data_root, work_folder, schedule)
+    trainer.run()
+    trainer.refresh_statistics()
+    save_network(trainer.network, weights)
+    record = {**trainer.record(), "weights_sha256": sha256_file(weights)}
+    write_json(weights.with_suffix(".json"), record)
+    return record

@@ -17,7 +17,6 @@ from helpers.records import Record, current_record, read_record, require_same_se
 from helpers.score import Evidence
 from helpers.variants import BASELINE, CONTROL
 
-NOTEBOOK = "05_compare.ipynb"
 MEASURED = {"latency": "04_energy.ipynb", "memory": "04_energy.ipynb", "energy": "04_energy.ipynb"}
 
 
@@ -60,7 +59,7 @@ def resampled(run: Run, model: Model, records: Mapping[str, Record]) -> dict[str
             "cure that and run 02_quantize.ipynb and 03_evaluate.ipynb again.",
         )
     files = {variant: run.paths.evidence_file(model.id, variant) for variant in working}
-    path = run.paths.evidence_file(model.id, "resampled").with_suffix(".json")
+    path = run.paths.resampled_record(model.id)
     parameters = {"resamples": run.profile.resamples, "seed": run.profile.seed}
     source = origin(files, parameters, "helpers.resample", "helpers.compare")
     stored = path.with_suffix(".npz")

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from helpers.coco import read_labels
-from helpers.dataset import load_dataset, require_categories
+from helpers.dataset import ground_truth, load_dataset, require_categories
 from helpers.errors import LabError
 from helpers.experiment import Run
 from helpers.files import read_json, sha256_file, sha256_json
@@ -15,7 +18,7 @@ from helpers.paths import datasets_dir, display, models_dir
 from helpers.profiles import Profile
 from helpers.synthetic.dataset import generate_split, split_folder
 
-NOTEBOOK = "01_download.ipynb"
+SIZE_BOUNDS = (32**2, 96**2)  # COCO's: areas in pixels between small, medium and large
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,19 @@ def prepare_model(model: Model) -> Path:
 
         export_detector(model.source, folder)
     return folder
+
+
+def object_table(dataset) -> pd.DataFrame:
+    """Photos, objects by COCO size class, and crowd regions of a data set."""
+    truth = ground_truth(dataset)
+    objects = [a for a in truth["annotations"] if not a["iscrowd"]]
+    sizes = np.digitize([a["area"] for a in objects], SIZE_BOUNDS)
+    counts = dict(zip(("small", "medium", "large"), np.bincount(sizes, minlength=3).tolist(), strict=True))
+    counts["crowd regions"] = len(truth["annotations"]) - len(objects)
+    rows = [
+        {"what": name, "count": count, "per photo": count / len(dataset)} for name, count in counts.items()
+    ]
+    return pd.DataFrame([{"what": "photos", "count": len(dataset), "per photo": 1.0}, *rows])
 
 
 def describe_model(model: Model) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """04: raw latency, memory and energy samples of every variant, and of the control."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from helpers.files import read_json, write_json
 from helpers.measure.energy import measure_energy
 from helpers.measure.latency import measure_latency
 from helpers.measure.memory import measure_memory
-from helpers.meters.base import Meter, meter_facts
+from helpers.meters.base import meter_facts
+from helpers.meters.choose import choose_meter
 from helpers.models import Model
 from helpers.photos import core_input
 from helpers.records import Origin, Record, current_record, jsonable, read_record
@@ -36,10 +36,10 @@ def sample_inputs(run: Run, model: Model) -> list[np.ndarray]:
     return [core_input(photo, *core.input_shape[1:3], model) for photo in check_photos(run)]
 
 
-def latency(run: Run, model: Model, threads: int = 1) -> Record:
+def latency(run: Run, model: Model) -> Record:
     """Raw latency samples; those already taken of the same files under the same settings are kept."""
     profile = run.profile
-    settings = {"rounds": profile.latency_rounds, "repeats": profile.latency_repeats, "threads": threads}
+    settings = {"rounds": profile.latency_rounds, "repeats": profile.latency_repeats, "threads": run.threads}
     settings["seed"] = profile.seed
 
     def measure(files: Mapping[str, Path], **resume) -> dict:
@@ -48,9 +48,9 @@ def latency(run: Run, model: Model, threads: int = 1) -> Record:
     return measured(run, model, "latency", settings, measure, "helpers.measure.latency")
 
 
-def memory(run: Run, model: Model, threads: int = 1) -> Record:
+def memory(run: Run, model: Model) -> Record:
     """Peak memory of a fresh process per variant."""
-    settings = {"rounds": MEMORY_ROUNDS, "threads": threads, "seed": run.profile.seed}
+    settings = {"rounds": MEMORY_ROUNDS, "threads": run.threads, "seed": run.profile.seed}
 
     def measure(files: Mapping[str, Path], **resume) -> dict:
         return measure_memory(files, **settings, **resume)
@@ -58,10 +58,11 @@ def memory(run: Run, model: Model, threads: int = 1) -> Record:
     return measured(run, model, "memory", settings, measure, "helpers.measure.memory")
 
 
-def energy(run: Run, model: Model, meter: Meter, threads: int = 1) -> Record:
+def energy(run: Run, model: Model) -> Record:
     """Raw energy windows of every variant and of the idle machine."""
-    profile = run.profile
-    settings = {"rounds": profile.energy_rounds, "window_s": profile.energy_window_s, "threads": threads}
+    profile, meter = run.profile, choose_meter(run.meter, run.power_w)
+    settings = {"rounds": profile.energy_rounds, "window_s": profile.energy_window_s}
+    settings["threads"] = run.threads
     settings["seed"] = profile.seed
 
     def measure(files: Mapping[str, Path], **resume) -> dict:
@@ -102,10 +103,3 @@ def earlier_rounds(partial: Path, source: Origin) -> dict | None:
 
 def read_measurement(run: Run, model: Model, quantity: str) -> Record:
     return read_record(run.paths.measurement_record(model.id, quantity), f"run {NOTEBOOK} first.")
-
-
-def forget(run: Run) -> None:
-    """Remove all measurements of a run, so that they are taken afresh."""
-    for model in run.models:
-        folder = run.paths.measurement_record(model.id, "latency").parent
-        shutil.rmtree(folder, ignore_errors=True)

@@ -22,7 +22,6 @@ from helpers.stages.download import data_folders, model_folder
 from helpers.tail import Detections, Tail
 from helpers.variants import BASELINE, Variant
 
-NOTEBOOK = "02_quantize.ipynb"
 CODE = ("helpers.quantize.recipes", "helpers.quantize.savedmodel", "helpers.photos")
 PARITY_PHOTOS = 16
 
@@ -176,6 +175,17 @@ def check_agreement(run: Run, model: Model) -> pd.DataFrame:
             {"variant": variant, "float32 finds": total, "found too": kept, "share": kept / max(1, total)}
         )
     return pd.DataFrame(rows)
+
+
+def operator_table(run: Run, model: Model) -> pd.DataFrame:
+    """Convolutions by dtype and conversions between dtypes, one column per variant."""
+    columns = {}
+    for variant in run.variants:
+        values = read_variant(run, model, variant.id).values
+        if values:
+            moves = {n: c for n, c in values["operators"].items() if n in ("QUANTIZE", "DEQUANTIZE")}
+            columns[variant.id] = values["kernels"] | moves
+    return pd.DataFrame(columns).fillna(0).astype(int).rename_axis("operator, input/weight").reset_index()
 
 
 def variants_table(run: Run, model: Model) -> pd.DataFrame:

@@ -1,0 +1,169 @@
+"""The notebooks in order, by papermill: stages that are still valid are not run again."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from rich.console import Console
+
+from helpers import database
+from helpers.errors import LabError
+from helpers.experiment import Run
+from helpers.files import read_json, write_json
+from helpers.paths import ROOT, data_dir, display
+from helpers.stages.compare import point_latest
+from helpers.stages.ledger import STAGES, Stage, get_stage, why_not_current
+from helpers.units import format_duration
+
+KERNEL = "python3"
+USE_FIFTYONE = ("01_download", "03_evaluate")
+
+
+def notebook_parameters(run: Run, stage: Stage) -> dict[str, Any]:
+    """What papermill passes to a stage's notebook.
+
+    Raises:
+        LabError: the notebook has no such parameter (papermill itself would only warn).
+    """
+    given: dict[str, Any] = {
+        "profile": run.profile.id,
+        "run_name": run.paths.name,
+        "models": [model.id for model in run.models],
+        "variants": [variant.id for variant in run.variants],
+        **{option: jsonable_option(getattr(run, option)) for option in stage.options},
+    }
+    if "open_app" in known_parameters(stage):
+        given["open_app"] = False
+    require_known(stage, given)
+    return given
+
+
+def jsonable_option(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def known_parameters(stage: Stage) -> list[str]:
+    return list(papermill.inspect_notebook(str(stage.notebook)))
+
+
+def require_known(stage: Stage, given: Mapping[str, Any]) -> None:
+    unknown = sorted(set(given) - set(known_parameters(stage)))
+    if unknown:
+        raise LabError(
+            f"{stage.notebook.name} has no parameter {', '.join(unknown)}.",
+            f"parameters among: {', '.join(known_parameters(stage))}",
+            "add it to the notebook's cell tagged 'parameters', or do not pass it.",
+        )
+
+
+def run_pipeline(run: Run, console: Console, fresh: bool = False) -> None:
+    """Run all stages that are not current, in order.
+
+    Args:
+        fresh: run every stage, and forget earlier stage records.
+
+    Raises:
+        LabError: a stage failed; stages before it are kept.
+    """
+    os.environ["QUANTLAB_ROOT"] = str(ROOT)
+    connected = False
+    for number, stage in enumerate(STAGES.values(), start=1):
+        reason = "asked for" if fresh else reason_to_run(run, stage)
+        label = f"[bold]{number}/{len(STAGES)} {stage.name}[/bold]  {stage.title}"
+        if not reason:
+            console.print(f"{label}: up to date")
+            continue
+        if stage.name in USE_FIFTYONE and not connected:
+            database.connect(data_dir())
+            connected = True
+        console.print(f"{label} ({reason})")
+        seconds = execute(run, stage)
+        note_time(run, stage, seconds)
+        console.print(f"    done in {format_duration(seconds)}")
+    point_latest(run)
+
+
+def reason_to_run(run: Run, stage: Stage) -> str:
+    reason = why_not_current(run, stage.name)
+    if not reason and not run.paths.executed_notebook(stage.name).exists():
+        return "its executed copy is missing"
+    return reason
+
+
+def execute(run: Run, stage: Stage) -> float:
+    """Run one notebook; return its duration in seconds. The executed copy appears only once it is whole."""
+    target = run.paths.executed_notebook(stage.name)
+    parameters = notebook_parameters(run, stage)
+    start = time.perf_counter()
+    with kept_if_failed(target) as unfinished:
+        papermill.execute_notebook(
+            str(stage.notebook),
+            str(unfinished),
+            parameters=parameters,
+            kernel_name=KERNEL,
+            cwd=str(stage.notebook.parent),
+            log_output=False,
+        )
+    return time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def kept_if_failed(target: Path) -> Iterator[Path]:
+    """Yield where to write; on success it becomes ``target``, on failure ``<stage>.failed.ipynb``."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".running.ipynb")
+    failed = target.with_suffix(".failed.ipynb")
+    failed.unlink(missing_ok=True)
+    try:
+        yield unfinished
+    except PapermillExecutionError as error:
+        unfinished.replace(failed)
+        raise explained(error, target.stem, failed) from error
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    unfinished.replace(target)
+
+
+def explained(error: PapermillExecutionError, stage: str, failed: Path) -> LabError:
+    """The notebook's own error, as one message."""
+    where = f"Its executed copy, with the full traceback, is {display(failed)}."
+    if error.ename == "LabError":
+        found, _, rest = error.evalue.partition("\nExpected: ")
+        expected, _, cure = rest.partition("\nCure: ")
+        if not rest:
+            found, _, cure = error.evalue.partition("\nCure: ")
+        return LabError(f"{stage}: {found.removeprefix('Found: ')}", expected, cure or where)
+    return LabError(
+        f"{stage} stopped with {error.ename}: {error.evalue}",
+        "a notebook that runs to its end",
+        f"{where} What was computed before is kept: the same command goes on from there.",
+    )
+
+
+def times_file(run: Run) -> Path:
+    return run.paths.folder / "stages" / "durations.json"
+
+
+def stage_times(run: Run) -> dict[str, float]:
+    """Stage -> seconds of its last execution."""
+    path = times_file(run)
+    return read_json(path, "delete it.") if path.exists() else {}
+
+
+def note_time(run: Run, stage: Stage, seconds: float) -> None:
+    write_json(times_file(run), {**stage_times(run), stage.name: round(seconds, 3)})
+
+
+def made_files(run: Run) -> list[Path]:
+    """What a finished run offers its reader."""
+    paths = run.paths
+    figures = sorted(paths.figures.glob("*.png"))
+    notebooks = [paths.executed_notebook(get_stage(name).name) for name in STAGES]
+    tables = [paths.results(suffix) for suffix in ("csv", "md", "tex")]
+    return [path for path in [paths.report, *tables, *figures, *notebooks] if path.exists()]

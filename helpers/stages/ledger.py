@@ -1,0 +1,142 @@
+"""Which stages of a run are done, and whether what they did is still what they would do now."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from helpers import host
+from helpers.errors import LabError, unknown_name
+from helpers.experiment import Run, keep
+from helpers.files import sha256_json
+from helpers.fingerprint import code_digest, notebook_imports
+from helpers.paths import NOTEBOOKS
+from helpers.records import Origin, Record, outputs_whole, read_record
+from helpers.stages.download import data_folders, model_folder
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook's work.
+
+    Attributes:
+        name: of the notebook, without ending.
+        title: for progress lines.
+        upstream: stages whose outputs it reads.
+        options: fields of ``Run`` that only this stage and those after it depend on.
+        folders: what it writes below the run's folder.
+    """
+
+    name: str
+    title: str
+    upstream: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+    @property
+    def notebook(self) -> Path:
+        return NOTEBOOKS / f"{self.name}.ipynb"
+
+
+MEASURING = ("threads", "meter", "power_w")
+RESULTS = ("results.csv", "results.md", "results.tex", "report.html")
+
+_ENTRIES = (
+    Stage("01_download", "data set and model", ()),
+    Stage("02_quantize", "variants", ("01_download",), (), ("variants",)),
+    Stage(
+        "03_evaluate", "accuracy", ("01_download", "02_quantize"), (), ("detections", "scores", "pictures")
+    ),
+    Stage(
+        "04_energy", "latency, memory, energy", ("01_download", "02_quantize"), MEASURING, ("measurements",)
+    ),
+    Stage(
+        "05_compare",
+        "figures and report",
+        ("02_quantize", "03_evaluate", "04_energy"),
+        (),
+        ("resampled", "figures", *RESULTS),
+    ),
+)
+
+STAGES = MappingProxyType({stage.name: stage for stage in _ENTRIES})
+
+
+def get_stage(name: str) -> Stage:
+    try:
+        return STAGES[name]
+    except KeyError:
+        raise unknown_name("stage", name, STAGES) from None
+
+
+def stage_outputs(run: Run, stage: Stage) -> list[Path]:
+    """Everything that the stage leaves on disk for others."""
+    if stage.name == "01_download":
+        folders = data_folders(run.profile)
+        return [folders.validation, folders.calibration, *(model_folder(model) for model in run.models)]
+    return [run.paths.folder / name for name in stage.folders]
+
+
+def stage_origin(run: Run, stage: Stage) -> Origin:
+    """What the stage's outputs would come from if it ran now.
+
+    Raises:
+        LabError: an upstream stage has not been run.
+    """
+    cells = json.loads(stage.notebook.read_text())["cells"]
+    source = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    inputs = {"notebook": sha256_json(source)}
+    for name in stage.upstream:
+        inputs[name] = sha256_json(dict(read_stage(run, name).outputs))
+    parameters = {
+        "profile": asdict(run.profile),
+        "models": [model.id for model in run.models],
+        "variants": [variant.id for variant in run.variants],
+        **{option: getattr(run, option) for option in stage.options},
+    }
+    code = code_digest(*notebook_imports(source))
+    return Origin(inputs, json.loads(json.dumps(parameters)), code, host.setting())
+
+
+def read_stage(run: Run, name: str) -> Record:
+    return read_record(run.paths.stage_record(name), f"run {name}.ipynb first.")
+
+
+def finish(run: Run, name: str) -> Record:
+    """Record that a stage is done; the last cell of every notebook calls it.
+
+    Raises:
+        LabError: something that the stage should have written is not there.
+    """
+    stage = get_stage(name)
+    outputs = stage_outputs(run, stage)
+    absent = [path for path in outputs if not path.exists()]
+    if absent:
+        raise LabError(
+            f"{name} wrote no {', '.join(path.name for path in absent)}.",
+            "all outputs of the stage",
+            "run the whole notebook, from its first cell.",
+        )
+    return keep(run.paths.stage_record(name), "stage", stage_origin(run, stage), {}, outputs)
+
+
+def why_not_current(run: Run, name: str) -> str:
+    """Why a stage has to run; empty if it need not."""
+    path = run.paths.stage_record(name)
+    try:
+        record = read_stage(run, name)
+        source = stage_origin(run, get_stage(name))
+    except LabError as error:
+        return "not run yet" if not path.exists() else f"cannot be checked: {error.found}"
+    changed = [
+        part for part in ("inputs", "parameters", "code", "setting") if differs(record.origin, source, part)
+    ]
+    if changed:
+        return f"changed: {', '.join(changed)}"
+    if not outputs_whole(path.parent, record.outputs):
+        return "an output is missing or changed"
+    return ""
+
+
+def differs(first: Origin, second: Origin, part: str) -> bool:
+    return sha256_json(getattr(first, part)) != sha256_json(getattr(second, part))

@@ -1,0 +1,110 @@
+"""Tables of what 04 measured, computed from the raw samples on load."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from helpers import host
+from helpers.compare import latency_columns, latency_frame
+from helpers.experiment import Run
+from helpers.intervals import Interval
+from helpers.measure.energy_summary import summarize_energy
+from helpers.measure.summary import summarize_latency, summarize_memory
+from helpers.meters.base import GRADES, Absent
+from helpers.meters.choose import choose_meter
+from helpers.models import Model
+from helpers.stages.measure import read_measurement
+
+
+def machine_facts(run: Run) -> dict[str, Any]:
+    """The machine, and its energy meter."""
+    facts, meter = host.provenance(), choose_meter(run.meter, run.power_w)
+    return {
+        "processor": facts["cpu"],
+        "cores": facts["usable_cores"],
+        "instructions that matter": ", ".join(facts["isa_flags"]),
+        "virtual machine": facts["hypervisor"] or "no sign of one",
+        "threads while measuring": run.threads,
+        "energy meter": f"{meter.name}, grade {meter.grade} ({GRADES[meter.grade]})",
+        "what it is": meter.describe(),
+    }
+
+
+def bracketed(quantity: Interval | Absent, digits: int = 3, factor: float = 1) -> str:
+    """``value [low, high]``, or why there is none."""
+    if isinstance(quantity, Absent):
+        return f"n/a: {quantity.reason}"
+    scaled = quantity.scaled(factor)
+    return f"{scaled.value:.{digits}g} [{scaled.low:.{digits}g}, {scaled.high:.{digits}g}]"
+
+
+def rows_of(summaries: dict, columns: Callable[[Any], dict[str, Any]]) -> pd.DataFrame:
+    """One row per variant; a variant without numbers shows its reason."""
+    rows = []
+    for variant, summary in summaries.items():
+        absent = isinstance(summary, Absent)
+        rows.append({"variant": variant, **({"failed": summary.reason} if absent else columns(summary))})
+    return pd.DataFrame(rows).fillna("")
+
+
+def latency_table(run: Run, model: Model) -> pd.DataFrame:
+    raw = read_measurement(run, model, "latency").values
+    return rows_of(
+        summarize_latency(raw, run.profile.resamples, run.profile.seed),
+        lambda s: {
+            "p50 (ms)": bracketed(s.p50_ms),
+            "p90 (ms)": bracketed(s.p90_ms),
+            "p99 (ms)": bracketed(s.p99_ms),
+            "ratio": bracketed(s.ratio),
+            "rounds": s.rounds,
+            "samples": s.samples,
+        },
+    )
+
+
+def latency_picture(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """What the figure of the distributions is drawn from: latency columns, samples, context."""
+    rows, frames = [], []
+    for model in run.models:
+        raw = read_measurement(run, model, "latency").values
+        frames.append(latency_frame(raw, model.id))
+        for variant, summary in summarize_latency(raw, run.profile.resamples, run.profile.seed).items():
+            reason = summary.reason if isinstance(summary, Absent) else ""
+            row = {"model": model.id, "variant": variant, "failed": reason}
+            rows.append(row | latency_columns(summary))
+    context = {
+        "run": run.paths.name,
+        "profile": run.profile.id,
+        "rounds": len(raw["rounds"]),
+        "threads": run.threads,
+        "host": f"{host.provenance()['cpu']} ({host.usable_cores()} cores)",
+    }
+    return pd.DataFrame(rows), pd.concat(frames, ignore_index=True), context
+
+
+def memory_table(run: Run, model: Model) -> pd.DataFrame:
+    raw = read_measurement(run, model, "memory").values
+    return rows_of(
+        summarize_memory(raw),
+        lambda s: {
+            "above the bare runtime (MB)": bracketed(s.peak_rss_bytes, factor=1e-6),
+            "bare runtime (MB)": s.bare_rss_bytes / 1e6,
+            "arena": bracketed(s.arena_bytes, factor=1e-6),
+            "probes": s.probes,
+        },
+    )
+
+
+def energy_table(run: Run, model: Model) -> pd.DataFrame:
+    raw = read_measurement(run, model, "energy").values
+    return rows_of(
+        summarize_energy(raw, run.profile.resamples, run.profile.seed),
+        lambda s: {
+            "energy (J per image)": bracketed(s.gross_j),
+            "net of idle (J per image)": bracketed(s.net_j),
+            "ratio": bracketed(s.ratio),
+            "grade": s.grade,
+            "rounds": s.rounds,
+        },
+    )
