@@ -143,6 +143,17 @@ def doctor() -> None:
 
 
 @app.command()
+def publish(profile: ProfileOption = "quick", run_name: RunOption = "") -> None:
+    """Copy a finished run's figures and tables to figures/, as the reference that the README shows."""
+    with errors_explained():
+        from helpers.experiment import open_run
+        from helpers.stages.publish import publish as publish_run
+
+        for path in publish_run(open_run(profile, run_name)):
+            console.print(display(path), soft_wrap=True)
+
+
+@app.command()
 def clean(
     run_name: Annotated[str, typer.Option("--run", help="Remove this run only.")] = "",
     everything: Annotated[

@@ -61,13 +61,13 @@ def require_parity(parity: Parity, name: str) -> None:
 
 
 def agreement(reference: Detections, ours: Detections, least_score: float = 0.3) -> tuple[int, int]:
-    """Confident detections of the reference, and how many of them ours find too (same class, IoU 0.5)."""
+    """Confident detections of the reference, and how many of them ours find too as confidently."""
     confident = reference.scores >= least_score
     boxes, classes = reference.boxes[confident], reference.classes[confident]
     if not len(boxes) or not len(ours.scores):
         return len(boxes), 0
     overlap = iou(boxes, ours.boxes)
-    usable = (classes[:, None] == ours.classes[None]) & (ours.scores >= least_score / 2)[None]
+    usable = (classes[:, None] == ours.classes[None]) & (ours.scores >= least_score)[None]
     return len(boxes), int((usable & (overlap >= 0.5)).any(1).sum())
 
 

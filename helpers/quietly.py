@@ -76,5 +76,7 @@ def mute_loading(spec: ModuleSpec) -> None:
     def load_muted(module: object) -> None:
         with stderr_muted():
             load(module)
+        # TensorFlow gives its logger a level of its own, once, when it is first asked for.
+        module.get_logger().setLevel(logging.ERROR)
 
     spec.loader.exec_module = load_muted

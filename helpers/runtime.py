@@ -6,6 +6,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.errors import LabError
+from helpers.quietly import stderr_muted
 
 
 class Core:
@@ -22,8 +23,9 @@ class Core:
         if not path.is_file():
             raise LabError(f"{path} does not exist.", "the file of a variant", "run 02_quantize.ipynb.")
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with stderr_muted():
+                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise LabError(
                 f"{path} cannot be loaded by LiteRT: {error}",

@@ -68,7 +68,10 @@ def test_labels_that_do_not_parse_are_explained(folder, content):
 @pytest.mark.parametrize("section", ["images", "annotations", "categories"])
 @pytest.mark.parametrize("value", [None, {}, "text", 3])
 def test_a_section_that_is_missing_or_no_list_is_named(folder, section, value):
-    write(folder, {k: v for k, v in LABELS.items() if k != section} if value is None else LABELS | {section: value})
+    write(
+        folder,
+        {k: v for k, v in LABELS.items() if k != section} if value is None else LABELS | {section: value},
+    )
     with pytest.raises(LabError, match=f"no list {section}"):
         read_labels(folder)
 
@@ -101,5 +104,5 @@ def test_an_image_id_used_twice_is_refused(folder):
 @pytest.mark.parametrize(("field", "value"), [("image_id", 2), ("category_id", 1), ("category_id", 0)])
 def test_annotations_of_unknown_images_or_categories_are_refused(folder, field, value):
     write(folder, changed("annotations", 0, field, value=value))
-    with pytest.raises(LabError, match="annotation 1 .* does not exist"):
+    with pytest.raises(LabError, match=r"annotation 1 .* does not exist"):
         read_labels(folder)

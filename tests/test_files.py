@@ -45,6 +45,18 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def write_half(path: Path, error: type[BaseException]) -> None:
+    with atomic_file(path) as temporary:
+        temporary.write_text("half of the new")
+        raise error("half-way")
+
+
+def fill_half(folder: Path, error: type[BaseException]) -> None:
+    with atomic_folder(folder) as temporary:
+        (temporary / "new.txt").write_text("half of the new")
+        raise error("half-way")
+
+
 def test_writing_makes_the_folders_and_leaves_only_the_file(tmp_path):
     path = tmp_path / "a" / "b" / "note.txt"
     write_text(path, "é\n")
@@ -64,17 +76,15 @@ def test_writing_replaces_the_old_content(tmp_path):
 def test_an_exception_inside_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "note.txt"
     path.write_text("old")
-    with pytest.raises(error), atomic_file(path) as temporary:
-        temporary.write_text("half of the new")
-        raise error
+    with pytest.raises(error):
+        write_half(path, error)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["note.txt"]
 
 
 def test_an_exception_inside_a_first_writing_leaves_no_file(tmp_path):
-    with pytest.raises(ValueError, match="stop"), atomic_file(tmp_path / "note.txt") as temporary:
-        temporary.write_text("half")
-        raise ValueError("stop")
+    with pytest.raises(ValueError, match="half"):
+        write_half(tmp_path / "note.txt", ValueError)
     assert names(tmp_path) == []
 
 
@@ -117,9 +127,8 @@ def test_an_exception_inside_leaves_the_old_folder_and_nothing_else(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "old.txt").write_text("old")
-    with pytest.raises(ValueError, match="stop"), atomic_folder(folder) as temporary:
-        (temporary / "new.txt").write_text("half")
-        raise ValueError("stop")
+    with pytest.raises(ValueError, match="half"):
+        fill_half(folder, ValueError)
     assert (folder / "old.txt").read_text() == "old"
     assert names(tmp_path) == ["model"]
 
@@ -200,7 +209,7 @@ def test_missing_json_names_file_and_cure(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{", b'{"a": 1', b'{"a": 1}}', b"\xff\xfe\x00", b"hello"])
 def test_broken_json_names_file_and_cure(tmp_path, content):
     (tmp_path / "x.json").write_bytes(content)
-    with pytest.raises(LabError, match="x.json is not valid JSON") as caught:
+    with pytest.raises(LabError, match=r"x.json is not valid JSON") as caught:
         read_json(tmp_path / "x.json", "do that")
     assert caught.value.cure == "do that"
 

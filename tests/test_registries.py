@@ -100,7 +100,7 @@ def test_a_model_keeps_the_low_scores_that_the_metric_needs():
 
 def test_a_run_is_named_after_its_profile_unless_it_has_a_name():
     assert open_run("smoke").paths.name == "smoke"
-    run = open_run("smoke", run="my-run.2", variants=["int8"])
+    run = open_run("smoke", run_name="my-run.2", variants=["int8"])
     assert run.paths == RunPaths("my-run.2")
     assert run.profile == PROFILES["smoke"]
     assert [v.id for v in run.variants] == ["float32", "int8"]
@@ -126,7 +126,7 @@ def test_a_run_of_unknown_parts_is_refused(arguments):
 @pytest.mark.parametrize("name", ["latest", "..", ".", ".hidden", "a/b", "/tmp/x", "a b", "-x", "a\n", "é"])
 def test_run_names_that_cannot_name_a_folder_are_refused(name):
     with pytest.raises(LabError) as caught:
-        open_run("smoke", run=name)
+        open_run("smoke", run_name=name)
     assert repr(name) in caught.value.found
 
 

@@ -4,10 +4,9 @@ import contextlib
 import copy
 import io
 
+import faster_coco_eval
 import numpy as np
 import pytest
-from faster_coco_eval import COCO as FasterCOCO
-from faster_coco_eval import COCOeval_faster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
@@ -51,8 +50,10 @@ def by_pycocotools(ground_truth: dict, detections: list[dict]) -> list[float]:
 
 def by_faster_coco_eval(ground_truth: dict, detections: list[dict]) -> list[float]:
     with contextlib.redirect_stdout(io.StringIO()):
-        coco = FasterCOCO(ground_truth | {"info": {}})
-        evaluation = COCOeval_faster(coco, coco.loadRes(detections), iouType="bbox", print_function=lambda *_: 0)
+        coco = faster_coco_eval.COCO(ground_truth | {"info": {}})
+        evaluation = faster_coco_eval.COCOeval_faster(
+            coco, coco.loadRes(detections), iouType="bbox", print_function=lambda *_: 0
+        )
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -43,7 +43,14 @@ def test_durations(seconds, text):
 
 @pytest.mark.parametrize(
     ("energy_j", "text"),
-    [(0.01234, "12.3 mJ"), (0.5, "500 mJ"), (1, "1 J"), (12.34, "12.3 J"), (-0.02, "-20 mJ"), (math.nan, "n/a")],
+    [
+        (0.01234, "12.3 mJ"),
+        (0.5, "500 mJ"),
+        (1, "1 J"),
+        (12.34, "12.3 J"),
+        (-0.02, "-20 mJ"),
+        (math.nan, "n/a"),
+    ],
 )
 def test_energies(energy_j, text):
     assert format_energy(energy_j) == text

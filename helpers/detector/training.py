@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
-from tqdm.auto import tqdm
 
 from helpers.detector.architecture import INPUT_SIDE, anchors, build_network
 from helpers.detector.loss import detection_loss
 from helpers.detector.weights import save_network
 from helpers.files import sha256_file, write_json
 from helpers.photos import read_photo
+from helpers.progress import progress
 from helpers.synthetic.dataset import generate_split
 
 MOST_OBJECTS = 16
@@ -141,8 +141,8 @@ class Trainer:
             yield augment(*(tf.constant(part[chosen]) for part in self.data), seed)
 
     def train_epoch(self, epoch: int) -> dict:
-        bar = tqdm(self.batches(epoch), total=self.steps_per_epoch, unit="step")
-        bar.set_description(f"epoch {epoch + 1}/{self.schedule.epochs}")
+        title = f"epoch {epoch + 1}/{self.schedule.epochs}"
+        bar = progress(self.batches(epoch), title, "step", total=self.steps_per_epoch)
         total = np.zeros(2)
         for count, batch in enumerate(bar, start=1):
             total += self.step(*batch).numpy()
@@ -169,7 +169,7 @@ class Trainer:
         for layer in layers:
             layer.momentum = 0.0
         batches = itertools.islice(self.batches(self.schedule.epochs), STATISTICS_BATCHES)
-        for photos, _, _ in tqdm(batches, total=STATISTICS_BATCHES, desc="batch norm", unit="batch"):
+        for photos, _, _ in progress(batches, "batch norm", "batch", total=STATISTICS_BATCHES):
             self.forward(photos)
             for total, layer in zip(totals, layers, strict=True):
                 total[0] += layer.moving_mean.numpy() / STATISTICS_BATCHES

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from helpers.errors import LabError
+from helpers.progress import progress
 from helpers.runtime import Core
 
 RUNTIME_FAILURES = (LabError, RuntimeError, ValueError, OSError, MemoryError)
@@ -81,7 +81,7 @@ def run_rounds(
     raw: dict[str, Any],
     rounds: int,
     play: Callable[[int], dict[str, Any]],
-    progress: bool,
+    shown: bool,
     on_round: RoundCallback | None,
 ) -> None:
     """Append ``play(number)`` to ``raw["rounds"]`` up to ``rounds``; ``on_round(raw)`` after each.
@@ -89,9 +89,8 @@ def run_rounds(
     Stops early when every variant has failed.
     """
     first = len(raw["rounds"])
-    bar = tqdm(
-        range(first, rounds), raw["quantity"], rounds, unit="round", initial=first, disable=not progress
-    )
+    numbers = range(first, rounds)
+    bar = progress(numbers, raw["quantity"], "round", total=rounds, initial=first, disable=not shown)
     for number in bar:
         raw["rounds"].append(play(number))
         if on_round:

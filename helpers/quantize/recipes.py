@@ -1,6 +1,9 @@
 """Recipes: float32 ``.tflite`` in, quantized ``.tflite`` out, by the AI Edge Quantizer."""
 
-from collections.abc import Iterable
+import contextlib
+import io
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,6 +13,7 @@ from ai_edge_quantizer import quantizer, recipe
 from helpers.errors import LabError, unknown_name
 from helpers.files import write_bytes
 from helpers.quantize.flatfile import FileFacts, read_facts
+from helpers.quietly import stderr_muted
 from helpers.variants import Variant
 
 INPUT_NAME = "image"
@@ -74,14 +78,21 @@ def quantize_file(
 
 def apply_recipe(float_file: Path, steps: list[dict], photos: Iterable[np.ndarray]) -> bytes:
     worker = quantizer.Quantizer(str(float_file), steps)
-    calibration = None
-    if worker.need_calibration:
-        samples = [{INPUT_NAME: photo} for photo in photos]
-        if not samples:
-            raise LabError("no calibration photos.", "at least one", "set calibration_images in the profile.")
-        calibration = worker.calibrate({SIGNATURE: samples}, num_threads=2)
-    result = worker.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
+    samples = [{INPUT_NAME: photo} for photo in photos]
+    if worker.need_calibration and not samples:
+        raise LabError("no calibration photos.", "at least one", "set calibration_images in the profile.")
+    with chatter_dropped():
+        calibration = worker.calibrate({SIGNATURE: samples}, num_threads=2) if samples else None
+        result = worker.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
+
+
+@contextlib.contextmanager
+def chatter_dropped() -> Iterator[None]:
+    """Drop the quantizer's own progress bars and its note on a debugging option that it sets itself."""
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), stderr_muted():
+        warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+        yield
 
 
 def require_promised(path: Path, variant: Variant) -> FileFacts:

@@ -201,7 +201,7 @@ def energy(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     """Energy per image with its grade; figures of different grades never share an axis."""
     groups = [(model, grade, rows) for model, frame in by_model(results) for grade, rows in by_grade(frame)]
     meter = context.get("meter_sentence") or f"Meter: {context.get('meter') or 'unknown'}."
-    bars = f"Bars: {level_text(context)} percentile bootstrap over rounds"
+    bars = f"Bars: the meter's own range and a {level_text(context)} percentile bootstrap over rounds"
     text = f"Energy of inference alone, per image. {meter} {bars}."
     figure, axes = model_panels([rows for _, _, rows in groups], len(text) + 120)
     for panel, (model, grade, rows) in zip(axes, groups, strict=True):

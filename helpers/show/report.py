@@ -157,8 +157,8 @@ def when(context: Mapping[str, Any]) -> str:
     return f"{creation_time(context):%Y-%m-%d %H:%M} UTC" if context.get("created_utc") else "unknown time"
 
 
-def figure_block(figure: Figure, beside: Path | None) -> dict[str, str]:
-    """Heading, embedded picture and text of one figure."""
+def figure_block(figure: Figure, beside: Path | None) -> dict[str, Any]:
+    """Heading, embedded picture and text of one figure; pictures of photos need the page's whole width."""
     title, png, how_to_read = figure
     png = Path(png)
     if not png.is_file():
@@ -170,7 +170,8 @@ def figure_block(figure: Figure, beside: Path | None) -> dict[str, str]:
     pdf = png.with_suffix(".pdf")
     link = relative_link(os.path.relpath(pdf, beside)) if beside and pdf.is_file() else ""
     encoded = base64.b64encode(png.read_bytes()).decode()
-    return {"title": title, "image": encoded, "how_to_read": how_to_read, "pdf": link, "id": png.stem}
+    texts = {"title": title, "how_to_read": how_to_read, "pdf": link, "id": png.stem}
+    return {**texts, "image": encoded, "wide": png.stem not in FIGURES}
 
 
 def relative_link(path: str | Path) -> str:

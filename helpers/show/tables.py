@@ -225,7 +225,10 @@ def read_results(path: Path) -> pd.DataFrame:
 
 def display_table(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> Styler:
     """The same texts as in Markdown, as a table that notebooks show, with the note below."""
-    styler = Styler(human_frame(results), uuid="results", escape="html").hide(axis="index")
+    frame = human_frame(results)
+    if results["model"].nunique() == 1:
+        frame = frame.drop(columns="Model")
+    styler = Styler(frame, uuid="results", escape="html").hide(axis="index")
     left = {"text-align": "left", "white-space": "nowrap"}
     rules = "; ".join(f"{key}: {value}" for key, value in left.items())
     styler.set_table_styles([

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from helpers.compare import latency_frame
 from helpers.dataset import ground_truth
@@ -12,9 +13,9 @@ from helpers.experiment import Run
 from helpers.models import Model
 from helpers.resample import average_precision
 from helpers.show.figures import FIGURES
+from helpers.show.frames import neat
 from helpers.show.style import creation_time
 from helpers.show.tables import COLUMNS, read_results
-from helpers.stages.compare import MEASURED, failure_of, read_records
 from helpers.stages.evaluate import read_evidence, read_score
 from helpers.stages.measure import measured_files, read_measurement
 from helpers.stages.present import figure_times
@@ -24,7 +25,7 @@ from helpers.variants import BASELINE, CONTROL
 LARGEST_INT8_SHARE = 0.35
 
 
-def require(checks: Mapping[str, bool]) -> pd.DataFrame:
+def require(checks: Mapping[str, bool]) -> Styler:
     """A table of the checks.
 
     Raises:
@@ -37,10 +38,10 @@ def require(checks: Mapping[str, bool]) -> pd.DataFrame:
             "all checks of the notebook passed",
             "read the cells above for the cause; the stage is not marked as done.",
         )
-    return pd.DataFrame({"check": list(checks), "passed": "yes"})
+    return neat(pd.DataFrame({"check": list(checks), "passed": "yes"}))
 
 
-def check_download(run: Run, dataset) -> pd.DataFrame:
+def check_download(run: Run, dataset) -> Styler:
     truth = ground_truth(dataset)
     areas = np.array([a["area"] for a in truth["annotations"] if not a["iscrowd"]])
     expected = run.profile.images if not run.profile.data else len(truth["images"])
@@ -54,7 +55,7 @@ def check_download(run: Run, dataset) -> pd.DataFrame:
     )
 
 
-def check_quantize(run: Run, model: Model) -> pd.DataFrame:
+def check_quantize(run: Run, model: Model) -> Styler:
     records = {v.id: read_variant(run, model, v.id) for v in run.variants}
     sizes = {name: record.values.get("size_bytes", 0) for name, record in records.items()}
     checks = {"every variant has a record": len(records) == len(run.variants)}
@@ -72,7 +73,7 @@ def check_quantize(run: Run, model: Model) -> pd.DataFrame:
     return require(checks)
 
 
-def check_evaluate(run: Run, model: Model) -> pd.DataFrame:
+def check_evaluate(run: Run, model: Model) -> Styler:
     checks, counts = {}, set()
     for variant in working_files(run, model):
         record, evidence = read_score(run, model, variant), read_evidence(run, model, variant)
@@ -85,7 +86,7 @@ def check_evaluate(run: Run, model: Model) -> pd.DataFrame:
     return require(checks)
 
 
-def check_measure(run: Run, model: Model) -> pd.DataFrame:
+def check_measure(run: Run, model: Model) -> Styler:
     expected = set(measured_files(run, model))
     latency = read_measurement(run, model, "latency").values
     energy = read_measurement(run, model, "energy").values
@@ -105,7 +106,7 @@ def check_measure(run: Run, model: Model) -> pd.DataFrame:
     )
 
 
-def check_compare(run: Run, results: pd.DataFrame, context: Mapping) -> pd.DataFrame:
+def check_compare(run: Run, results: pd.DataFrame, context: Mapping) -> Styler:
     stored = read_results(run.paths.results("csv"))
     expected = [(m.id, v) for m in run.models for v in [*(v.id for v in run.variants), CONTROL]]
     rows = list(zip(stored["model"], stored["variant"], strict=True))
@@ -124,19 +125,3 @@ def check_compare(run: Run, results: pd.DataFrame, context: Mapping) -> pd.DataF
             "the report is written": run.paths.report.stat().st_size > 0,
         }
     )
-
-
-def failures_table(run: Run, model: Model) -> pd.DataFrame:
-    """Variants without a result, and why."""
-    records = read_records(run, model)
-    reasons = {v.id: failure_of(records, v.id) for v in run.variants}
-    rows = [{"variant": v, "reason": reason} for v, reason in reasons.items() if reason]
-    return pd.DataFrame(rows, columns=["variant", "reason"])
-
-
-def samples_table(run: Run, model: Model) -> pd.DataFrame:
-    """How many rounds of each measurement are on disk."""
-    rows = [
-        {"quantity": q, "rounds": len(read_measurement(run, model, q).values["rounds"])} for q in MEASURED
-    ]
-    return pd.DataFrame(rows)

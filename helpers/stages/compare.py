@@ -151,6 +151,8 @@ def build_provenance(run: Run) -> dict[str, Any]:
     """Host, library versions and hashes for the report's last section."""
     records = read_records(run, run.models[0])
     facts = dict(records["latency"].provenance)
+    facts["packages"] = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
+    facts["frequency"] = {k: v for k, v in facts["frequency"].items() if v is not None}
     files = {name: record.origin.key[:16] for name, record in records.items()}
     return {**facts, "records": files}
 

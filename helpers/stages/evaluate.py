@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from helpers.dataset import (
     category_numbers,
@@ -25,6 +24,7 @@ from helpers.errors import LabError
 from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.files import sha256_json
 from helpers.models import Model
+from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
 from helpers.score import Evidence, score
 from helpers.stages.download import data_folders
@@ -85,7 +85,7 @@ def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
     numbers = category_numbers(dataset)
     category_ids = [numbers.get(name, -1) for name in model.categories]
     pools, failures = {}, {}
-    bar = tqdm(total=len(work.photos) * len(work.files), desc="detecting", unit="photo")
+    bar = progress(None, "detecting", "photo", total=len(work.photos) * len(work.files))
     for index, photos in enumerate(work.shards):
         waiting = work.pending(index)
         bar.update(len(photos) * (len(work.files) - len(waiting)))
@@ -130,7 +130,7 @@ def score_all(
     truth = ground_truth(dataset)
     work = Progress(run, model, dataset)
     records = {}
-    for variant in tqdm(run.variants, desc="scoring", unit="variant"):
+    for variant in progress(run.variants, "scoring", "variant"):
         reason = (failures or {}).get(variant.id) or read_variant(run, model, variant.id).failure
         path = run.paths.score_record(model.id, variant.id)
         if reason:
@@ -211,15 +211,24 @@ def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def disagreement(run: Run, model: Model) -> pd.Series:
-    """Per image (by position), how far the variants' matches differ from float32's.
+def gaps_to_baseline(run: Run, model: Model) -> pd.DataFrame:
+    """How far each variant's matches differ from float32's: one row per image, one column per variant.
 
-    The sum, over variants, classes and IoU thresholds, of the difference in the number of objects found.
+    The sum, over classes and IoU thresholds, of the difference in the number of objects found.
     """
     found = {v: hits_per_image(read_evidence(run, model, v)) for v in working_files(run, model)}
-    base = found.pop(BASELINE)
-    gaps = sum(np.abs(hits - base).sum((0, 1)) for hits in found.values()) if found else base.sum((0, 1)) * 0
-    return pd.Series(gaps, name="disagreement").sort_values(ascending=False, kind="stable")
+    base = found[BASELINE]
+    return pd.DataFrame({variant: np.abs(hits - base).sum((0, 1)) for variant, hits in found.items()})
+
+
+def disagreement(run: Run, model: Model) -> pd.Series:
+    """``gaps_to_baseline`` summed over variants, by position of the image, largest first."""
+    return gaps_to_baseline(run, model).sum(axis=1).sort_values(ascending=False, kind="stable")
+
+
+def farthest(run: Run, model: Model) -> str:
+    """The variant that differs most from float32."""
+    return gaps_to_baseline(run, model).sum().idxmax()
 
 
 def hits_per_image(evidence: Evidence) -> np.ndarray:

@@ -102,8 +102,8 @@ def read_stage(run: Run, name: str) -> Record:
     return read_record(run.paths.stage_record(name), f"run {name}.ipynb first.")
 
 
-def finish(run: Run, name: str) -> Record:
-    """Record that a stage is done; the last cell of every notebook calls it.
+def finish(run: Run, name: str) -> None:
+    """Record that a stage is done, and say so; the last cell of every notebook calls it.
 
     Raises:
         LabError: something that the stage should have written is not there.
@@ -117,7 +117,8 @@ def finish(run: Run, name: str) -> Record:
             "all outputs of the stage",
             "run the whole notebook, from its first cell.",
         )
-    return keep(run.paths.stage_record(name), "stage", stage_origin(run, stage), {}, outputs)
+    keep(run.paths.stage_record(name), "stage", stage_origin(run, stage), {}, outputs)
+    print(f"{name} is done for run {run.paths.name!r}.")
 
 
 def why_not_current(run: Run, name: str) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from helpers.boxes import decode_boxes
 from helpers.coco import DATA, read_labels
@@ -16,6 +15,7 @@ from helpers.files import atomic_file
 from helpers.models import Model
 from helpers.parity import Parity, agreement, require_parity, summarize
 from helpers.photos import core_input, read_photo
+from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
 from helpers.runtime import Core
 from helpers.stages.download import data_folders, model_folder
@@ -35,7 +35,7 @@ def make_variants(run: Run, model: Model) -> dict[str, Record]:
     source = require_savedmodel(model)
     photos = calibration_files(run)
     records = {}
-    for variant in tqdm(run.variants, desc=f"variants of {model.id}", unit="variant"):
+    for variant in progress(run.variants, f"variants of {model.id}", "variant"):
         path = run.paths.variant_record(model.id, variant.id)
         parameters = {"variant": dataclasses.asdict(variant), "preprocessing": preprocessing(model)}
         inputs = {"model": source, **(hashed(photos) if variant.calibrated else {})}
@@ -98,7 +98,7 @@ def calibration_files(run: Run) -> list[Path]:
 def calibration_inputs(run: Run, model: Model, base: Path) -> Iterator[np.ndarray]:
     """Calibration photos as the core's inputs, float32 ``[1, H, W, 3]`` each."""
     height, width = Core(base).input_shape[1:3]
-    for path in tqdm(calibration_files(run), desc="calibration photos", unit="photo", leave=False):
+    for path in calibration_files(run):
         yield core_input(read_photo(path), height, width, model)
 
 

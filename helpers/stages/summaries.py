@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers import host
 from helpers.compare import latency_columns, latency_frame
-from helpers.experiment import Run
+from helpers.experiment import Run, picture_context
 from helpers.intervals import Interval
 from helpers.measure.energy_summary import summarize_energy
 from helpers.measure.summary import summarize_latency, summarize_memory
@@ -73,13 +73,7 @@ def latency_picture(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any
             reason = summary.reason if isinstance(summary, Absent) else ""
             row = {"model": model.id, "variant": variant, "failed": reason}
             rows.append(row | latency_columns(summary))
-    context = {
-        "run": run.paths.name,
-        "profile": run.profile.id,
-        "rounds": len(raw["rounds"]),
-        "threads": run.threads,
-        "host": f"{host.provenance()['cpu']} ({host.usable_cores()} cores)",
-    }
+    context = {**picture_context(run), "rounds": len(raw["rounds"]), "threads": run.threads}
     return pd.DataFrame(rows), pd.concat(frames, ignore_index=True), context
 
 

@@ -12,10 +12,10 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
 from helpers.errors import unknown_name
 from helpers.files import read_json, require_free_space, sha256_bytes, write_bytes, write_json
+from helpers.progress import progress
 from helpers.synthetic.scene import Object, make_photo
 from helpers.synthetic.shapes import CATEGORIES
 
@@ -115,7 +115,7 @@ def generate_split(root: Path, split: str, count: int, seed: int = SEED, workers
     work = partial(write_photo, folder, split, seed)
     with ProcessPoolExecutor(workers) as pool:
         results = pool.map(work, range(count), chunksize=16)
-        list(tqdm(results, total=count, desc=f"drawing {split} photos", unit="photo"))
+        list(progress(results, f"drawing {split} photos", "photo", total=count))
     write_json(folder / "labels.json", collect_labels(folder, count))
     return folder
 

@@ -1,0 +1,35 @@
+"""The reference run's figures and table, copied to where the README shows them."""
+
+import shutil
+from pathlib import Path
+
+from helpers.errors import LabError
+from helpers.experiment import Run
+from helpers.files import atomic_folder, write_json
+from helpers.paths import ROOT
+from helpers.stages.compare import build_context
+from helpers.stages.ledger import why_not_current
+
+FIGURES = ROOT / "figures"
+
+
+def publish(run: Run) -> list[Path]:
+    """Replace ``figures/`` by the figures and tables of a finished run; ``run.json`` says which it was.
+
+    Raises:
+        LabError: the run is not finished.
+    """
+    reason = why_not_current(run, "05_compare")
+    if reason:
+        raise LabError(
+            f"run {run.paths.name!r} is not finished: 05_compare {reason}.",
+            "a run whose stages are all up to date",
+            f"python -m helpers run --profile {run.profile.id} --run {run.paths.name}",
+        )
+    sources = [*run.paths.figures.iterdir(), *run.paths.pictures.iterdir()]
+    sources += [run.paths.results(suffix) for suffix in ("csv", "md", "tex")]
+    with atomic_folder(FIGURES) as temporary:
+        for source in sorted(sources):
+            shutil.copyfile(source, temporary / source.name)
+        write_json(temporary / "run.json", build_context(run))
+    return sorted(FIGURES.iterdir())

@@ -1,0 +1,99 @@
+"""One run of the profile ``smoke``, by the command that users type, for every test that needs a finished run.
+
+It goes into the test session's own data folder and is made once, by whichever test asks first. Tests read
+it; what they want to change they change in a copy (``copy_run``).
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.experiment import Run, open_run
+from helpers.paths import ROOT, RunPaths, runs_dir
+
+PROFILE = "smoke"
+LONGEST_S = 600
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The finished run.
+
+    Attributes:
+        data: its data folder.
+        printed: what the command printed, both streams.
+        latest: where ``runs/latest`` pointed when it ended.
+        run: as ``open_run`` gives it.
+    """
+
+    data: Path
+    printed: str
+    latest: str
+    run: Run
+
+    @property
+    def model(self):
+        return self.run.models[0]
+
+    @property
+    def folder(self) -> Path:
+        return self.run.paths.folder
+
+
+def environment(data: Path) -> dict[str, str]:
+    """Of a user's shell: nothing that this process set for FiftyOne, wide lines, no colours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_PRIVATE_")}
+    theirs = ("FIFTYONE_DATABASE_DIR", "FIFTYONE_DATABASE_NAME", "FIFTYONE_DEFAULT_DATASET_DIR")
+    kept = {name: value for name, value in kept.items() if name not in theirs}
+    return kept | {"QUANTLAB_DATA": str(data), "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "helpers", *arguments]
+
+
+def lab(data: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """``python -m helpers ...`` with this data folder; both streams in ``stdout``."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=ROOT,
+        env=environment(data),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LONGEST_S,
+    )
+
+
+@functools.cache
+def finish(data: Path) -> Finished:
+    """Run ``smoke`` in ``data``, once per session."""
+    done = lab(data, "run", "--profile", PROFILE)
+    assert done.returncode == 0, done.stdout
+    run = open_run(PROFILE)
+    return Finished(data, done.stdout, os.readlink(runs_dir() / "latest"), run)  # noqa: PTH115
+
+
+def copy_run(finished: Finished, name: str, without: tuple[str, ...] = ()) -> Run:
+    """A copy to damage, times of files kept; ``without`` names files and folders below it to leave out."""
+    target = RunPaths(name).folder
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(finished.folder, target)
+    for part in without:
+        path = target / part
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return open_run(PROFILE, name)
+
+
+def written_times(folder: Path) -> dict[str, int]:
+    """Every file below ``folder`` -> when it was last written, in ns."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }

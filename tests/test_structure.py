@@ -1,0 +1,211 @@
+"""The helpers' architecture: floors, no rings, imports that do nothing, files that stay small."""
+
+import ast
+import functools
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from helpers.fingerprint import PACKAGE, helper_imports, import_closure
+from helpers.paths import ROOT
+
+# A module may import from its own floor and from those below it. A name ending in ".*" is a package.
+FLOORS = (
+    ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly"),
+    ("variants", "profiles", "models", "records", "install"),
+    (
+        "synthetic.*", "detector.*", "quantize.*", "meters.*",
+        "photos", "coco", "runtime", "tail", "dataset", "database", "host", "mongo",
+    ),
+    ("score", "resample", "compare", "detect", "parity", "measure.*", "experiment", "doctor"),
+    ("show.*",),
+    ("stages.*",),
+    ("pipeline", "colab", "cli", "cli.*", "__main__"),
+)  # fmt: skip
+MOST_LINES = 320
+# Records, results and figures must load without these.
+HEAVY = ("tensorflow", "tf_keras", "tensorflow_hub", "fiftyone", "ai_edge_litert", "ai_edge_quantizer", "cv2")
+LIGHT = ("helpers.records", "helpers.compare", "helpers.score", "helpers.stages.compare")
+# Run as programs of their own, by name.
+PROGRAMS = ("helpers.__main__",)
+
+
+def module_name(path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = [name for name in FILES if name != "helpers"]
+
+
+def floor_of(module: str) -> int | None:
+    name = module.removeprefix("helpers.")
+    names = {name, f"{name.split('.')[0]}.*"} if "." in name or FILES[module].stem == "__init__" else {name}
+    return next((number for number, floor in enumerate(FLOORS) if names & set(floor)), None)
+
+
+def third_party_imports(module: str) -> set[str]:
+    """Modules from outside the project that importing ``module`` imports: those named outside functions."""
+    names, waiting = set(), list(ast.parse(FILES[module].read_text()).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module}
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += ast.iter_child_nodes(node)
+    return {name for name in names if name.split(".")[0] != "helpers"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_a_floor_and_imports_none_above_it(module):
+    floor = floor_of(module)
+    assert floor is not None, f"{module} is new: give it a floor in FLOORS, in this file."
+    above = [name for name in helper_imports(module) if name != "helpers" and floor_of(name) > floor]
+    assert not above, f"{module} (floor {floor}) imports upwards: {', '.join(sorted(above))}"
+
+
+def test_no_name_stands_on_two_floors():
+    names = [name for floor in FLOORS for name in floor]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_imports_itself_by_way_of_others(module):
+    assert module not in import_closure(*helper_imports(module))
+
+
+def test_imports_are_absolute_so_that_their_direction_can_be_read():
+    for path in FILES.values():
+        nodes = ast.walk(ast.parse(path.read_text()))
+        assert not [n for n in nodes if isinstance(n, ast.ImportFrom) and n.level], path
+
+
+def test_files_stay_small():
+    lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_there_is_no_drawer_for_odds_and_ends():
+    drawers = {"utils", "util", "misc", "common", "helpers"}
+    assert not [path for path in FILES.values() if path.stem in drawers]
+
+
+def test_every_module_says_what_it_is_for():
+    assert [name for name, path in FILES.items() if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+WATCHED_IMPORT = """
+import importlib, json, logging, os, sys, warnings
+
+names, outside = json.loads(sys.stdin.read())
+for name in outside:
+    importlib.import_module(name)
+import matplotlib
+
+def state():
+    return {
+        "environment": dict(os.environ),
+        "warnings": [str(entry) for entry in warnings.filters],
+        "rcParams": {name: str(value) for name, value in matplotlib.rcParams.items()},
+        "loggers": {n: l.level for n, l in logging.root.manager.loggerDict.items() if hasattr(l, "level")},
+        "handlers": len(logging.root.handlers),
+        "folder": os.getcwd(),
+        "finders": [repr(type(finder)) for finder in sys.meta_path],
+    }
+
+deeds = []
+
+def watch(event, arguments):
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        deeds.append(f"writes {arguments[0]}")
+    elif event in WATCHED:
+        deeds.append(f"{event} {arguments[:2]}")
+
+WATCHED = {
+    "socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.fork",
+    "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.chdir", "os.putenv", "shutil.rmtree",
+}
+before = state()
+sys.addaudithook(watch)
+blamed = {}
+for name in names:
+    importlib.import_module(name)
+    if deeds:
+        blamed[name] = list(deeds)
+        deeds.clear()
+after = state()
+WATCHED = set()
+changed = {
+    part: str({k: v for k, v in after[part].items() if before[part].get(k) != v})
+    if isinstance(before[part], dict) else str(after[part])
+    for part in before
+    if before[part] != after[part] and part != "loggers"
+}
+known = {n: v for n, v in after["loggers"].items() if n in before["loggers"] and before["loggers"][n] != v}
+print(json.dumps({"deeds": blamed, "changed": changed, "loggers": known, "loaded": sorted(sys.modules)}))
+"""
+
+
+@functools.cache
+def imported(modules: tuple[str, ...], folder: str) -> dict:
+    """Import ``modules`` in a fresh process, after all that they import from outside the project.
+
+    Returns: what importing them did (``deeds``, by module), what it ``changed``, and what is ``loaded``.
+    """
+    outside = sorted(set().union(*(third_party_imports(name) for name in import_closure(*modules))))
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "QUANTLAB_DATA": f"{folder}/data",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED_IMPORT],
+        input=json.dumps([modules, outside]),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    *chatter, result = done.stdout.splitlines()
+    return json.loads(result) | {"chatter": chatter}
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    modules = tuple(name for name in MODULES if name not in PROGRAMS)
+    return imported(modules, str(folder)) | {"files": sorted(p.name for p in folder.rglob("*"))}
+
+
+def test_importing_writes_no_file_opens_no_socket_and_starts_no_process(everything):
+    assert everything["deeds"] == {}
+    assert everything["files"] == []
+
+
+def test_importing_sets_no_style_variable_or_filter(everything):
+    assert everything["changed"] == {}
+    assert everything["loggers"] == {}
+
+
+def test_importing_prints_nothing(everything):
+    assert everything["chatter"] == []
+
+
+def test_importing_does_not_load_fiftyone_which_would_start_a_database(everything):
+    assert "fiftyone" not in everything["loaded"]
+    assert "tensorflow" in everything["loaded"]
+
+
+def test_records_results_and_figures_load_without_heavy_libraries(tmp_path):
+    light = tuple(name for name in MODULES if name in LIGHT or name.startswith("helpers.show"))
+    assert len(light) > len(LIGHT) + 5
+    assert not set(HEAVY) & set(imported(light, str(tmp_path))["loaded"])
