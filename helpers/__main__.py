@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from helpers.errors import LabError
@@ -52,7 +53,7 @@ def errors_explained() -> Iterator[None]:
     try:
         yield
     except LabError as error:
-        console.print(f"\n[bold red]Stopped.[/bold red]\n{error}", markup=True, soft_wrap=True)
+        console.print(f"\n[bold red]Stopped.[/bold red]\n{escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print(

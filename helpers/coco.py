@@ -1,5 +1,6 @@
 """COCO-format data on disk: reading and checking ``labels.json``."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from helpers.files import read_json
 
 DATA, LABELS = "data", "labels.json"
 SECTIONS = ("images", "annotations", "categories")
+FORMAT = "COCO's detection format: lists images, annotations and categories"
+CURE = "compare the file with https://cocodataset.org/#format-data."
 
 
 def read_labels(folder: Path) -> dict[str, Any]:
@@ -18,10 +21,28 @@ def read_labels(folder: Path) -> dict[str, Any]:
         LabError: it is absent, does not parse, or names images that are absent.
     """
     labels = read_json(folder / LABELS, "run 01_download.ipynb, or put a COCO-format labels.json there.")
-    require_sections(labels, folder)
-    require_images(labels, folder)
-    require_references(labels, folder)
+    try:
+        require_sections(labels, folder)
+        require_images(labels, folder)
+        require_references(labels, folder)
+        require_boxes(labels, folder)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LabError(
+            f"an entry of {folder / LABELS} lacks a field or has one of a wrong kind: {error!r}.",
+            FORMAT,
+            CURE,
+        ) from error
     return labels
+
+
+def require_boxes(labels: Mapping, folder: Path) -> None:
+    for entry in labels["annotations"]:
+        if len(entry["bbox"]) != 4 or not all(math.isfinite(n) for n in entry["bbox"]):
+            raise LabError(
+                f"annotation {entry['id']} of {folder / LABELS} has the box {entry['bbox']}.",
+                "four finite numbers: x, y, width, height in pixels",
+                "repair the file, or leave the annotation out.",
+            )
 
 
 def require_sections(labels: Mapping, folder: Path) -> None:
@@ -29,8 +50,8 @@ def require_sections(labels: Mapping, folder: Path) -> None:
     if missing:
         raise LabError(
             f"{folder / LABELS} has no list {', '.join(missing)}.",
-            "COCO's detection format: lists images, annotations and categories",
-            "compare the file with https://cocodataset.org/#format-data.",
+            FORMAT,
+            CURE,
         )
 
 
@@ -48,9 +69,11 @@ def require_images(labels: Mapping, folder: Path) -> None:
 def require_references(labels: Mapping, folder: Path) -> None:
     images = {image["id"] for image in labels["images"]}
     categories = {category["id"] for category in labels["categories"]}
-    if len(images) < len(labels["images"]):
+    if len(images) < len(labels["images"]) or len(categories) < len(labels["categories"]):
         raise LabError(
-            f"{folder / LABELS} uses an image id twice.", "ids that are unique", "repair the file."
+            f"{folder / LABELS} uses the id of an image or a category twice.",
+            "unique ids",
+            "repair the file.",
         )
     for entry in labels["annotations"]:
         if entry["image_id"] not in images or entry["category_id"] not in categories:

@@ -15,7 +15,8 @@ class Interval:
     level: float = 0.95
 
     def excludes(self, reference: float) -> bool:
-        return not self.low <= reference <= self.high
+        """Whether ``reference`` lies outside; never where the bounds are unknown (NaN)."""
+        return reference < self.low or reference > self.high
 
     def scaled(self, factor: float) -> "Interval":
         low, high = sorted((self.low * factor, self.high * factor))

@@ -21,7 +21,7 @@ def read_photo(path: Path) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError:
         found = f"{path} does not exist."
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         found = f"{path} cannot be decoded: {error}."
     raise LabError(found, "a whole image file", "run 01_download.ipynb again, or put the file in place.")
 

@@ -32,7 +32,7 @@ class Origin:
 
     @property
     def key(self) -> str:
-        return sha256_json(dataclasses.asdict(self))
+        return sha256_json(jsonable(dataclasses.asdict(self)))
 
 
 @dataclass(frozen=True)

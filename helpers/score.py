@@ -118,7 +118,8 @@ def require_known(ground_truth: Mapping, detections: Sequence[Mapping]) -> None:
 
 def as_coco(ground_truth: Mapping) -> COCO:
     coco = COCO()
-    coco.dataset = dict(ground_truth)
+    # pycocotools writes into the annotations that it is given.
+    coco.dataset = {**ground_truth, "annotations": [dict(entry) for entry in ground_truth["annotations"]]}
     coco.createIndex()
     return coco
 

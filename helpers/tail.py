@@ -73,7 +73,7 @@ class Tail:
 
 
 def top(values: np.ndarray, candidates: np.ndarray, count: int) -> np.ndarray:
-    """The ``count`` candidates with the largest values, largest first, ties by position."""
+    """The ``count`` candidates with the largest values, and all that tie with the last; largest first."""
     if len(candidates) > count:
         at_least = np.partition(values[candidates], len(candidates) - count)[len(candidates) - count]
         candidates = candidates[values[candidates] >= at_least]

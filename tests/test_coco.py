@@ -68,10 +68,10 @@ def test_labels_that_do_not_parse_are_explained(folder, content):
 @pytest.mark.parametrize("section", ["images", "annotations", "categories"])
 @pytest.mark.parametrize("value", [None, {}, "text", 3])
 def test_a_section_that_is_missing_or_no_list_is_named(folder, section, value):
-    write(
-        folder,
-        {k: v for k, v in LABELS.items() if k != section} if value is None else LABELS | {section: value},
-    )
+    labels = LABELS | {section: value}
+    if value is None:
+        del labels[section]
+    write(folder, labels)
     with pytest.raises(LabError, match=f"no list {section}"):
         read_labels(folder)
 
@@ -97,7 +97,7 @@ def test_a_folder_in_place_of_a_photo_does_not_count(folder):
 
 def test_an_image_id_used_twice_is_refused(folder):
     write(folder, changed("images", 1, "id", value=1))
-    with pytest.raises(LabError, match="image id twice"):
+    with pytest.raises(LabError, match="id of an image or a category twice"):
         read_labels(folder)
 
 

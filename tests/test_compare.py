@@ -19,8 +19,9 @@ from helpers.compare import (
     spread,
 )
 from helpers.intervals import Interval
+from helpers.measure.schedule import BARE
 from helpers.meters.absent import AbsentMeter
-from helpers.meters.base import Absent, meter_facts
+from helpers.meters.base import Absent, meter_facts, quantity_to_json
 from helpers.score import score
 from helpers.variants import BASELINE, CONTROL
 from tests.random_coco import random_detections, random_ground_truth
@@ -149,7 +150,7 @@ def raw():
     variants = [BASELINE, "float16", "int8"]
     settings = {"variants": variants}
     visits = {"visits": {BASELINE: visit(4), "int8": visit(2)}}
-    probes = {"probes": {"bare": probe(10), BASELINE: probe(30), "int8": probe(15)}}
+    probes = {"probes": {BARE: probe(10), BASELINE: probe(30), "int8": probe(15)}}
     failures = {"float16": WHY}
     meter = meter_facts(AbsentMeter(WHY))
     return {
@@ -158,7 +159,7 @@ def raw():
             "settings": settings,
             "rounds": [probes] * 3,
             "failures": failures,
-            "arena": Absent(WHY).to_json() if hasattr(Absent, "to_json") else {"reason": WHY},
+            "arena": quantity_to_json(Absent(WHY)),
         },
         "energy": {
             "settings": {**settings, "meter": meter},

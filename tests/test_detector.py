@@ -130,11 +130,9 @@ def test_anchors_in_a_crowd_are_ignored_and_others_are_not():
     boxes, labels = np.zeros((1, 16, 4), np.float32), np.zeros((1, 16), np.int32)
     boxes[0, 0], labels[0, 0] = (0, 0, 1, 0.5), -1
     classes, _ = matched(boxes, labels)
-    covered = np.clip(
-        np.minimum(anchor_corners()[:, 3], 0.5) - np.maximum(anchor_corners()[:, 1], 0), 0, None
-    )
-    covered *= np.minimum(anchor_corners()[:, 2], 1) - np.maximum(anchor_corners()[:, 0], 0)
-    share = covered / ANCHORS[:, 2:].prod(1)
+    top, left, bottom, right = anchor_corners().T
+    height, width = np.minimum(bottom, 1) - np.maximum(top, 0), np.minimum(right, 0.5) - np.maximum(left, 0)
+    share = height * np.maximum(width, 0) / ANCHORS[:, 2:].prod(1)
     assert (classes[share > 0.51] == -1).all()
     assert (classes[share < 0.49] == 0).all()
     assert 0 < (classes == -1).mean() < 1
@@ -144,6 +142,18 @@ def test_an_object_inside_a_crowd_is_still_learned():
     boxes, labels = np.zeros((1, 16, 4), np.float32), np.zeros((1, 16), np.int32)
     boxes[0, :2], labels[0, :2] = [(0, 0, 1, 1), (0.4, 0.4, 0.6, 0.6)], [-1, 3]
     assert (matched(boxes, labels)[0] == 3).any()
+
+
+def test_a_crowd_takes_no_anchor_from_an_object():
+    boxes, labels = np.zeros((1, 16, 4), np.float32), np.zeros((1, 16), np.int32)
+    fitting = anchor_corners()[1200]
+    boxes[0, 0], labels[0, 0] = fitting + 0.15 * (fitting[2] - fitting[0]), 3
+    alone, _ = matched(boxes, labels)
+    boxes[0, 1], labels[0, 1] = fitting, -1
+    beside, targets = matched(boxes, labels)
+    assert alone[1200] == 3
+    np.testing.assert_array_equal(beside == 3, alone == 3)
+    np.testing.assert_array_equal(targets[1200], boxes[0, 0])
 
 
 def test_focal_loss_by_hand():

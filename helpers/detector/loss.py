@@ -46,7 +46,8 @@ def match(boxes: tf.Tensor, labels: tf.Tensor, anchors: tf.Tensor) -> tuple[tf.T
     iou, covered = overlaps(boxes, anchors)
     iou = tf.where(labels[:, None] > 0, iou, 0.0)
     best_iou, best = tf.reduce_max(iou, -1), tf.argmax(iou, -1, tf.int32)
-    # An object's best anchor is positive even below the threshold, or small objects are never learned.
+    # An object's best anchor is positive even below the threshold, or small objects are never learned;
+    # of two objects with one best anchor, the first has it.
     top_of_object = tf.reduce_max(iou, 1, keepdims=True)
     forced = (iou >= top_of_object - 1e-6) & (top_of_object > 0.1)
     best = tf.where(tf.reduce_any(forced, -1), tf.argmax(tf.cast(forced, tf.int32), -1, tf.int32), best)

@@ -168,12 +168,13 @@ class Trainer:
         totals = [[0.0, 0.0] for _ in layers]
         for layer in layers:
             layer.momentum = 0.0
-        batches = itertools.islice(self.batches(self.schedule.epochs), STATISTICS_BATCHES)
-        for photos, _, _ in progress(batches, "batch norm", "batch", total=STATISTICS_BATCHES):
+        count = min(STATISTICS_BATCHES, self.steps_per_epoch)
+        batches = itertools.islice(self.batches(self.schedule.epochs), count)
+        for photos, _, _ in progress(batches, "batch norm", "batch", total=count):
             self.forward(photos)
             for total, layer in zip(totals, layers, strict=True):
-                total[0] += layer.moving_mean.numpy() / STATISTICS_BATCHES
-                total[1] += layer.moving_variance.numpy() / STATISTICS_BATCHES
+                total[0] += layer.moving_mean.numpy() / count
+                total[1] += layer.moving_variance.numpy() / count
         for (mean, variance), layer in zip(totals, layers, strict=True):
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(variance)

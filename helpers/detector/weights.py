@@ -1,6 +1,7 @@
 """The embedded detector's weights on disk: kernels in float16, to keep the repository small."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,11 @@ def load_network(path: Path) -> keras.Model:
     Raises:
         LabError: the file is absent, damaged, or made for another architecture.
     """
-    network = build_network()
     try:
         with np.load(path) as stored:
             arrays = [stored[name].astype(np.float32) for name in sorted(stored.files)]
+        network = build_network()
         network.set_weights(arrays)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise LabError(f"{path} does not hold this network's weights: {error}", "", CURE) from error
     return network

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from ai_edge_quantizer import quantizer, recipe
+from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
 
 from helpers.errors import LabError, unknown_name
 from helpers.files import write_bytes
@@ -82,9 +82,29 @@ def apply_recipe(float_file: Path, steps: list[dict], photos: Iterable[np.ndarra
     if worker.need_calibration and not samples:
         raise LabError("no calibration photos.", "at least one", "set calibration_images in the profile.")
     with chatter_dropped():
-        calibration = worker.calibrate({SIGNATURE: samples}, num_threads=2) if samples else None
+        calibration = activation_ranges(float_file, steps, samples) if samples else None
         result = worker.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
+
+
+def activation_ranges(float_file: Path, steps: list[dict], samples: list[dict]) -> dict:
+    """Smallest and largest value of every tensor over all samples.
+
+    The quantizer's own way is a moving average that gives the first sample most of the weight and
+    clips what is rare: large objects, whose box encodings are the extreme ones.
+    """
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(steps)
+    worker = calibrator.Calibrator(float_file.read_bytes(), num_threads=2, qsv_update_func=widest)
+    worker.calibrate({SIGNATURE: samples}, manager)
+    return worker.get_model_qsvs()
+
+
+def widest(known: dict, new: dict) -> dict:
+    """Union of two ranges of one tensor; the first may still be empty."""
+    if not known:
+        return new
+    return {"min": np.minimum(known["min"], new["min"]), "max": np.maximum(known["max"], new["max"])}
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import io
 import json
+import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ def generate_split(root: Path, split: str, count: int, seed: int = SEED, workers
     for name in damaged or []:
         (folder / "parts" / f"{Path(name).stem.split('_')[1]}.json").unlink(missing_ok=True)
     work = partial(write_photo, folder, split, seed)
-    with ProcessPoolExecutor(workers) as pool:
+    # Forked workers would inherit the locks of OpenCV's and TensorFlow's threads, and could wait for ever.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         results = pool.map(work, range(count), chunksize=16)
         list(progress(results, f"drawing {split} photos", "photo", total=count))
     write_json(folder / "labels.json", collect_labels(folder, count))

@@ -1,0 +1,78 @@
+"""The inference loop of 03_evaluate against bare interpreter loops over the same decoded photos."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from helpers.dataset import photo_paths
+from helpers.detect import CorePool, decode, detect, worker_count
+from helpers.experiment import open_run
+from helpers.stages.download import prepare_data, prepare_model
+from helpers.stages.quantize import load_tail, make_variants
+from tests.bench.ledger import note
+
+ROUNDS = 15
+PHOTOS = 256
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    run = open_run("quick", run_name="bench")
+    model = run.models[0]
+    dataset = prepare_data(run)
+    prepare_model(model)
+    make_variants(run, model)
+    return run, model, dict(itertools.islice(photo_paths(dataset).items(), PHOTOS))
+
+
+def bare_loop(path, inputs, threads: int) -> Callable[[], None]:
+    """What anybody would write first: one interpreter, one image after the other."""
+    interpreter = Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    entry = interpreter.get_input_details()[0]["index"]
+    exits = [detail["index"] for detail in interpreter.get_output_details()]
+
+    def loop() -> None:
+        for image in inputs:
+            interpreter.set_tensor(entry, image)
+            interpreter.invoke()
+            for index in exits:
+                interpreter.get_tensor(index)
+
+    return loop
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def test_inference_loop_over_bare(prepared):
+    """Ours includes the tail, bare does not; loops take turns, ratios are medians over rounds."""
+    run, model, photos = prepared
+    path = run.paths.variant_file(model.id, "float32")
+    pool, tail = CorePool(path), load_tail(run, model)
+    shard = decode(photos, pool.input_shape, model)
+    ids = list(range(1, len(model.categories) + 1))
+    loops = {
+        "ours": lambda: detect(pool, tail, shard, ids),
+        "all_threads": bare_loop(path, shard.inputs, worker_count()),
+        "one_thread": bare_loop(path, shard.inputs, 1),
+    }
+    times = {name: [] for name in loops}
+    for _ in range(ROUNDS):
+        for name, loop in loops.items():
+            times[name].append(seconds(loop))
+    middle = {name: statistics.median(values) for name, values in times.items()}
+    ratios = [a / b for a, b in zip(times["ours"], times["all_threads"], strict=True)]
+    single = [a / b for a, b in zip(times["ours"], times["one_thread"], strict=True)]
+    note(
+        inference_loop_over_bare=statistics.median(ratios),
+        inference_loop_over_bare_one_thread=statistics.median(single),
+        inference_loop_photos_per_s=len(photos) / middle["ours"],
+    )

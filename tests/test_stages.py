@@ -1,0 +1,489 @@
+"""Stages without notebooks: what is missing, what fails, what is damaged, and a data set of one's own."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.errors import LabError
+from helpers.experiment import open_run
+from helpers.files import sha256_file
+from helpers.profiles import get_profile
+from helpers.quantize import recipes
+from helpers.records import read_record
+from helpers.score import Evidence
+from helpers.stages import checks, compare, download, evaluate, measure, present, quantize
+from helpers.variants import BASELINE, CONTROL
+from tests.drawing import draw
+from tests.finished_run import copy_run, finish, written_times
+
+pytestmark = pytest.mark.pipeline
+
+OTHERS = ("float32", "float16", "int8-dynamic")
+REASON = "this operator has no integer kernel"
+
+
+@pytest.fixture(scope="session")
+def finished(lab_data):
+    return finish(lab_data)
+
+
+@pytest.fixture
+def absent_run(finished):
+    return open_run("smoke", "absent")
+
+
+@pytest.fixture(scope="module")
+def drawn_calibration(tmp_path_factory):
+    return draw(tmp_path_factory.mktemp("drawn"), "calibration", 8)
+
+
+@pytest.fixture
+def own_data(drawn_photos, drawn_calibration, tmp_path):
+    """A folder of one's own: 12 photos to evaluate on, 8 to calibrate on, and a run on it."""
+    root = tmp_path / "own"
+    for name, source, count in (("validation", drawn_photos, 12), ("calibration", drawn_calibration, 8)):
+        copy_photos(source, root / name, count)
+    return root
+
+
+def copy_photos(source, target, count: int) -> None:
+    """The first ``count`` photos of a COCO folder, as somebody else would have them: no checksums."""
+    labels = json.loads((source / "labels.json").read_text())
+    images = [{k: v for k, v in image.items() if k != "sha256"} for image in labels["images"][:count]]
+    kept = {image["id"] for image in images}
+    annotations = [a for a in labels["annotations"] if a["image_id"] in kept]
+    (target / "data").mkdir(parents=True)
+    for image in images:
+        shutil.copy(source / "data" / image["file_name"], target / "data")
+    content = {"images": images, "annotations": annotations, "categories": labels["categories"]}
+    (target / "labels.json").write_text(json.dumps(content))
+
+
+def run_on(folder, name: str = "own"):
+    run = open_run("smoke", name)
+    profile = dataclasses.replace(run.profile, data=str(folder), images=12, calibration_images=8)
+    return dataclasses.replace(run, profile=profile)
+
+
+def edit_labels(folder, change) -> None:
+    path = folder / "validation" / "labels.json"
+    labels = json.loads(path.read_text())
+    change(labels)
+    path.write_text(json.dumps(labels))
+
+
+# --- what is missing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("needs", "notebook"),
+    [
+        (lambda run, model: quantize.working_files(run, model), "02_quantize"),
+        (lambda run, model: quantize.load_tail(run, model), "02_quantize"),
+        (lambda run, model: quantize.variants_table(run, model), "02_quantize"),
+        (lambda run, model: evaluate.read_score(run, model, "int8"), "03_evaluate"),
+        (lambda run, model: measure.read_measurement(run, model, "energy"), "04_energy"),
+        (lambda run, model: compare.build_results(run), "02_quantize"),
+    ],
+)
+def test_what_is_missing_names_the_notebook_that_makes_it(absent_run, needs, notebook):
+    with pytest.raises(LabError) as caught:
+        needs(absent_run, absent_run.models[0])
+    assert caught.value.cure == f"run {notebook}.ipynb first."
+
+
+@pytest.mark.parametrize(
+    ("without", "notebook"),
+    [("scores", "03_evaluate"), ("measurements", "04_energy"), ("variants", "02_quantize")],
+)
+def test_comparing_names_the_one_stage_that_was_not_run(finished, without, notebook):
+    run = copy_run(finished, "partial", without=(without,))
+    with pytest.raises(LabError) as caught:
+        compare.build_results(run)
+    assert caught.value.cure == f"run {notebook}.ipynb first."
+
+
+def test_without_the_savedmodel_01_is_named(finished, tmp_path):
+    nowhere = dataclasses.replace(finished.model, source=tmp_path)
+    with pytest.raises(LabError, match="holds no SavedModel") as caught:
+        quantize.make_variants(finished.run, nowhere)
+    assert caught.value.cure == "run 01_download.ipynb first."
+
+
+def test_detections_that_are_gone_name_the_notebook(finished):
+    dataset = download.prepare_data(finished.run)
+    run = copy_run(finished, "no-detections", without=("detections",))
+    with pytest.raises(LabError, match="1 of 1 shards of int8's detections are absent") as caught:
+        evaluate.load_detections(run, finished.model, dataset, "int8")
+    assert "03_evaluate.ipynb" in caught.value.cure
+
+
+# --- weights and photos ----------------------------------------------------------------------------------
+
+
+def damaged_copy(model, tmp_path):
+    """The model with weights of which one byte changed."""
+    for source in (model.source, model.source.with_suffix(".json")):
+        shutil.copy(source, tmp_path)
+    weights = tmp_path / model.source.name
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    return dataclasses.replace(model, source=weights)
+
+
+def test_weights_with_another_checksum_are_refused(finished, tmp_path):
+    with pytest.raises(LabError, match="another checksum than its training record") as caught:
+        download.prepare_model(damaged_copy(finished.model, tmp_path))
+    assert "git checkout -- data/embedded" in caught.value.cure
+    assert len(caught.value.expected.removeprefix("sha256 ")) == 64
+
+
+def test_absent_weights_are_refused(finished, tmp_path):
+    model = damaged_copy(finished.model, tmp_path)
+    model.source.unlink()
+    with pytest.raises(LabError, match="is absent"):
+        download.prepare_model(model)
+
+
+def test_a_photo_that_is_evaluated_on_must_not_calibrate(own_data):
+    source = next((own_data / "validation" / "data").iterdir())
+    target = sorted((own_data / "calibration" / "data").iterdir())[3]
+    shutil.copy(source, target)  # the same photo under another name
+    with pytest.raises(LabError, match=f"1 calibration photos are .* first is '{target.name}'"):
+        download.prepare_data(run_on(own_data))
+
+
+def test_a_removed_or_damaged_photo_is_drawn_again_with_the_same_bytes(finished):
+    folder = download.data_folders(finished.run.profile).validation
+    photos = sorted((folder / "data").iterdir())
+    before = [sha256_file(path) for path in photos]
+    photos[3].unlink()
+    photos[7].write_bytes(photos[7].read_bytes()[:500])
+    download.prepare_data(finished.run)
+    assert [sha256_file(path) for path in photos] == before
+
+
+def test_labels_that_do_not_parse_are_named(own_data):
+    (own_data / "validation" / "labels.json").write_text('{"images": [')
+    with pytest.raises(LabError, match=r"validation/labels\.json is not valid JSON") as caught:
+        download.prepare_data(run_on(own_data))
+    assert caught.value.cure
+
+
+def test_labels_that_name_an_absent_image_are_named(own_data):
+    gone = sorted((own_data / "validation" / "data").iterdir())[2]
+    gone.unlink()
+    with pytest.raises(LabError, match=f"1 of 12 images named .* the first is '{gone.name}'"):
+        download.prepare_data(run_on(own_data))
+
+
+def test_labels_without_categories_are_named(own_data):
+    edit_labels(own_data, lambda labels: labels.pop("categories"))
+    with pytest.raises(LabError, match="has no list categories"):
+        download.prepare_data(run_on(own_data))
+
+
+def test_categories_that_the_model_does_not_know_are_named(own_data):
+    edit_labels(own_data, lambda labels: labels["categories"][0].update(name="zebra"))
+    with pytest.raises(LabError, match="categories zebra of the data set are unknown to model"):
+        download.prepare_data(run_on(own_data))
+
+
+def test_a_truncated_photo_stops_the_evaluation_with_its_name(finished, own_data):
+    """The data set was imported while the photo was whole; the variants are those of the finished run."""
+    run = dataclasses.replace(copy_run(finished, "truncated"), profile=run_on(own_data).profile)
+    dataset = download.prepare_data(run)
+    photo = sorted((own_data / "validation" / "data").iterdir())[5]
+    photo.write_bytes(photo.read_bytes()[:2000])
+    with pytest.raises(LabError, match=f"{photo.name} cannot be decoded") as caught:
+        evaluate.detect_all(run, finished.model, dataset)
+    assert "put the file in place" in caught.value.cure
+
+
+# --- a data set of one's own -----------------------------------------------------------------------------
+
+
+def test_a_data_set_of_ones_own_goes_through_01_to_03(finished, own_data):
+    """Category ids that have gaps and are not the model's class numbers, in another order."""
+
+    def renumber(labels):
+        numbers = {category["id"]: 100 - 3 * category["id"] for category in labels["categories"]}
+        for category in labels["categories"]:
+            category["id"] = numbers[category["id"]]
+        for entry in labels["annotations"]:
+            entry["category_id"] = numbers[entry["category_id"]]
+
+    edit_labels(own_data, renumber)
+    run = dataclasses.replace(
+        copy_run(finished, "own", ("scores", "detections")), profile=run_on(own_data).profile
+    )
+    model = run.models[0]
+    before = written_times(run.paths.folder / "variants" / model.id)
+    dataset = download.prepare_data(run)
+    download.prepare_model(model)
+    assert len(dataset) == 12
+    records = quantize.make_variants(run, model)
+    after = written_times(run.paths.folder / "variants" / model.id)
+    # Other calibration photos concern int8 alone.
+    assert {name for name in after if after[name] != before[name]} == {"int8.tflite", "int8.json"}
+    assert not any(record.failure for record in records.values())
+    assert evaluate.detect_all(run, model, dataset) == {}
+    scored = evaluate.score_all(run, model, dataset)
+    checks.check_evaluate(run, model)
+    for record in scored.values():
+        assert record.values["images"] == 12
+        assert 0.2 < record.values["stats"]["ap"] < 0.95
+    shards = evaluate.load_detections(run, model, dataset, "int8")
+    numbers = {100 - 3 * number for number in range(1, 13)}
+    assert set(np.concatenate([shard.category_id for shard in shards]).tolist()) <= numbers
+
+
+# --- a variant that fails --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing_int8(monkeypatch):
+    def raise_it():
+        raise RuntimeError(REASON)
+
+    changed = {**recipes.RECIPES, "int8": raise_it}
+    monkeypatch.setattr(recipes, "RECIPES", changed)
+
+
+def without_int8(finished, name: str):
+    model = finished.model.id
+    return copy_run(finished, name, (f"variants/{model}/int8.tflite", f"variants/{model}/int8.json"))
+
+
+def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, failing_int8):
+    run = without_int8(finished, "failing")
+    model = run.models[0]
+    before = written_times(run.paths.folder / "variants" / model.id)
+    records = quantize.make_variants(run, model)
+    assert {variant: record.failure for variant, record in records.items()} == {
+        **dict.fromkeys(OTHERS, ""),
+        "int8": REASON,
+    }
+    after = written_times(run.paths.folder / "variants" / model.id)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"int8.json"}
+    assert list(quantize.variants_table(run, model)["failed"]) == ["", "", "", REASON]
+    checks.check_quantize(run, model)
+
+    dataset = download.prepare_data(run)
+    failures = evaluate.detect_all(run, model, dataset)
+    scored = evaluate.score_all(run, model, dataset, failures)
+    assert [scored[v].failure for v in (*OTHERS, "int8")] == ["", "", "", REASON]
+    checks.check_evaluate(run, model)
+    for quantity in (measure.latency, measure.memory, measure.energy):
+        quantity(run, model)
+    checks.check_measure(run, model)
+
+    results, samples = compare.build_results(run), compare.latency_samples(run)
+    rows = results.set_index("variant")
+    assert list(rows.index) == [*OTHERS, "int8", CONTROL]
+    assert list(rows["failed"]) == ["", "", "", REASON, ""]
+    assert pd.isna(rows.loc["int8", ["ap", "size_bytes", "latency_ms_p50", "energy_j_per_image"]]).all()
+    assert rows.loc[["float16", CONTROL], ["ap", "size_bytes", "latency_ms_p50"]].notna().all(axis=None)
+    assert set(samples["variant"]) == {*OTHERS, CONTROL}
+    assert list(checks.failures_table(run, model)["variant"]) == ["int8"]
+
+    context = compare.build_context(run)
+    present.save_figures(run, results, samples, context)
+    present.save_tables(run, results, context)
+    present.save_report(run, results, context)
+    checks.check_compare(run, results, context)
+    for path in (run.paths.report, run.paths.results("csv"), run.paths.results("md")):
+        assert REASON in path.read_text()
+
+
+def test_a_baseline_that_fails_stops_the_run(finished, monkeypatch):
+    model = finished.model.id
+    run = copy_run(finished, "no-baseline", (f"variants/{model}/float32.json",))
+
+    def raise_it():
+        raise RuntimeError(REASON)
+
+    monkeypatch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "none": raise_it})
+    monkeypatch.setattr(quantize, "convert_baseline", lambda run, model: None)
+    with pytest.raises(RuntimeError, match=REASON):
+        quantize.make_variants(run, run.models[0])
+    assert not run.paths.variant_record(model, BASELINE).exists()
+
+
+def test_a_variant_that_failed_is_tried_again(finished, monkeypatch):
+    """What made it fail may have been cured: a full disk, too little memory."""
+    run = without_int8(finished, "cured")
+
+    def raise_it():
+        raise LabError("int8.tflite cannot be written: No space left on device.", "", "free some space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "int8": raise_it})
+        assert "No space left" in quantize.make_variants(run, run.models[0])["int8"].failure
+    assert quantize.make_variants(run, run.models[0])["int8"].failure == ""
+    assert sha256_file(run.paths.variant_file(run.models[0].id, "int8")) == sha256_file(
+        finished.run.paths.variant_file(finished.model.id, "int8")
+    )
+
+
+def test_a_file_that_the_runtime_cannot_load_fails_alone(finished):
+    """Quantized and recorded, and then refused by the runtime on this machine."""
+    run = copy_run(finished, "unloadable", ("scores", "detections"))
+    model = run.models[0]
+    run.paths.variant_file(model.id, "int8").write_bytes(b"\0\0\0\0TFL3" + b"\0" * 64)
+    dataset = download.prepare_data(run)
+    failures = evaluate.detect_all(run, model, dataset)
+    assert list(failures) == ["int8"]
+    assert "cannot be loaded by LiteRT" in failures["int8"]
+    scored = evaluate.score_all(run, model, dataset, failures)
+    assert [bool(scored[v].failure) for v in (*OTHERS, "int8")] == [False, False, False, True]
+
+
+# --- damage on disk --------------------------------------------------------------------------------------
+
+
+def test_a_removed_variant_is_made_again_with_the_same_bytes_and_the_others_are_kept(finished):
+    run = copy_run(finished, "one-removed", (f"variants/{finished.model.id}/int8.tflite",))
+    folder = run.paths.folder / "variants" / finished.model.id
+    before = written_times(folder)
+    quantize.make_variants(run, run.models[0])
+    after = written_times(folder)
+    assert {name for name in after if after[name] != before.get(name)} == {"int8.tflite", "int8.json"}
+    whole = finished.run.paths.variant_file(finished.model.id, "int8")
+    assert (folder / "int8.tflite").read_bytes() == whole.read_bytes()
+
+
+def test_damaged_evidence_is_made_again_from_the_detections(finished):
+    run = copy_run(finished, "bad-evidence")
+    model, dataset = run.models[0], download.prepare_data(run)
+    path = run.paths.evidence_file(model.id, "float16")
+    whole, before = Evidence.load(path), written_times(run.paths.folder / "scores" / model.id)
+    shards = written_times(run.paths.folder / "detections")
+    path.write_bytes(path.read_bytes()[:100])
+    evaluate.detect_all(run, model, dataset)
+    evaluate.score_all(run, model, dataset)
+    for name, values in vars(Evidence.load(path)).items():
+        assert np.array_equal(values, getattr(whole, name))
+    after = written_times(run.paths.folder / "scores" / model.id)
+    assert {name for name in after if after[name] != before[name]} == {"float16.npz", "float16.json"}
+    assert written_times(run.paths.folder / "detections") == shards
+
+
+def test_a_damaged_shard_of_detections_is_made_again(finished):
+    run = copy_run(finished, "bad-shard", ("scores",))
+    model, dataset = run.models[0], download.prepare_data(run)
+    shard = next(run.paths.detections_dir(model.id, "float16").glob("*.npz"))
+    shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
+    evaluate.detect_all(run, model, dataset)
+    scored = evaluate.score_all(run, model, dataset)
+    expected = read_record(finished.run.paths.score_record(model.id, "float16"), "")
+    assert scored["float16"].values["stats"] == expected.values["stats"]
+
+
+def test_detections_of_an_earlier_file_of_the_variant_are_not_used(finished):
+    """int8's file becomes float16's: its detections must be float16's then, and the old ones are removed."""
+    run = copy_run(finished, "other-file", ("scores",))
+    model, dataset = run.models[0], download.prepare_data(run)
+    shutil.copy(run.paths.variant_file(model.id, "float16"), run.paths.variant_file(model.id, "int8"))
+    old = next(run.paths.detections_dir(model.id, "int8").glob("*.npz"))
+    evaluate.detect_all(run, model, dataset)
+    assert not old.exists()
+    int8, float16 = (evaluate.load_detections(run, model, dataset, v)[0] for v in ("int8", "float16"))
+    assert np.array_equal(int8.score, float16.score)
+    assert np.array_equal(int8.bbox, float16.bbox)
+
+
+def test_rounds_of_an_interrupted_measurement_are_kept(finished):
+    run = copy_run(finished, "interrupted", ("measurements",))
+    model = run.models[0]
+    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), "")
+    path = run.paths.measurement_record(model.id, "latency")
+    raw = {**stored.values, "rounds": stored.values["rounds"][:4]}
+    measure.saver(path.with_suffix(".partial"), stored.origin)(raw)
+    record = measure.latency(run, model)
+    assert record.values["rounds"][:4] == raw["rounds"]
+    assert len(record.values["rounds"]) == get_profile("smoke").latency_rounds
+    assert record.values["rounds"][4] != stored.values["rounds"][4]
+    assert not path.with_suffix(".partial").exists()
+
+
+def test_rounds_of_another_measurement_are_not_used(finished):
+    run = copy_run(finished, "other-rounds", ("measurements",))
+    model = run.models[0]
+    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), "")
+    path = run.paths.measurement_record(model.id, "latency")
+    other = dataclasses.replace(stored.origin, parameters={"rounds": 99})
+    measure.saver(path.with_suffix(".partial"), other)({**stored.values})
+    record = measure.latency(run, model)
+    assert record.values["rounds"][0] != stored.values["rounds"][0]
+
+
+def test_records_of_two_machines_are_not_put_into_one_table(finished):
+    run = copy_run(finished, "two-machines")
+    path = run.paths.measurement_record(finished.model.id, "latency")
+    content = json.loads(path.read_text())
+    content["origin"]["setting"]["host_id"] = "another"
+    path.write_text(json.dumps(content))
+    with pytest.raises(LabError, match="records of different hosts or library versions") as caught:
+        compare.build_results(run)
+    assert "--run two-machines" in caught.value.cure
+
+
+# --- 03 and 05 on the finished run -----------------------------------------------------------------------
+
+
+def test_disagreement_counts_photos_once_and_the_worst_comes_first(finished):
+    series = evaluate.disagreement(finished.run, finished.model)
+    assert sorted(series.index) == list(range(40))
+    assert series.is_monotonic_decreasing
+    assert series.iloc[0] > 0
+
+
+def test_a_run_of_float32_alone_has_no_disagreement(finished):
+    run = dataclasses.replace(finished.run, variants=finished.run.variants[:1])
+    assert (evaluate.disagreement(run, finished.model) == 0).all()
+
+
+def test_the_app_is_offered_only_where_somebody_can_see_it(finished, monkeypatch, capsys):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    dataset = download.prepare_data(finished.run)
+    view = evaluate.save_disagreement_view(finished.run, finished.model, dataset)
+    assert len(view) == evaluate.DISAGREEMENT_IMAGES
+    assert view.name in dataset.list_saved_views()
+    assert evaluate.offer_app(view, wanted=False) is None
+    assert "open_app is False" in capsys.readouterr().out
+    monkeypatch.setattr("sys.platform", "linux")
+    assert evaluate.offer_app(view, wanted=True) is None
+    assert "there is no display" in capsys.readouterr().out
+
+
+def test_checks_that_do_not_pass_are_named():
+    with pytest.raises(LabError, match=r"did not pass: two; three\."):
+        checks.require({"one": True, "two": False, "three": False})
+    assert list(checks.require({"one": True})["check"]) == ["one"]
+
+
+def test_a_file_that_is_not_what_its_record_promises_does_not_pass(finished):
+    run = copy_run(finished, "wrong-dtype")
+    path = run.paths.variant_record(finished.model.id, "int8")
+    content = json.loads(path.read_text())
+    content["values"]["compute_dtype"] = "int8-dynamic"
+    path.write_text(json.dumps(content))
+    with pytest.raises(LabError, match="int8 stores int8, computes int8"):
+        checks.check_quantize(run, finished.model)
+
+
+def test_figures_of_an_earlier_run_do_not_pass(finished):
+    run = copy_run(finished, "old-figure")
+    results, context = compare.build_results(run), compare.build_context(run)
+    checks.check_compare(run, results, context)
+    later = context | {"created_utc": "2031-01-01T00:00:00+00:00"}
+    with pytest.raises(LabError, match="8 figures, all of this run's records"):
+        checks.check_compare(run, results, later)
