@@ -199,3 +199,11 @@ def test_threads_do_not_change_the_answer(made):
     np.testing.assert_allclose(
         Core(made["float32"], threads=2)(image)["heads"], Core(made["float32"])(image)["heads"], rtol=1e-5
     )
+
+
+def test_int8s_ranges_do_not_depend_on_the_order_of_the_photos(float_core, tmp_path):
+    images = [image * scale for image, scale in zip(tiny_images(4), (0.1, 1.0, 0.3, 3.0), strict=True)]
+    files = [tmp_path / "forwards.tflite", tmp_path / "backwards.tflite"]
+    for path, order in zip(files, (images, images[::-1]), strict=True):
+        quantize_file(float_core, get_variant("int8"), order, path)
+    assert files[0].read_bytes() == files[1].read_bytes()

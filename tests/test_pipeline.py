@@ -1,0 +1,483 @@
+"""The whole suite by its command: what it leaves on disk, a second run, damage, kill and Ctrl-C."""
+
+import contextlib
+import html.parser
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from helpers.dataset import field_name, load_dataset, read_predictions
+from helpers.detect import ShardResult, as_results
+from helpers.experiment import open_run
+from helpers.files import sha256_file
+from helpers.paths import NOTEBOOKS, ROOT
+from helpers.profiles import get_profile
+from helpers.quantize.flatfile import read_facts
+from helpers.records import read_record
+from helpers.score import STATS
+from helpers.show.figures import FIGURES
+from helpers.stages.download import data_folders
+from helpers.stages.ledger import STAGES
+from helpers.variants import BASELINE, CONTROL, VARIANTS
+from tests.finished_run import LONGEST_S, command, copy_run, environment, finish, lab, written_times
+
+pytestmark = pytest.mark.pipeline
+
+COLUMNS = ["model", "variant", "storage_dtype", "compute_dtype", "size_bytes", "images", "ap", "ap_low", "ap_high", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100", "ap_diff", "ap_diff_low", "ap_diff_high", "latency_ms_p50", "latency_ms_p99", "latency_ratio", "latency_ratio_low", "latency_ratio_high", "peak_rss_bytes", "energy_j_per_image", "energy_low", "energy_high", "energy_grade", "failed"]
+DTYPES = {
+    "float32": ("float32", "float32"),
+    "float16": ("float16", "float32"),
+    "int8-dynamic": ("int8", "int8-dynamic"),
+    "int8": ("int8", "int8"),
+}
+CHATTER = r"oneDNN|INFO:|\bINFO\b|WARNING|Warning|captures|delegate|rebuild TensorFlow|cuda|Assets written"
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
+every_stage = pytest.mark.parametrize("stage", STAGES)
+
+
+@pytest.fixture(scope="session")
+def finished(lab_data):
+    return finish(lab_data)
+
+
+@pytest.fixture(scope="module")
+def results(finished) -> pd.DataFrame:
+    return pd.read_csv(finished.run.paths.results("csv"), keep_default_na=False, na_values=[""])
+
+
+@pytest.fixture(scope="module")
+def rows(results) -> pd.DataFrame:
+    return results.set_index("variant")
+
+
+@pytest.fixture(scope="module")
+def validation(finished) -> Path:
+    return data_folders(finished.run.profile).validation
+
+
+def shards_of(run, variant: str) -> list[ShardResult]:
+    folder = run.paths.detections_dir(run.models[0].id, variant)
+    return [ShardResult.load(path) for path in sorted(folder.glob("*.npz"))]
+
+
+def executed(finished, stage: str) -> dict:
+    return json.loads(finished.run.paths.executed_notebook(stage).read_text())
+
+
+def printed_in(notebook: dict) -> list[str]:
+    """What cells printed, and results as text."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    return ["".join(text) for text in texts]
+
+
+# --- results ---------------------------------------------------------------------------------------------
+
+
+def test_the_table_has_the_promised_columns_in_their_order(results):
+    assert list(results.columns)[: len(COLUMNS)] == COLUMNS
+
+
+def test_there_is_one_row_per_variant_and_the_control(finished, results):
+    assert list(results["variant"]) == [*VARIANTS, CONTROL]
+    assert set(results["model"]) == {finished.model.id}
+    assert results["failed"].isna().all()
+
+
+def test_every_variant_saw_all_photos(results):
+    assert set(results["images"]) == {get_profile("smoke").images}
+
+
+def test_float32_really_detects(rows):
+    base = rows.loc[BASELINE]
+    assert 0.3 < base["ap"] < 0.9
+    assert base["ap"] < base["ap50"] < 1
+    assert 0.1 < base["ap_small"] < base["ap_large"] < 1
+
+
+def test_no_variant_has_collapsed(rows):
+    assert (rows["ap"] > 0.9 * rows.loc[BASELINE, "ap"]).all()
+
+
+def test_dtypes_in_the_table_are_those_of_the_written_files(finished, rows):
+    for variant, promised in DTYPES.items():
+        facts = read_facts(finished.run.paths.variant_file(finished.model.id, variant))
+        assert (facts.storage_dtype, facts.compute_dtype) == promised
+        assert tuple(rows.loc[variant, ["storage_dtype", "compute_dtype"]]) == promised
+
+
+def test_int8_has_integer_kernels_with_a_scale_per_channel(finished):
+    facts = read_facts(finished.run.paths.variant_file(finished.model.id, "int8"))
+    assert facts.per_channel
+    assert {kernel.split()[1] for kernel in facts.kernels} == {"int8/int8"}
+
+
+def test_sizes_are_those_of_the_files_and_shrink_as_promised(finished, rows):
+    for variant in VARIANTS:
+        path = finished.run.paths.variant_file(finished.model.id, variant)
+        assert rows.loc[variant, "size_bytes"] == path.stat().st_size
+    share = rows["size_bytes"] / rows.loc[BASELINE, "size_bytes"]
+    assert share["int8"] <= 0.35
+    assert share["int8-dynamic"] <= 0.35
+    assert 0.5 <= share["float16"] <= 0.55
+    assert share[CONTROL] == 1
+
+
+def test_intervals_hold_their_values(rows):
+    ends = [
+        name.removesuffix("_low") for name in rows.columns if name.endswith("_low") and name != "energy_low"
+    ]
+    assert {"ap", "ap_diff", "latency_ms_p50", "latency_ratio", "energy_ratio"} <= set(ends)
+    for name in ends:
+        part = rows[[f"{name}_low", name, f"{name}_high"]].dropna()
+        assert len(part) >= len(rows) - 1, name
+        assert (part[f"{name}_low"] <= part[name]).all(), name
+        assert (part[name] <= part[f"{name}_high"]).all(), name
+
+
+def test_ap_differences_are_differences_of_ap(rows):
+    assert rows["ap_diff"].to_numpy() == pytest.approx(
+        (rows["ap"] - rows.loc[BASELINE, "ap"]).to_numpy(), abs=1e-12
+    )
+    assert rows.loc[[BASELINE], ["ap_diff_low", "ap_diff_high"]].isna().all(axis=None)
+
+
+def test_the_control_is_float32s_file_measured_on_its_own(rows):
+    base, control = rows.loc[BASELINE], rows.loc[CONTROL]
+    same = ["ap", "ap_low", "ap_high", "ap50", "ap_small", "ar100", "size_bytes", "storage_dtype"]
+    assert control[same].tolist() == base[same].tolist()
+    assert control[["ap_diff", "ap_diff_low", "ap_diff_high"]].tolist() == [0, 0, 0]
+    assert control["latency_ms_p50"] != base["latency_ms_p50"]
+    assert base["latency_ratio"] == 1
+
+
+def test_measured_quantities_are_there_and_above_zero(rows):
+    for name in ("latency_ms_p50", "latency_ms_p99", "latency_ratio", "peak_rss_bytes"):
+        assert (rows[name] > 0).all(), name
+    assert (rows["latency_ms_p50"] <= rows["latency_ms_p99"]).all()
+
+
+def test_energy_has_one_grade_and_a_figure_or_none_at_all(rows):
+    grades = set(rows["energy_grade"])
+    assert len(grades) == 1
+    if grades == {"D"}:
+        assert rows["energy_j_per_image"].isna().all()
+    else:
+        assert grades <= {"A", "C"}
+        assert (rows["energy_j_per_image"] > 0).all()
+        assert (rows["energy_low"] <= rows["energy_j_per_image"]).all()
+        assert (rows["energy_j_per_image"] <= rows["energy_high"]).all()
+
+
+@every_variant
+def test_the_metric_is_pycocotools_own_from_the_files_on_disk(finished, validation, tmp_path, variant):
+    """By ``loadRes`` of a JSON file and the labels on disk: no FiftyOne, none of our code between."""
+    (tmp_path / "results.json").write_text(json.dumps(as_results(shards_of(finished.run, variant))))
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(validation / "labels.json"))
+        evaluation = COCOeval(truth, truth.loadRes(str(tmp_path / "results.json")), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    stored = read_record(finished.run.paths.score_record(finished.model.id, variant), "").values["stats"]
+    assert list(stored) == list(STATS)
+    assert list(stored.values()) == pytest.approx(evaluation.stats.tolist(), abs=1e-12)
+
+
+@every_variant
+def test_detections_reach_down_to_low_scores_and_up_to_a_hundred_per_photo(finished, variant):
+    shards = shards_of(finished.run, variant)
+    scores = np.concatenate([shard.score for shard in shards])
+    images, counts = np.unique(np.concatenate([shard.image_id for shard in shards]), return_counts=True)
+    assert len(images) == sum(shard.images for shard in shards) == 40
+    assert counts.max() == 100
+    assert 1e-3 <= scores.min() < 0.01
+    assert scores.max() <= 1
+
+
+@every_variant
+def test_predictions_in_fiftyone_are_the_detections(finished, validation, variant):
+    dataset = load_dataset(validation)
+    stored = read_predictions(dataset, field_name(finished.model.id, variant))
+    found = as_results(shards_of(finished.run, variant))
+    keys = ("image_id", "category_id", "score")
+    assert [[d[k] for k in keys] for d in stored] == [[d[k] for k in keys] for d in found]
+    assert np.array([d["bbox"] for d in stored]) == pytest.approx(
+        np.array([d["bbox"] for d in found]), abs=1e-9
+    )
+
+
+def test_raw_samples_are_kept_with_their_warmups(finished):
+    profile, model = finished.run.profile, finished.model.id
+    raw = read_record(finished.run.paths.measurement_record(model, "latency"), "").values
+    assert len(raw["rounds"]) == profile.latency_rounds
+    for played in raw["rounds"]:
+        assert sorted(played["order"]) == sorted([*VARIANTS, CONTROL])
+        for visit in played["visits"].values():
+            assert len(visit["timed_ns"]) == profile.latency_repeats
+            assert len(visit["warmup_ns"]) > 0
+    assert len({tuple(played["order"]) for played in raw["rounds"]}) > 1
+
+
+# --- files -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_is_there_as_png_and_pdf(finished, figure):
+    folder = finished.run.paths.figures
+    with Image.open(folder / f"{figure}.png") as picture:
+        assert min(picture.size) > 300
+        assert all(low < high for low, high in picture.convert("RGB").getextrema())
+    content = (folder / f"{figure}.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"/FontFile" in content
+
+
+class Resources(html.parser.HTMLParser):
+    """What a page loads, what it links to, and what it holds of pictures."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.links, self.pictures = [], [], 0
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag == "a":
+            self.links.append(named.get("href", ""))
+        elif tag in ("link", "script", "iframe", "object", "embed"):
+            self.loaded.append(named.get("href") or named.get("src") or named.get("data"))
+        elif named.get("src", "").startswith("data:image/"):
+            self.pictures += 1
+        elif "src" in named or "srcset" in named:
+            self.loaded.append(named.get("src") or named.get("srcset"))
+
+
+def test_the_report_stands_by_itself(finished):
+    text = finished.run.paths.report.read_text()
+    page = Resources()
+    page.feed(text)
+    assert [address for address in page.loaded if address] == []
+    assert page.pictures >= len(FIGURES)
+    assert not re.search(r"@import|url\((?!['\"]?data:)", text)
+    assert all(variant in text for variant in (*VARIANTS, CONTROL))
+    assert str(finished.data) not in text
+
+
+def test_what_the_report_links_to_is_there(finished):
+    page = Resources()
+    page.feed(finished.run.paths.report.read_text())
+    beside = [a for a in page.links if not a.startswith(("http", "#"))]
+    assert "results.csv" in beside
+    assert [a for a in beside if not (finished.folder / a).exists()] == []
+
+
+def test_latest_points_to_the_run(finished):
+    assert finished.latest == "smoke"
+
+
+def test_the_command_ends_by_naming_the_files_it_made(finished):
+    lines = [line.strip() for line in finished.printed.splitlines()]
+    named = lines[next(i for i, line in enumerate(lines) if "is complete" in line) + 1 :]
+    assert named[0].endswith("report.html")
+    files = [Path(line) if Path(line).is_absolute() else ROOT / line for line in named if line]
+    assert all(path.is_file() for path in files)
+    names = {path.name for path in files}
+    assert {"results.csv", "results.md", "results.tex", *(f"{name}.ipynb" for name in STAGES)} <= names
+    assert {f"{figure}.png" for figure in FIGURES} <= names
+
+
+def test_the_command_tells_each_stage_why_it_runs_and_how_long_it_took(finished):
+    for number, stage in enumerate(STAGES, start=1):
+        assert re.search(rf"{number}/{len(STAGES)} {stage} .*\(not run yet\)", finished.printed)
+    assert len(re.findall(r"^ +done in ", finished.printed, re.M)) == len(STAGES)
+
+
+def test_the_command_prints_no_library_chatter(finished):
+    assert re.findall(rf".*(?:{CHATTER}).*", finished.printed) == []
+
+
+@every_stage
+def test_executed_notebooks_ran_to_their_end_without_errors(finished, stage):
+    notebook = executed(finished, stage)
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell for cell in code if cell["execution_count"] is None] == []
+    kinds = {output["output_type"] for cell in code for output in cell["outputs"]}
+    assert "error" not in kinds
+    assert kinds & {"execute_result", "display_data"}
+
+
+@every_stage
+def test_executed_notebooks_hold_no_library_chatter(finished, stage):
+    found = [text for text in printed_in(executed(finished, stage)) if re.search(CHATTER, text)]
+    assert found == []
+
+
+@every_stage
+def test_executed_notebooks_hold_no_bare_objects(finished, stage):
+    """The text of a record or of a detector is nothing to read."""
+    assert [
+        t[:80] for t in printed_in(executed(finished, stage)) if re.match(r"(Record|Dataset|Parity)\(", t)
+    ] == []
+
+
+@every_stage
+def test_running_leaves_the_committed_notebook_as_it_is(finished, stage):
+    text = (NOTEBOOKS / f"{stage}.ipynb").read_text()
+    assert str(finished.data) not in text
+    assert all(cell.get("outputs", []) == [] for cell in json.loads(text)["cells"])
+
+
+def test_executed_notebooks_were_run_with_the_runs_parameters(finished):
+    for stage in STAGES:
+        cells = executed(finished, stage)["cells"]
+        given = [
+            "".join(c["source"]) for c in cells if "injected-parameters" in c["metadata"].get("tags", [])
+        ]
+        assert len(given) == 1
+        assert 'profile = "smoke"' in given[0]
+
+
+# --- again -----------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_does_nothing(finished):
+    made = {folder: written_times(finished.data / folder) for folder in ("runs/smoke", "datasets", "models")}
+    done = lab(finished.data, "run", "--profile", "smoke")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count(": up to date") == len(STAGES)
+    assert "done in" not in done.stdout
+    assert made == {folder: written_times(finished.data / folder) for folder in made}
+    assert os.readlink(finished.data / "runs" / "latest") == "smoke"  # noqa: PTH115
+
+
+def test_after_damage_only_what_is_damaged_is_made_again(finished, validation):
+    """A photo and int8's file are gone, float16's evidence is cut short."""
+    run, model = copy_run(finished, "damaged"), finished.model.id
+    photo = sorted((validation / "data").iterdir())[11]
+    removed, int8 = sha256_file(photo), run.paths.variant_file(model, "int8")
+    evidence = run.paths.evidence_file(model, "float16")
+    whole = {path: path.read_bytes() for path in (int8, run.paths.results("csv"))}
+    before = written_times(run.paths.folder)
+    photo.unlink()
+    int8.unlink()
+    evidence.write_bytes(evidence.read_bytes()[:50])
+    done = lab(finished.data, "run", "--profile", "smoke", "--run", "damaged")
+    assert done.returncode == 0, done.stdout
+    for stage in ("01_download", "02_quantize"):
+        assert re.search(rf"{stage} .*\(an output is missing or changed\)", done.stdout)
+    assert sha256_file(photo) == removed
+    assert {path: path.read_bytes() for path in whole} == whole
+    after = written_times(run.paths.folder)
+    results = ("variants/", "detections/", "scores/", "measurements/", "resampled/")
+    again = {name for name in after if name.startswith(results) and after[name] != before.get(name)}
+    assert again == {
+        f"variants/{model}/int8.tflite",
+        f"variants/{model}/int8.json",
+        f"scores/{model}/float16.npz",
+        f"scores/{model}/float16.json",
+    }
+    assert lab(finished.data, "run", "--profile", "smoke", "--run", "damaged").stdout.count("up to date") == 5
+
+
+# --- killed and interrupted ------------------------------------------------------------------------------
+
+
+def take_ctrl_c() -> None:
+    """A process that was started in the background by a shell ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def started(data: Path, log: Path, *arguments: str):
+    """``python -m helpers ...`` in a process group of its own, as a terminal starts it."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command(*arguments), cwd=ROOT, env=environment(data), stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=take_ctrl_c,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_until(found: Callable[[], Any], process: subprocess.Popen, log: Path) -> Any:
+    """What ``found`` finds, as soon as it finds something, while the process runs."""
+    deadline = time.monotonic() + LONGEST_S
+    while time.monotonic() < deadline:
+        if result := found():
+            return result
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+            pytest.fail(f"the run ended too early:\n{log.read_text()}")
+    return pytest.fail(f"nothing happened:\n{log.read_text()}")
+
+
+def rounds_in(partial: Path) -> list:
+    """Rounds of a measurement that goes on; none if there is no file yet."""
+    with contextlib.suppress(FileNotFoundError):
+        return json.loads(partial.read_text())["raw"]["rounds"]
+    return []
+
+
+def test_a_run_that_is_killed_and_then_interrupted_loses_nothing(finished, tmp_path):
+    later = [*STAGES["03_evaluate"].folders, *STAGES["04_energy"].folders, *STAGES["05_compare"].folders]
+    records = [f"stages/{stage}.json" for stage in list(STAGES)[2:]]
+    run, model = copy_run(finished, "killed", (*later, *records)), finished.model.id
+    arguments, log = ("run", "--profile", "smoke", "--run", "killed"), tmp_path / "log.txt"
+    kept = written_times(run.paths.folder / "variants")
+
+    def first_shard():
+        return next((run.paths.folder / "detections").glob("*/*/[!.]*.npz"), None)
+
+    with started(finished.data, log, *arguments) as process:
+        shard = wait_until(first_shard, process, log)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    content, written_ns = shard.read_bytes(), shard.stat().st_mtime_ns
+    assert not run.paths.stage_record("03_evaluate").exists()
+
+    partial = run.paths.measurement_record(model, "latency").with_suffix(".partial")
+    with started(finished.data, log, *arguments) as process:
+        rounds = wait_until(lambda: rounds_in(partial), process, log)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(LONGEST_S) == 130, log.read_text()
+    said = log.read_text()
+    assert "Interrupted. What was computed is kept: the same command goes on from there." in said
+    assert "Traceback" not in said
+    assert said.count("up to date") == 2
+    assert run.paths.stage_record("03_evaluate").exists()
+    assert not run.paths.stage_record("04_energy").exists()
+    scores = written_times(run.paths.folder / "scores")
+
+    done = lab(finished.data, *arguments)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("up to date") == 3
+    assert (shard.read_bytes(), shard.stat().st_mtime_ns) == (content, written_ns)
+    assert written_times(run.paths.folder / "variants") == kept
+    assert written_times(run.paths.folder / "scores") == scores
+    final = read_record(run.paths.measurement_record(model, "latency"), "").values["rounds"]
+    assert final[: len(rounds)] == rounds
+    assert len(final) == run.profile.latency_rounds
+    assert not list(run.paths.folder.rglob("*.partial"))
+    assert not [path for path in run.paths.folder.rglob("*.npz") if path.name.startswith(".")]
+    assert (
+        pd.read_csv(run.paths.results("csv"))["ap"].tolist()
+        == pd.read_csv(open_run("smoke").paths.results("csv"))["ap"].tolist()
+    )
