@@ -32,31 +32,38 @@ def _block(evidence: Evidence, weights: np.ndarray, area: int) -> np.ndarray:
     total = np.full((len(weights), len(IOU_THRESHOLDS), classes), np.nan)
     bounds = np.searchsorted(evidence.category, np.arange(classes + 1))
     for label in range(classes):
-        objects = weights @ evidence.objects[area, label]
         part = slice(bounds[label], bounds[label + 1])
-        drawn = weights[:, evidence.image[part]]
+        matched, ignored = evidence.matched[area, :, part], evidence.ignored[area, :, part]
+        # What is ignored at every threshold never counts; the rest is summed once for all thresholds.
+        kept = ~ignored.all(0)
+        drawn = weights[:, evidence.image[part][kept]]
+        seen = np.cumsum(drawn, 1, dtype=np.int32)
+        objects = weights @ evidence.objects[area, label]
         for step in range(len(IOU_THRESHOLDS)):
-            found = evidence.matched[area, step, part]
-            counted = ~evidence.ignored[area, step, part]
-            total[:, step, label] = _class_ap(drawn, found & counted, counted, objects)
+            total[:, step, label] = _class_ap(drawn, seen, matched[step, kept], ignored[step, kept], objects)
     with np.errstate(invalid="ignore"):
         return np.nansum(total, 2) / np.sum(~np.isnan(total), 2)
 
 
-def _class_ap(drawn: np.ndarray, hits: np.ndarray, counted: np.ndarray, objects: np.ndarray) -> np.ndarray:
+def _class_ap(
+    drawn: np.ndarray, seen: np.ndarray, matched: np.ndarray, ignored: np.ndarray, objects: np.ndarray
+) -> np.ndarray:
     """AP of one class at one IoU threshold for each resample, ``[B]``.
 
     Args:
         drawn: weights of the detections, best score first, ``[B, D]``.
-        hits: bool ``[D]``, true positives.
-        counted: bool ``[D]``, detections that are not ignored.
+        seen: cumulative sum of ``drawn``.
+        matched, ignored: bool ``[D]``; what is matched and not ignored is a true positive.
         objects: objects to be found, ``[B]``.
     """
     # Precision is highest at true positives, so the curve is needed there alone.
-    at_hits = np.cumsum(drawn[:, counted], 1)[:, hits[counted]]
-    true = np.cumsum(drawn[:, hits], 1)
+    hits, passed = np.flatnonzero(matched & ~ignored), np.flatnonzero(ignored)
+    true = np.cumsum(drawn[:, hits], 1, dtype=np.int32)
+    uncounted = np.cumsum(drawn[:, passed], 1, dtype=np.int32)
+    before = np.searchsorted(passed, hits)
+    counted = seen[:, hits] - np.pad(uncounted, ((0, 0), (1, 0)))[:, before]
     with np.errstate(divide="ignore", invalid="ignore"):
-        precision = true / (at_hits + np.spacing(1))
+        precision = true / (counted + np.spacing(1))
         recall = true / objects[:, None]
     envelope = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
     reached = np.searchsorted(RECALL_POINTS, np.nan_to_num(recall), "right")
