@@ -14,7 +14,7 @@ from rich.table import Table
 from helpers.errors import LabError
 from helpers.meters.estimate import POWER_W
 from helpers.models import DEFAULT_MODEL, MODELS, get_model
-from helpers.paths import RunPaths, data_dir, datasets_dir, display, runs_dir
+from helpers.paths import data_dir, datasets_dir, display, runs_dir
 from helpers.profiles import PROFILES
 from helpers.quietly import quiet
 from helpers.units import format_bytes, format_duration
@@ -89,7 +89,7 @@ def run(
             f"\nRun [bold]{chosen.paths.name}[/bold] is complete (its stages took {total}). It made:"
         )
         for path in made_files(chosen):
-            console.print(f"  {display(path)}", soft_wrap=True)
+            console.print(f"  {escape(display(path))}", soft_wrap=True)
 
 
 @app.command()
@@ -98,14 +98,17 @@ def status(
     run_name: RunOption = "",
     models: ModelsOption = None,
     variants: VariantsOption = None,
+    threads: ThreadsOption = 1,
+    meter: MeterOption = "auto",
+    power_w: PowerOption = POWER_W,
 ) -> None:
-    """Show what a run has and what it lacks."""
+    """Show what a run has and what it lacks; give it the options that the run was given."""
     with errors_explained():
         from helpers.experiment import open_run
         from helpers.pipeline import reason_to_run, stage_times
-        from helpers.stages.ledger import STAGES
+        from helpers.stages.ledger import STAGES, failed_variants
 
-        chosen = open_run(profile, run_name, models or (), variants or ())
+        chosen = open_run(profile, run_name, models or (), variants or (), threads, meter, power_w)
         times = stage_times(chosen)
         table = Table(
             "stage", "state", "took", title=f"run {chosen.paths.name}: {display(chosen.paths.folder)}"
@@ -114,24 +117,13 @@ def status(
             reason = reason_to_run(chosen, stage)
             took = format_duration(times[stage.name]) if stage.name in times else ""
             table.add_row(
-                stage.name, f"[yellow]{reason}[/yellow]" if reason else "[green]up to date[/green]", took
+                stage.name,
+                f"[yellow]{escape(reason)}[/yellow]" if reason else "[green]up to date[/green]",
+                took,
             )
         console.print(table)
-        for path in failures(chosen):
-            console.print(f"failed: {path}", soft_wrap=True)
-
-
-def failures(chosen) -> list[str]:
-    """Variants whose record says that they failed, and why."""
-    from helpers.records import read_record
-
-    lines = []
-    for model in chosen.models:
-        for variant in chosen.variants:
-            path = chosen.paths.variant_record(model.id, variant.id)
-            if path.exists() and (reason := read_record(path, "").failure):
-                lines.append(f"{model.id}, {variant.id}: {reason}")
-    return lines
+        for variant, reason in failed_variants(chosen).items():
+            console.print(escape(f"failed: {variant}: {reason}"), soft_wrap=True)
 
 
 @app.command()
@@ -163,7 +155,9 @@ def clean(
 ) -> None:
     """Remove runs (all of them, unless one is named); the embedded weights always stay."""
     with errors_explained():
-        folders = [RunPaths(run_name).folder] if run_name else [runs_dir()]
+        from helpers.experiment import run_paths
+
+        folders = [run_paths(run_name).folder] if run_name else [runs_dir()]
         if run_name and not folders[0].exists():
             names = sorted(p.name for p in runs_dir().glob("*")) or ["none"]
             raise LabError(f"no run {run_name!r}.", f"one of: {', '.join(names)}", "name one of these.")

@@ -12,8 +12,10 @@ import psutil
 from helpers.errors import LabError
 from helpers.files import disk_errors_explained, require_free_space, sha256_bytes
 from helpers.mongo import check_mongod, require_usable, server_address
+from helpers.quietly import stderr_muted
 
 NEEDED_BYTES = 500_000_000  # an empty MongoDB takes 300 MB: its journal is laid out in advance
+GROWTH_BYTES = 20_000_000  # for one that is there already
 LEAVING_TIMEOUT_S = 30
 CONNECTED_PORT = "FIFTYONE_PRIVATE_DATABASE_PORT"  # FiftyOne sets it once connected; children inherit it
 CURE_START = "run the same command again; if it persists, delete that folder: 01_download.ipynb refills it."
@@ -64,7 +66,7 @@ def connect(data_dir: Path) -> None:
         return establish(folder)
     with disk_errors_explained(folder):
         make_folder(folder)
-        require_free_space(folder, NEEDED_BYTES)
+        require_free_space(folder, GROWTH_BYTES if any(folder.glob("*.wt")) else NEEDED_BYTES)
         with start_lock(folder.with_name(f"{folder.name}.lock")):
             claim_service(folder)
             establish(folder)
@@ -141,7 +143,9 @@ def establish(folder: Path) -> None:
     """FiftyOne's own connection; all that can go wrong becomes a ``LabError``."""
     database = importlib.import_module("fiftyone.core.odm.database")
     try:
-        database.ensure_connection()
+        # The server's processes inherit this standard error: what they say when they die is in their log.
+        with stderr_muted():
+            database.ensure_connection()
     except Exception as error:  # FiftyOne raises many unrelated types here
         raise LabError(
             f"FiftyOne's database in {folder} did not start: {last_log_error(folder) or error}",

@@ -44,22 +44,27 @@ def load_dataset(folder: Path):
     fo, name = fiftyone(), dataset_name(folder)
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)
-        if dataset.info.get("complete") and same_place(dataset, folder):
+        if dataset.info.get("complete") == sample_count(dataset) and same_place(dataset, folder):
             return dataset
         fo.delete_dataset(name)
     labels = read_labels(folder)
     dataset = import_folder(fo, name, folder)
     add_areas(dataset, labels)
     dataset.persistent = True
-    dataset.info["complete"] = True
+    dataset.info["complete"] = len(labels["images"])
     dataset.save()
     return dataset
 
 
+def sample_count(dataset) -> int:
+    """Samples that are really there; after a crash of the server, ``len(dataset)`` may be wrong."""
+    return len(dataset.values("id"))
+
+
 def same_place(dataset, folder: Path) -> bool:
     """Whether its media still lie where it says (the project's folder may have been moved)."""
-    first = dataset.first()
-    return first is not None and Path(first.filepath).is_relative_to(folder.resolve())
+    paths = dataset.values("filepath")
+    return bool(paths) and Path(paths[0]).is_relative_to(folder.resolve())
 
 
 def import_folder(fo, name: str, folder: Path):

@@ -3,6 +3,8 @@
 import itertools
 import os
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -65,6 +67,14 @@ class ShardResult:
     def save(self, path: Path) -> None:
         with atomic_file(path) as temporary:
             np.savez(temporary, **vars(self))
+
+    @staticmethod
+    def load_if_whole(path: Path) -> "ShardResult | None":
+        """The shard, or None where it is absent or damaged."""
+        try:
+            return ShardResult.load(path)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+            return None
 
     @staticmethod
     def load(path: Path) -> "ShardResult":

@@ -39,6 +39,21 @@ class Run:
     power_w: tuple[float, float] = POWER_W
 
 
+def run_paths(name: str) -> RunPaths:
+    """The files of the run of that name.
+
+    Raises:
+        LabError: the name cannot be that of a folder below ``data/runs``.
+    """
+    if not RUN_NAME.fullmatch(name) or name == "latest":
+        raise LabError(
+            f"run name {name!r}.",
+            "letters, digits, dots, dashes and underscores; not 'latest', which names the last run",
+            "choose another name.",
+        )
+    return RunPaths(name)
+
+
 def open_run(
     profile: str = "quick",
     run_name: str = "",
@@ -60,18 +75,11 @@ def open_run(
     Raises:
         LabError: a name is unknown, or ``run_name`` cannot name a folder.
     """
-    name = run_name or profile
-    if not RUN_NAME.fullmatch(name) or name == "latest":
-        raise LabError(
-            f"run name {name!r}.",
-            "letters, digits, dots, dashes and underscores; not 'latest', which names the last run",
-            "choose another name.",
-        )
     return Run(
         get_profile(profile),
         tuple(get_model(model) for model in models or [DEFAULT_MODEL]),
         require_variants(list(variants or VARIANTS)),
-        RunPaths(name),
+        run_paths(run_name or profile),
         threads,
         meter,
         tuple(power_w),

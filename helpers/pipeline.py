@@ -14,8 +14,9 @@ from rich.console import Console
 from helpers import database
 from helpers.errors import LabError
 from helpers.experiment import Run
-from helpers.files import read_json, write_json
+from helpers.files import disk_errors_explained, read_json, write_json
 from helpers.paths import ROOT, data_dir, display
+from helpers.quietly import children_stderr_in
 from helpers.stages.compare import point_latest
 from helpers.stages.ledger import STAGES, Stage, get_stage, why_not_current
 from helpers.units import format_duration
@@ -82,7 +83,8 @@ def run_pipeline(run: Run, console: Console, fresh: bool = False) -> None:
             database.connect(data_dir())
             connected = True
         console.print(f"{label} ({reason})")
-        seconds = execute(run, stage)
+        with disk_errors_explained(run.paths.folder):
+            seconds = execute(run, stage)
         note_time(run, stage, seconds)
         console.print(f"    done in {format_duration(seconds)}")
     point_latest(run)
@@ -100,7 +102,10 @@ def execute(run: Run, stage: Stage) -> float:
     target = run.paths.executed_notebook(stage.name)
     parameters = notebook_parameters(run, stage)
     start = time.perf_counter()
-    with kept_if_failed(target) as unfinished:
+    with (
+        kept_if_failed(target) as unfinished,
+        children_stderr_in(run.paths.folder / "stages" / "kernels.log"),
+    ):
         papermill.execute_notebook(
             str(stage.notebook),
             str(unfinished),
@@ -108,6 +113,7 @@ def execute(run: Run, stage: Stage) -> float:
             kernel_name=KERNEL,
             cwd=str(stage.notebook.parent),
             log_output=False,
+            extra_arguments=["--log-level=CRITICAL"],
         )
     return time.perf_counter() - start
 

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # at 2, every machine without a GPU gets an error line about it
@@ -49,6 +50,36 @@ def stderr_muted() -> Iterator[None]:
         finally:
             os.dup2(original, 2)
             os.close(original)
+
+
+@contextlib.contextmanager
+def children_stderr_in(path: Path) -> Iterator[None]:
+    """Send the standard error of processes started meanwhile to a log file; this process keeps its own.
+
+    Kernels that are shut down complain there about what they were doing; so does asyncio here.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    asyncio_logger, python_stderr, original = logging.getLogger("asyncio"), sys.stderr, os.dup(2)
+    level = asyncio_logger.level
+    with path.open("ab") as log, os.fdopen(os.dup(2), "w", buffering=1) as terminal:
+        os.dup2(log.fileno(), 2)
+        asyncio_logger.setLevel(logging.CRITICAL)
+        # A stream that does not write to descriptor 2 (a captured one) stays as it is.
+        sys.stderr = terminal if writes_to(python_stderr, 2) else python_stderr
+        try:
+            yield
+        finally:
+            sys.stderr = python_stderr
+            asyncio_logger.setLevel(level)
+            os.dup2(original, 2)
+            os.close(original)
+
+
+def writes_to(stream: object, descriptor: int) -> bool:
+    try:
+        return stream.fileno() == descriptor
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 class QuietImports:

@@ -13,9 +13,9 @@ from helpers.experiment import keep_failure, open_run, origin
 from helpers.models import DEFAULT_MODEL
 from helpers.paths import ROOT
 from helpers.stages.ledger import STAGES
-from tests.finished_run import LONGEST_S, environment, finish, lab
+from tests.finished_run import LONGEST_S, environment, finish, lab, written_times
 
-COMMANDS = ("run", "status", "doctor", "clean", "train", "setup-mongod")
+COMMANDS = ("run", "status", "doctor", "publish", "clean", "train", "setup-mongod")
 MADE = ("datasets", "models", "fiftyone", "training", "bench")
 
 
@@ -152,6 +152,14 @@ def test_doctor_names_what_it_looked_at(data):
     assert code == 0
     for subject in ("RAPL", "GPU", "Memory", "Disk", "mongod"):
         assert subject in text
+
+
+def test_a_run_that_is_not_there_is_not_published(data):
+    before = written_times(ROOT / "figures")
+    code, text = invoke("publish", "--profile", "smoke")
+    assert code == 1
+    assert "run 'smoke' is not finished: 05_compare not run yet" in text
+    assert written_times(ROOT / "figures") == before
 
 
 def test_clean_of_one_run_leaves_the_others_and_no_dangling_latest(runs):

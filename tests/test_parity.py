@@ -107,10 +107,10 @@ def test_iou_by_hand():
 
 
 def test_agreement_counts_confident_detections_by_class_and_overlap(reference):
-    """The third detection, at 0.1, is not confident; a lower score of ours still counts, down to half."""
+    """The third detection, at 0.1, is not confident; ours must be as confident to count."""
     assert agreement(reference, reference) == (2, 2)
     assert agreement(reference, changed(reference, classes=np.int32([1, 3, 3]))) == (2, 1)
-    assert agreement(reference, changed(reference, scores=np.float32([0.16, 0.14, 0.1]))) == (2, 1)
+    assert agreement(reference, changed(reference, scores=np.float32([0.31, 0.29, 0.1]))) == (2, 1)
     moved = reference.boxes + np.float32([0, 0.3, 0, 0.3])
     assert agreement(reference, changed(reference, boxes=moved)) == (2, 0)
 

@@ -15,7 +15,7 @@ from helpers.profiles import get_profile
 from helpers.quantize import recipes
 from helpers.records import read_record
 from helpers.score import Evidence
-from helpers.stages import checks, compare, download, evaluate, measure, present, quantize
+from helpers.stages import checks, compare, download, evaluate, measure, present, publish, quantize
 from helpers.variants import BASELINE, CONTROL
 from tests.drawing import draw
 from tests.finished_run import copy_run, finish, written_times
@@ -291,7 +291,6 @@ def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, fai
     assert pd.isna(rows.loc["int8", ["ap", "size_bytes", "latency_ms_p50", "energy_j_per_image"]]).all()
     assert rows.loc[["float16", CONTROL], ["ap", "size_bytes", "latency_ms_p50"]].notna().all(axis=None)
     assert set(samples["variant"]) == {*OTHERS, CONTROL}
-    assert list(checks.failures_table(run, model)["variant"]) == ["int8"]
 
     context = compare.build_context(run)
     present.save_figures(run, results, samples, context)
@@ -311,7 +310,7 @@ def test_a_baseline_that_fails_stops_the_run(finished, monkeypatch):
 
     monkeypatch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "none": raise_it})
     monkeypatch.setattr(quantize, "convert_baseline", lambda run, model: None)
-    with pytest.raises(RuntimeError, match=REASON):
+    with pytest.raises(LabError, match=REASON):
         quantize.make_variants(run, run.models[0])
     assert not run.paths.variant_record(model, BASELINE).exists()
 
@@ -343,6 +342,26 @@ def test_a_file_that_the_runtime_cannot_load_fails_alone(finished):
     assert "cannot be loaded by LiteRT" in failures["int8"]
     scored = evaluate.score_all(run, model, dataset, failures)
     assert [bool(scored[v].failure) for v in (*OTHERS, "int8")] == [False, False, False, True]
+
+
+def test_the_published_reference_is_the_runs_own(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.png").touch()
+    files = {path.name: path for path in publish.publish(finished.run)}
+    assert "old.png" not in files
+    for name in ("pareto.png", "pareto.pdf", "results.csv", "results.md"):
+        folder = finished.run.paths.figures if name.startswith("pareto") else finished.folder
+        assert files[name].read_bytes() == (folder / name).read_bytes()
+    assert json.loads(files["run.json"].read_text())["run"] == "smoke"
+
+
+def test_an_unfinished_run_is_not_published(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
+    run = copy_run(finished, "unfinished", ("report.html",))
+    with pytest.raises(LabError, match="not finished: 05_compare an output is missing"):
+        publish.publish(run)
+    assert not (tmp_path / "figures").exists()
 
 
 # --- damage on disk --------------------------------------------------------------------------------------
@@ -445,6 +464,13 @@ def test_disagreement_counts_photos_once_and_the_worst_comes_first(finished):
     assert series.iloc[0] > 0
 
 
+def test_disagreement_is_counted_from_float32(finished):
+    gaps = evaluate.gaps_to_baseline(finished.run, finished.model)
+    assert list(gaps.columns) == [*OTHERS, "int8"]
+    assert (gaps[BASELINE] == 0).all()
+    assert evaluate.farthest(finished.run, finished.model) == gaps.sum().idxmax() != BASELINE
+
+
 def test_a_run_of_float32_alone_has_no_disagreement(finished):
     run = dataclasses.replace(finished.run, variants=finished.run.variants[:1])
     assert (evaluate.disagreement(run, finished.model) == 0).all()
@@ -467,7 +493,7 @@ def test_the_app_is_offered_only_where_somebody_can_see_it(finished, monkeypatch
 def test_checks_that_do_not_pass_are_named():
     with pytest.raises(LabError, match=r"did not pass: two; three\."):
         checks.require({"one": True, "two": False, "three": False})
-    assert list(checks.require({"one": True})["check"]) == ["one"]
+    assert list(checks.require({"one": True}).data["check"]) == ["one"]
 
 
 def test_a_file_that_is_not_what_its_record_promises_does_not_pass(finished):

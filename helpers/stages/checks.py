@@ -16,6 +16,7 @@ from helpers.show.figures import FIGURES
 from helpers.show.frames import neat
 from helpers.show.style import creation_time
 from helpers.show.tables import COLUMNS, read_results
+from helpers.stages.download import SIZE_BOUNDS
 from helpers.stages.evaluate import read_evidence, read_score
 from helpers.stages.measure import measured_files, read_measurement
 from helpers.stages.present import figure_times
@@ -44,13 +45,14 @@ def require(checks: Mapping[str, bool]) -> Styler:
 def check_download(run: Run, dataset) -> Styler:
     truth = ground_truth(dataset)
     areas = np.array([a["area"] for a in truth["annotations"] if not a["iscrowd"]])
-    expected = run.profile.images if not run.profile.data else len(truth["images"])
+    if run.profile.data:
+        return require({"there are photos": bool(truth["images"]), "there are objects": len(areas) > 0})
+    occurring = {a["category_id"] for a in truth["annotations"]}
     return require(
         {
-            f"{expected} evaluation photos": len(truth["images"]) == expected,
-            "every category occurs": {a["category_id"] for a in truth["annotations"]}
-            == {c["id"] for c in truth["categories"]},
-            "small, medium and large objects occur": len(set(np.digitize(areas, [32**2, 96**2]))) == 3,
+            f"{run.profile.images} evaluation photos": len(truth["images"]) == run.profile.images,
+            "every category occurs": occurring == {c["id"] for c in truth["categories"]},
+            "small, medium and large objects occur": len(set(np.digitize(areas, SIZE_BOUNDS))) == 3,
         }
     )
 

@@ -114,14 +114,13 @@ def prepare_model(model: Model) -> Path:
 def object_table(dataset) -> pd.DataFrame:
     """Photos, objects by COCO size class, and crowd regions of a data set."""
     truth = ground_truth(dataset)
+    photos = len(truth["images"])
     objects = [a for a in truth["annotations"] if not a["iscrowd"]]
     sizes = np.digitize([a["area"] for a in objects], SIZE_BOUNDS)
     counts = dict(zip(("small", "medium", "large"), np.bincount(sizes, minlength=3).tolist(), strict=True))
     counts["crowd regions"] = len(truth["annotations"]) - len(objects)
-    rows = [
-        {"what": name, "count": count, "per photo": count / len(dataset)} for name, count in counts.items()
-    ]
-    return pd.DataFrame([{"what": "photos", "count": len(dataset), "per photo": 1.0}, *rows])
+    rows = [{"what": name, "count": count, "per photo": count / photos} for name, count in counts.items()]
+    return pd.DataFrame([{"what": "photos", "count": photos, "per photo": 1.0}, *rows])
 
 
 def describe_model(model: Model) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Progress:
                     path.unlink()
 
     def pending(self, index: int) -> list[str]:
-        return [v for v in self.files if not self.shard_file(v, index).exists()]
+        return [v for v in self.files if ShardResult.load_if_whole(self.shard_file(v, index)) is None]
 
 
 def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:

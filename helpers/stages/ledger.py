@@ -136,7 +136,18 @@ def why_not_current(run: Run, name: str) -> str:
         return f"changed: {', '.join(changed)}"
     if not outputs_whole(path.parent, record.outputs):
         return "an output is missing or changed"
-    return ""
+    return "a variant failed" if name == "02_quantize" and failed_variants(run) else ""
+
+
+def failed_variants(run: Run) -> dict[str, str]:
+    """``model, variant`` -> why it failed, from the variants' records."""
+    found = {}
+    for model in run.models:
+        for variant in run.variants:
+            path = run.paths.variant_record(model.id, variant.id)
+            if path.exists() and (reason := read_record(path, "run 02_quantize.ipynb again.").failure):
+                found[f"{model.id}, {variant.id}"] = reason
+    return found
 
 
 def differs(first: Origin, second: Origin, part: str) -> bool:

@@ -40,9 +40,10 @@ def make_variants(run: Run, model: Model) -> dict[str, Record]:
         parameters = {"variant": dataclasses.asdict(variant), "preprocessing": preprocessing(model)}
         inputs = {"model": source, **(hashed(photos) if variant.calibrated else {})}
         made_from = origin(inputs, parameters, *CODE)
-        records[variant.id] = current_record(path, made_from) or make_variant(
-            run, model, variant, path, made_from
-        )
+        record = current_record(path, made_from)
+        # A failure is tried again: its cause (a full disk, say) may be gone.
+        usable = record is not None and not record.failure
+        records[variant.id] = record if usable else make_variant(run, model, variant, path, made_from)
     return records
 
 
@@ -68,7 +69,11 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
         return keep(path, "variant", made_from, values, [output, anchors_file(run, model)])
     except (LabError, RuntimeError, ValueError) as error:
         if variant.id == BASELINE:
-            raise
+            raise LabError(
+                f"{model.id} cannot be converted to float32 .tflite: {error}",
+                "a core that the converter takes: all other variants are made from float32",
+                "check the model's SavedModel; run 01_download.ipynb again if it may be damaged.",
+            ) from error
         return keep_failure(path, "variant", made_from, str(error))
 
 
