@@ -11,11 +11,18 @@ import pytest
 from helpers.errors import LabError
 from helpers.experiment import open_run
 from helpers.files import sha256_file
-from helpers.profiles import get_profile
 from helpers.quantize import recipes
-from helpers.records import read_record
-from helpers.score import Evidence
-from helpers.stages import checks, compare, download, evaluate, measure, present, publish, quantize
+from helpers.stages import (
+    checks,
+    compare,
+    disagreement,
+    download,
+    evaluate,
+    measure,
+    present,
+    publish,
+    quantize,
+)
 from helpers.variants import BASELINE, CONTROL
 from tests.drawing import draw
 from tests.finished_run import copy_run, finish, written_times
@@ -364,129 +371,39 @@ def test_an_unfinished_run_is_not_published(finished, tmp_path, monkeypatch):
     assert not (tmp_path / "figures").exists()
 
 
-# --- damage on disk --------------------------------------------------------------------------------------
-
-
-def test_a_removed_variant_is_made_again_with_the_same_bytes_and_the_others_are_kept(finished):
-    run = copy_run(finished, "one-removed", (f"variants/{finished.model.id}/int8.tflite",))
-    folder = run.paths.folder / "variants" / finished.model.id
-    before = written_times(folder)
-    quantize.make_variants(run, run.models[0])
-    after = written_times(folder)
-    assert {name for name in after if after[name] != before.get(name)} == {"int8.tflite", "int8.json"}
-    whole = finished.run.paths.variant_file(finished.model.id, "int8")
-    assert (folder / "int8.tflite").read_bytes() == whole.read_bytes()
-
-
-def test_damaged_evidence_is_made_again_from_the_detections(finished):
-    run = copy_run(finished, "bad-evidence")
-    model, dataset = run.models[0], download.prepare_data(run)
-    path = run.paths.evidence_file(model.id, "float16")
-    whole, before = Evidence.load(path), written_times(run.paths.folder / "scores" / model.id)
-    shards = written_times(run.paths.folder / "detections")
-    path.write_bytes(path.read_bytes()[:100])
-    evaluate.detect_all(run, model, dataset)
-    evaluate.score_all(run, model, dataset)
-    for name, values in vars(Evidence.load(path)).items():
-        assert np.array_equal(values, getattr(whole, name))
-    after = written_times(run.paths.folder / "scores" / model.id)
-    assert {name for name in after if after[name] != before[name]} == {"float16.npz", "float16.json"}
-    assert written_times(run.paths.folder / "detections") == shards
-
-
-def test_a_damaged_shard_of_detections_is_made_again(finished):
-    run = copy_run(finished, "bad-shard", ("scores",))
-    model, dataset = run.models[0], download.prepare_data(run)
-    shard = next(run.paths.detections_dir(model.id, "float16").glob("*.npz"))
-    shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
-    evaluate.detect_all(run, model, dataset)
-    scored = evaluate.score_all(run, model, dataset)
-    expected = read_record(finished.run.paths.score_record(model.id, "float16"), "")
-    assert scored["float16"].values["stats"] == expected.values["stats"]
-
-
-def test_detections_of_an_earlier_file_of_the_variant_are_not_used(finished):
-    """int8's file becomes float16's: its detections must be float16's then, and the old ones are removed."""
-    run = copy_run(finished, "other-file", ("scores",))
-    model, dataset = run.models[0], download.prepare_data(run)
-    shutil.copy(run.paths.variant_file(model.id, "float16"), run.paths.variant_file(model.id, "int8"))
-    old = next(run.paths.detections_dir(model.id, "int8").glob("*.npz"))
-    evaluate.detect_all(run, model, dataset)
-    assert not old.exists()
-    int8, float16 = (evaluate.load_detections(run, model, dataset, v)[0] for v in ("int8", "float16"))
-    assert np.array_equal(int8.score, float16.score)
-    assert np.array_equal(int8.bbox, float16.bbox)
-
-
-def test_rounds_of_an_interrupted_measurement_are_kept(finished):
-    run = copy_run(finished, "interrupted", ("measurements",))
-    model = run.models[0]
-    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), "")
-    path = run.paths.measurement_record(model.id, "latency")
-    raw = {**stored.values, "rounds": stored.values["rounds"][:4]}
-    measure.saver(path.with_suffix(".partial"), stored.origin)(raw)
-    record = measure.latency(run, model)
-    assert record.values["rounds"][:4] == raw["rounds"]
-    assert len(record.values["rounds"]) == get_profile("smoke").latency_rounds
-    assert record.values["rounds"][4] != stored.values["rounds"][4]
-    assert not path.with_suffix(".partial").exists()
-
-
-def test_rounds_of_another_measurement_are_not_used(finished):
-    run = copy_run(finished, "other-rounds", ("measurements",))
-    model = run.models[0]
-    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), "")
-    path = run.paths.measurement_record(model.id, "latency")
-    other = dataclasses.replace(stored.origin, parameters={"rounds": 99})
-    measure.saver(path.with_suffix(".partial"), other)({**stored.values})
-    record = measure.latency(run, model)
-    assert record.values["rounds"][0] != stored.values["rounds"][0]
-
-
-def test_records_of_two_machines_are_not_put_into_one_table(finished):
-    run = copy_run(finished, "two-machines")
-    path = run.paths.measurement_record(finished.model.id, "latency")
-    content = json.loads(path.read_text())
-    content["origin"]["setting"]["host_id"] = "another"
-    path.write_text(json.dumps(content))
-    with pytest.raises(LabError, match="records of different hosts or library versions") as caught:
-        compare.build_results(run)
-    assert "--run two-machines" in caught.value.cure
-
-
 # --- 03 and 05 on the finished run -----------------------------------------------------------------------
 
 
 def test_disagreement_counts_photos_once_and_the_worst_comes_first(finished):
-    series = evaluate.disagreement(finished.run, finished.model)
+    series = disagreement.disagreement(finished.run, finished.model)
     assert sorted(series.index) == list(range(40))
     assert series.is_monotonic_decreasing
     assert series.iloc[0] > 0
 
 
 def test_disagreement_is_counted_from_float32(finished):
-    gaps = evaluate.gaps_to_baseline(finished.run, finished.model)
+    gaps = disagreement.gaps_to_baseline(finished.run, finished.model)
     assert list(gaps.columns) == [*OTHERS, "int8"]
     assert (gaps[BASELINE] == 0).all()
-    assert evaluate.farthest(finished.run, finished.model) == gaps.sum().idxmax() != BASELINE
+    assert disagreement.farthest(finished.run, finished.model) == gaps.sum().idxmax() != BASELINE
 
 
 def test_a_run_of_float32_alone_has_no_disagreement(finished):
     run = dataclasses.replace(finished.run, variants=finished.run.variants[:1])
-    assert (evaluate.disagreement(run, finished.model) == 0).all()
+    assert (disagreement.disagreement(run, finished.model) == 0).all()
 
 
 def test_the_app_is_offered_only_where_somebody_can_see_it(finished, monkeypatch, capsys):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     dataset = download.prepare_data(finished.run)
-    view = evaluate.save_disagreement_view(finished.run, finished.model, dataset)
+    view = disagreement.save_disagreement_view(finished.run, finished.model, dataset)
     assert len(view) == evaluate.DISAGREEMENT_IMAGES
     assert view.name in dataset.list_saved_views()
-    assert evaluate.offer_app(view, wanted=False) is None
+    assert disagreement.offer_app(view, wanted=False) is None
     assert "open_app is False" in capsys.readouterr().out
     monkeypatch.setattr("sys.platform", "linux")
-    assert evaluate.offer_app(view, wanted=True) is None
+    assert disagreement.offer_app(view, wanted=True) is None
     assert "there is no display" in capsys.readouterr().out
 
 

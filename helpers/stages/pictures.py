@@ -11,7 +11,7 @@ from helpers.photos import read_photo
 from helpers.show.figures import save_figure
 from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid
 from helpers.show.style import LabFigure
-from helpers.stages.evaluate import disagreement, farthest
+from helpers.stages.disagreement import disagreement, farthest
 from helpers.variants import BASELINE
 
 
