@@ -50,6 +50,7 @@ class ShardResult:
         image_id, category_id: int64 ``[n]``.
         bbox: float64 ``[n, 4]``, (x, y, w, h) in pixels.
         score: float64 ``[n]``.
+        decode_s: wall time of decoding and resizing the photos, once for all variants.
         loop_s: wall time of the inference loop, core and tail, on all workers.
         core_s, tail_s: time in core and tail, summed over the workers.
         images: photos in the shard.
@@ -59,6 +60,7 @@ class ShardResult:
     category_id: np.ndarray
     bbox: np.ndarray
     score: np.ndarray
+    decode_s: float
     loop_s: float
     core_s: float
     tail_s: float
@@ -140,7 +142,7 @@ def detect(pool: CorePool, tail: Tail, shard: Shard, category_ids: Sequence[int]
     pool.map(work, len(shard.inputs))
     loop_s = time.perf_counter() - start
     columns = as_columns(shard, found, np.asarray(category_ids))
-    return ShardResult(*columns, loop_s, *map(float, seconds.sum(0)), len(found))
+    return ShardResult(*columns, shard.decode_s, loop_s, *map(float, seconds.sum(0)), len(found))
 
 
 def as_columns(shard: Shard, found: Sequence[Detections], category_ids: np.ndarray) -> tuple:

@@ -156,11 +156,11 @@ def test_a_truncated_photo_is_named(tmp_path):
 def test_a_stored_shard_is_read_back_as_it_was(tmp_path):
     result = ShardResult(
         np.array([3, 4]), np.array([1, 2]), np.array([[1.5, 2, 3, 4], [0, 0, 1, 1]]), np.array([0.5, 0.25]),
-        1.5, 1.0, 0.5, 64,
+        0.25, 1.5, 1.0, 0.5, 64,
     )  # fmt: skip
     result.save(tmp_path / "s.npz")
     read = ShardResult.load(tmp_path / "s.npz")
-    assert (read.loop_s, read.core_s, read.tail_s, read.images) == (1.5, 1.0, 0.5, 64)
+    assert (read.decode_s, read.loop_s, read.core_s, read.tail_s, read.images) == (0.25, 1.5, 1.0, 0.5, 64)
     assert as_results([read, read]) == as_results([result, result])
     assert as_results([read])[0] == {
         "image_id": 3,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from helpers.units import format_bytes, format_duration, format_energy
+from helpers.units import format_bytes, format_duration
 
 
 @pytest.mark.parametrize(
@@ -39,18 +39,3 @@ def test_bytes(size_bytes, text):
 )
 def test_durations(seconds, text):
     assert format_duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("energy_j", "text"),
-    [
-        (0.01234, "12.3 mJ"),
-        (0.5, "500 mJ"),
-        (1, "1 J"),
-        (12.34, "12.3 J"),
-        (-0.02, "-20 mJ"),
-        (math.nan, "n/a"),
-    ],
-)
-def test_energies(energy_j, text):
-    assert format_energy(energy_j) == text
