@@ -108,6 +108,7 @@ def mute_loading(spec: ModuleSpec) -> None:
         with stderr_muted():
             load(module)
         # TensorFlow gives its logger a level of its own, once, when it is first asked for.
-        module.get_logger().setLevel(logging.ERROR)
+        if hasattr(module, "get_logger"):
+            module.get_logger().setLevel(logging.ERROR)
 
     spec.loader.exec_module = load_muted
