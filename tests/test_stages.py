@@ -398,7 +398,7 @@ def test_the_app_is_offered_only_where_somebody_can_see_it(finished, monkeypatch
         monkeypatch.delenv(name, raising=False)
     dataset = download.prepare_data(finished.run)
     view = disagreement.save_disagreement_view(finished.run, finished.model, dataset)
-    assert len(view) == evaluate.DISAGREEMENT_IMAGES
+    assert len(view) == disagreement.SHOWN_IMAGES
     assert view.name in dataset.list_saved_views()
     assert disagreement.offer_app(view, wanted=False) is None
     assert "open_app is False" in capsys.readouterr().out
