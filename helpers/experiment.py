@@ -10,6 +10,7 @@ from helpers import host
 from helpers.errors import LabError
 from helpers.files import sha256_path
 from helpers.fingerprint import code_digest
+from helpers.injected import require_known_here
 from helpers.meters.estimate import POWER_W
 from helpers.models import DEFAULT_MODEL, Model, get_model
 from helpers.paths import RunPaths
@@ -73,8 +74,10 @@ def open_run(
         threads, meter, power_w: as in ``Run``.
 
     Raises:
-        LabError: a name is unknown, or ``run_name`` cannot name a folder.
+        LabError: a name is unknown, ``run_name`` cannot name a folder, or papermill injected a
+            parameter that the notebook does not have.
     """
+    require_known_here()
     return Run(
         get_profile(profile),
         tuple(get_model(model) for model in models or [DEFAULT_MODEL]),

@@ -14,7 +14,8 @@ from helpers.paths import ROOT
 
 # A module may import from its own floor and from those below it. A name ending in ".*" is a package.
 FLOORS = (
-    ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress"),
+    ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
+     "injected"),
     ("variants", "profiles", "models", "records", "install"),
     (
         "synthetic.*", "detector.*", "quantize.*", "meters.*",
