@@ -66,7 +66,7 @@ def run_pipeline(run: Run, console: Console, fresh: bool = False) -> None:
     """Run all stages that are not current, in order.
 
     Args:
-        fresh: run every stage, and forget earlier stage records.
+        fresh: run every stage; within it, results that are still valid are reused.
 
     Raises:
         LabError: a stage failed; stages before it are kept.

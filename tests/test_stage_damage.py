@@ -22,9 +22,6 @@ from tests.finished_run import copy_run, finish, written_times
 
 pytestmark = pytest.mark.pipeline
 
-OTHERS = ("float32", "float16", "int8-dynamic")
-REASON = "this operator has no integer kernel"
-
 
 @pytest.fixture(scope="session")
 def finished(lab_data):
