@@ -19,6 +19,7 @@ from helpers.profiles import PROFILES
 from helpers.quietly import quiet
 from helpers.units import format_bytes, format_duration
 from helpers.variants import VARIANTS
+from helpers.verdict import MARGIN
 
 console = Console(highlight=False)
 app = typer.Typer(
@@ -44,6 +45,9 @@ ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the runtime 
 MeterOption = Annotated[str, typer.Option(help="Energy meter: auto, pyRAPL, estimate or none.")]
 PowerOption = Annotated[
     tuple[float, float], typer.Option(help="Lowest and highest power per busy core in W, for the estimate.")
+]
+MarginOption = Annotated[
+    float, typer.Option("--margin", help="AP points that a variant may lose and still be good enough.")
 ]
 
 
@@ -71,6 +75,7 @@ def run(
     threads: ThreadsOption = 1,
     meter: MeterOption = "auto",
     power_w: PowerOption = POWER_W,
+    margin_points: MarginOption = 100 * MARGIN,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
     ] = False,
@@ -81,7 +86,8 @@ def run(
         from helpers.meters.choose import choose_meter
         from helpers.pipeline import made_files, run_pipeline, stage_times
 
-        chosen = open_run(profile, run_name, models or (), variants or (), threads, meter, power_w)
+        options = threads, meter, power_w, margin_points
+        chosen = open_run(profile, run_name, models or (), variants or (), *options)
         choose_meter(meter, power_w)
         run_pipeline(chosen, console, fresh)
         total = format_duration(sum(stage_times(chosen).values()))
@@ -101,6 +107,7 @@ def status(
     threads: ThreadsOption = 1,
     meter: MeterOption = "auto",
     power_w: PowerOption = POWER_W,
+    margin_points: MarginOption = 100 * MARGIN,
 ) -> None:
     """Show what a run has and what it lacks; give it the options that the run was given."""
     with errors_explained():
@@ -108,7 +115,8 @@ def status(
         from helpers.pipeline import reason_to_run, stage_times
         from helpers.stages.ledger import STAGES, failed_variants
 
-        chosen = open_run(profile, run_name, models or (), variants or (), threads, meter, power_w)
+        options = threads, meter, power_w, margin_points
+        chosen = open_run(profile, run_name, models or (), variants or (), *options)
         times = stage_times(chosen)
         table = Table(
             "stage", "state", "took", title=f"run {chosen.paths.name}: {display(chosen.paths.folder)}"

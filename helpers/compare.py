@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.intervals import Interval, percentile_interval
+from helpers.evidence import AREAS, Evidence
+from helpers.intervals import Interval, bias_corrected_interval, interval_of
 from helpers.measure.energy_summary import EnergySummary, summarize_energy
 from helpers.measure.summary import LatencySummary, MemorySummary, summarize_latency, summarize_memory
 from helpers.meters.base import Absent
 from helpers.resample import average_precision, paired_resamples
-from helpers.score import AREAS, Evidence
 from helpers.variants import BASELINE, CONTROL
+from helpers.verdict import Verdict
 
 NAN = float("nan")
 QUANTITIES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
@@ -35,14 +36,11 @@ def resample_variants(
     return {variant: resampled_quantities(item, weights) for variant, item in evidence.items()}
 
 
-def interval_of(values: np.ndarray) -> Interval:
-    """From ``[1 + resamples]``: the value on the data, and the percentile interval of the rest."""
-    return percentile_interval(values[0], values[1:])
-
-
-def difference_to_baseline(values: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> Interval:
+def difference_to_baseline(
+    values: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray], quantity: str = "ap"
+) -> Interval:
     """Paired: each resample's difference is taken before the interval is."""
-    return interval_of(values["ap"] - base["ap"])
+    return interval_of(values[quantity] - base[quantity])
 
 
 def accuracy_columns(
@@ -52,11 +50,35 @@ def accuracy_columns(
     source = BASELINE if variant == CONTROL else variant
     columns = {name: value if value >= 0 else NAN for name, value in stats.items()}
     for name in QUANTITIES:
-        interval = interval_of(resampled[source][name])
+        interval = bias_corrected_interval(resampled[source][name])
         columns |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
-    if variant == BASELINE:
-        return columns | {"ap_diff": 0.0, "ap_diff_low": NAN, "ap_diff_high": NAN}
-    return columns | spread("ap_diff", difference_to_baseline(resampled[source], resampled[BASELINE]))
+        if variant == BASELINE:
+            columns |= {f"{name}_diff": 0.0, f"{name}_diff_low": NAN, f"{name}_diff_high": NAN}
+        else:
+            difference = difference_to_baseline(resampled[source], resampled[BASELINE], name)
+            columns |= spread(f"{name}_diff", difference)
+    return columns
+
+
+def tie_columns(scored: Mapping[str, Any]) -> dict[str, float]:
+    """AP under the worst and the best order among equal scores, from the values of a score's record."""
+    low, high = scored["tie_bounds"]
+    return {"ap_ties_low": low, "ap_ties_high": high, "distinct_scores": scored["distinct_scores"]}
+
+
+def verdict_columns(judged: Mapping[str, Verdict]) -> dict[str, dict[str, Any]]:
+    """Variant -> whether its loss is within the margin, and what that rests on."""
+    return {
+        variant: {
+            "ap_margin": verdict.margin,
+            "ap_within": verdict.answer,
+            "ap_joint_low": verdict.low,
+            "ap_joint_high": verdict.high,
+            "ap_worse_share": verdict.worse_share,
+            "ap_images_needed": verdict.images_needed,
+        }
+        for variant, verdict in judged.items()
+    }
 
 
 def spread(name: str, quantity: Interval | Absent) -> dict[str, float]:

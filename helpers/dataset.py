@@ -1,25 +1,23 @@
-"""FiftyOne: data sets, predictions in bulk, its own mAP, its App. The one home of ``fiftyone``."""
+"""FiftyOne: data sets, their evaluation, its App. With ``exact_coco``, the home of ``fiftyone``."""
 
 import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from bson import ObjectId
-from pymongo import UpdateOne
-
 from helpers import database
 from helpers.coco import DATA, LABELS, read_labels
+from helpers.columns import DetectionColumns, ObjectColumns
 from helpers.errors import LabError
+from helpers.exact_coco.reading import Fields, collect
 from helpers.files import sha256_file
-from helpers.paths import data_dir
+from helpers.paths import ROOT, data_dir
 
 GROUND_TRUTH = "ground_truth"
-BATCH = 1000
+IMAGE_ID = "coco_id"
 
 
 def fiftyone():
@@ -100,42 +98,10 @@ def photo_paths(dataset) -> dict[int, Path]:
     return {i: Path(path) for i, path in sorted(zip(ids, paths, strict=True))}
 
 
-def ground_truth(dataset) -> dict[str, Any]:
-    """The data set's ground truth as COCO's dictionary, read back from FiftyOne."""
-    ids, widths, heights, objects = dataset.values(
-        ["coco_id", "metadata.width", "metadata.height", f"{GROUND_TRUTH}.detections"]
-    )
-    images = [{"id": i, "width": w, "height": h} for i, w, h in zip(ids, widths, heights, strict=True)]
-    numbers = category_numbers(dataset)
-    annotations = [
-        as_annotation(item, image, numbers)
-        for image, items in zip(images, objects, strict=True)
-        for item in items or ()
-    ]
-    return {
-        "images": sorted(images, key=lambda image: image["id"]),
-        "annotations": [{"id": i, **a} for i, a in enumerate(annotations, start=1)],
-        "categories": [{"id": number, "name": name} for name, number in numbers.items()],
-    }
-
-
-def category_numbers(dataset) -> dict[str, int]:
-    """Category name -> COCO id, as in the labels file."""
-    return {c["name"]: int(c["id"]) for c in dataset.info["categories"]}
-
-
-def as_annotation(item, image: Mapping[str, Any], numbers: Mapping[str, int]) -> dict[str, Any]:
-    x, y, w, h = item.bounding_box
-    width, height = image["width"], image["height"]
-    crowd = item["iscrowd"] if item.has_field("iscrowd") else 0
-    box = [x * width, y * height, w * width, h * height]
-    return {
-        "image_id": image["id"],
-        "category_id": numbers[item.label],
-        "bbox": box,
-        "area": item["area"] if item.has_field("area") else box[2] * box[3],
-        "iscrowd": int(crowd or 0),
-    }
+def category_numbers(samples) -> dict[str, int]:
+    """Category name -> COCO id, as in the labels file, in the order of ids."""
+    numbers = {c["name"]: int(c["id"]) for c in samples._dataset.info["categories"]}
+    return dict(sorted(numbers.items(), key=lambda item: item[1]))
 
 
 def field_name(model: str, variant: str) -> str:
@@ -143,85 +109,59 @@ def field_name(model: str, variant: str) -> str:
     return f"{model}_{variant}".replace("-", "_")
 
 
-def write_predictions(dataset, field: str, results: Sequence[Mapping[str, Any]]) -> None:
-    """Replace ``field`` by COCO results, in bulk writes of bounded size."""
-    fo = fiftyone()
-    dataset.add_sample_field(field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
-    labels = {number: name for name, number in category_numbers(dataset).items()}
-    ids, samples, widths, heights = dataset.values(["coco_id", "id", "metadata.width", "metadata.height"])
-    grouped: dict[int, list] = {i: [] for i in ids}
-    for result in results:
-        grouped[result["image_id"]].append(result)
-    updates = (
-        UpdateOne({"_id": ObjectId(sample)}, {"$set": {field: as_document(grouped[i], labels, w, h)}})
-        for i, sample, w, h in zip(ids, samples, widths, heights, strict=True)
+def evaluate_exactly(samples, field: str, eval_key: str | None = None):
+    """COCO's metric of a field of predictions, by ``helpers.exact_coco``.
+
+    Args:
+        samples: a data set of ``load_dataset``, or a view of one.
+        field: its predictions.
+        eval_key: where FiftyOne keeps the evaluation and the fields of every object; None for nowhere.
+    """
+    fiftyone()
+    from helpers.exact_coco.method import ExactCOCOEvaluationConfig
+
+    categories = list(category_numbers(samples))
+    return samples.evaluate_detections(
+        field,
+        gt_field=GROUND_TRUTH,
+        eval_key=eval_key,
+        method=ExactCOCOEvaluationConfig,
+        compute_mAP=True,
+        classes=categories,
+        categories=categories,
+        image_id=IMAGE_ID,
+        progress=False,
     )
-    for batch in batches(updates, BATCH):
-        dataset._sample_collection.bulk_write(batch, ordered=False)
-    dataset.reload()
 
 
-def batches(items: Iterable, size: int):
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def read_columns(samples, field: str) -> tuple[ObjectColumns, DetectionColumns]:
+    """Ground truth and a field's predictions as columns, images in the order of their COCO ids."""
+    found = collect(samples, fields_of(samples, field))
+    return found.objects(), found.detections()
 
 
-def as_document(results: Sequence[Mapping], labels: Mapping[int, str], width: int, height: int) -> dict:
-    """One image's ``fo.Detections`` as its database document."""
-    scale = np.array([width, height, width, height], float)
-    return {
-        "_cls": "Detections",
-        "detections": [
-            {
-                "_id": ObjectId(),
-                "_cls": "Detection",
-                "attributes": {},
-                "tags": [],
-                "label": labels[result["category_id"]],
-                "bounding_box": (np.asarray(result["bbox"], float) / scale).tolist(),
-                "confidence": float(result["score"]),
-            }
-            for result in results
-        ],
-    }
+def read_objects(dataset) -> ObjectColumns:
+    """The ground truth as columns; classes as in ``category_numbers``."""
+    return collect(dataset, fields_of(dataset, None)).objects()
 
 
-def read_predictions(dataset, field: str) -> list[dict[str, Any]]:
-    """COCO results of a field, as ``write_predictions`` takes them."""
-    numbers = category_numbers(dataset)
-    ids, widths, heights, found = dataset.values(
-        ["coco_id", "metadata.width", "metadata.height", f"{field}.detections"]
-    )
-    return [
-        {
-            "image_id": i,
-            "category_id": numbers[item.label],
-            "bbox": (np.array(item.bounding_box) * [w, h, w, h]).tolist(),
-            "score": item.confidence,
-        }
-        for i, w, h, items in zip(ids, widths, heights, found, strict=True)
-        for item in items or ()
-    ]
+def fields_of(samples, field: str | None) -> Fields:
+    return Fields(GROUND_TRUTH, field, image_id=IMAGE_ID, categories=list(category_numbers(samples)))
+
+
+def native_map(samples, field: str) -> float:
+    """FiftyOne's own COCO mAP of a small view. It ranks true positives first among equal scores."""
+    fiftyone()
+    with contextlib.redirect_stdout(io.StringIO()):
+        results = samples.evaluate_detections(
+            field, gt_field=GROUND_TRUTH, method="coco", compute_mAP=True, progress=False
+        )
+    return float(results.mAP())
 
 
 def subset(dataset, images: int, seed: int):
     """A random view of ``images`` samples."""
     return dataset.take(images, seed=seed)
-
-
-def native_map(view, field: str, eval_key: str) -> float:
-    """FiftyOne's own COCO mAP of a small view. It ranks true positives first among equal scores."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        results = view.evaluate_detections(
-            field, gt_field=GROUND_TRUTH, eval_key=eval_key, method="coco", compute_mAP=True, progress=False
-        )
-    return float(results.mAP())
 
 
 def view_of(dataset, image_ids: Sequence[int], name: str):
@@ -240,7 +180,13 @@ def has_display() -> bool:
 
 
 def launch_app(view):
-    """Open the FiftyOne App on a view; for notebooks on a machine with a display."""
+    """Open the FiftyOne App on a view; for notebooks on a machine with a display.
+
+    Its server is a process of its own, which has to find the project to load our evaluations.
+    """
+    searched = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    if str(ROOT) not in searched:
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *searched])
     return fiftyone().launch_app(view)
 
 

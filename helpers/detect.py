@@ -159,12 +159,3 @@ def as_columns(shard: Shard, found: Sequence[Detections], category_ids: np.ndarr
     category = category_ids[np.concatenate([item.classes for item in found]) - 1]
     scores = np.concatenate([item.scores for item in found]).astype(float)
     return tuple(column[category >= 0] for column in (image, category, bbox, scores))
-
-
-def as_results(shards: Sequence[ShardResult]) -> list[dict]:
-    """COCO results of all shards."""
-    return [
-        {"image_id": int(i), "category_id": int(c), "bbox": b, "score": float(s)}
-        for part in shards
-        for i, c, b, s in zip(part.image_id, part.category_id, part.bbox.tolist(), part.score, strict=True)
-    ]

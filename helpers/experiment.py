@@ -17,7 +17,9 @@ from helpers.paths import RunPaths
 from helpers.profiles import Profile, get_profile
 from helpers.records import Origin, Record, hash_outputs, write_record
 from helpers.variants import VARIANTS, Variant, require_variants
+from helpers.verdict import MARGIN, require_margin
 
+MARGIN_POINTS = 100 * MARGIN
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -29,6 +31,7 @@ class Run:
         threads: threads of the runtime while latency, memory and energy are measured.
         meter: energy meter: "auto", "pyRAPL", "estimate" or "none".
         power_w: range of power per busy core in W, for the estimate.
+        margin_points: AP points that a variant may lose and still count as good enough.
     """
 
     profile: Profile
@@ -38,6 +41,7 @@ class Run:
     threads: int = 1
     meter: str = "auto"
     power_w: tuple[float, float] = POWER_W
+    margin_points: float = MARGIN_POINTS
 
 
 def run_paths(name: str) -> RunPaths:
@@ -63,6 +67,7 @@ def open_run(
     threads: int = 1,
     meter: str = "auto",
     power_w: Sequence[float] = POWER_W,
+    margin_points: float = MARGIN_POINTS,
 ) -> Run:
     """Look up a run's parts by name; nothing is written.
 
@@ -71,13 +76,14 @@ def open_run(
         run_name: name of the run's folder below ``data/runs``; the profile's id if empty.
         models: ids of models; the embedded detector if empty.
         variants: ids of variants; all if empty. The baseline is always among them.
-        threads, meter, power_w: as in ``Run``.
+        threads, meter, power_w, margin_points: as in ``Run``.
 
     Raises:
         LabError: a name is unknown, ``run_name`` cannot name a folder, or papermill injected a
             parameter that the notebook does not have.
     """
     require_known_here()
+    require_margin(margin_points / 100)
     return Run(
         get_profile(profile),
         tuple(get_model(model) for model in models or [DEFAULT_MODEL]),
@@ -86,6 +92,7 @@ def open_run(
         threads,
         meter,
         tuple(power_w),
+        float(margin_points),
     )
 
 

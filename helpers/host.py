@@ -20,7 +20,7 @@ from helpers.paths import ROOT
 
 UNKNOWN = "unknown"
 PACKAGES_OF_RESULTS = (
-    "numpy", "tensorflow", "ai-edge-litert", "ai-edge-quantizer", "fiftyone", "pycocotools",
+    "numpy", "tensorflow", "ai-edge-litert", "ai-edge-quantizer", "fiftyone", "faster-coco-eval",
 )  # fmt: skip
 PACKAGES = (
     *PACKAGES_OF_RESULTS, "tf-keras", "tensorflow-hub", "faster-coco-eval", "pillow", "scipy", "pandas",

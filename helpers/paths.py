@@ -78,8 +78,15 @@ class RunPaths:
     def evidence_file(self, model: str, variant: str) -> Path:
         return self.folder / "scores" / model / f"{variant}.npz"
 
+    def kinds_file(self, model: str, variant: str) -> Path:
+        """Of the kinds of error; see ``helpers.kinds``."""
+        return self.evidence_file(model, variant).with_suffix(".kinds.npz")
+
     def resampled_record(self, model: str) -> Path:
         return self.folder / "resampled" / f"{model}.json"
+
+    def losses_record(self, model: str) -> Path:
+        return self.folder / "resampled" / f"{model}-losses.json"
 
     def measurement_record(self, model: str, quantity: str) -> Path:
         return self.folder / "measurements" / model / f"{quantity}.json"

@@ -1,168 +1,161 @@
-"""COCO's metric: detections to AP, and the evidence from which AP can be resampled.
+"""COCO's metric: columns to evidence, evidence to AP and AR. Equal to pycocotools' digits."""
 
-All metric computation of the laboratory goes through ``score``.
-"""
-
-import contextlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
-from helpers.errors import LabError
-from helpers.files import atomic_file
+from helpers.columns import DetectionColumns, ObjectColumns
+from helpers.evidence import AREA_BOUNDS, AREAS, IOU_THRESHOLDS, MOST_DETECTIONS, Evidence
+from helpers.matching import NO_OBJECT, match
 
 # Names of COCOeval.stats, in its order.
 STATS = (
     "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
     "ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large",
 )  # fmt: skip
-AREAS = ("all", "small", "medium", "large")
-IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+RECALL_POINTS = np.linspace(0, 1, 101)
+NOTHING = -1.0  # pycocotools' value where there is nothing to find
+TIE_ORDERS = ("pycocotools", "best", "worst")
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """How every detection fared, so that AP on any resample of the images needs no new matching.
-
-    Detections stand in pycocotools' order: by class, then by score, ties by image order.
+class Curves:
+    """Precision and recall per IoU threshold ``T`` and class ``K``; -1 for a class without objects.
 
     Attributes:
-        image: int32 ``[D]``, index of the detection's image.
-        category: int16 ``[D]``, index of its class.
-        score: float64 ``[D]``.
-        matched: bool ``[areas, thresholds, D]``, whether it found an object.
-        ignored: bool ``[areas, thresholds, D]``, whether it counts neither way.
-        objects: int32 ``[areas, classes, images]``, objects to be found.
+        precision: float64 ``[T, K, 101]``, at ``RECALL_POINTS``, made monotone.
+        recall: float64 ``[T, K]``, of all detections.
+        score: float64 ``[T, K, 101]``, the lowest score that is needed to get there.
     """
 
-    image: np.ndarray
-    category: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
     score: np.ndarray
-    matched: np.ndarray
-    ignored: np.ndarray
-    objects: np.ndarray
-
-    @property
-    def images(self) -> int:
-        return self.objects.shape[2]
-
-    def save(self, path: Path) -> None:
-        with atomic_file(path) as temporary:
-            np.savez_compressed(temporary, **vars(self))
-
-    @staticmethod
-    def load(path: Path) -> "Evidence":
-        with np.load(path) as stored:
-            return Evidence(**stored)
 
 
 @dataclass(frozen=True)
 class Score:
-    """COCO's twelve numbers, fractions 0..1 (-1 where there is nothing to find), and AP per class."""
+    """COCO's twelve numbers, fractions 0..1 (-1 where there is nothing to find), and what they rest on."""
 
     stats: Mapping[str, float]
-    ap_per_class: Mapping[str, float]
+    ap_per_class: np.ndarray
+    curves: Curves
     evidence: Evidence
 
 
-def score(ground_truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]) -> Score:
-    """COCO detection metric by pycocotools.
+def score(objects: ObjectColumns, detections: DetectionColumns, images: int, classes: int) -> Score:
+    """COCO's detection metric.
 
     Args:
-        ground_truth: COCO's dictionary: ``images``, ``annotations``, ``categories``.
-        detections: COCO results: ``image_id``, ``category_id``, ``bbox`` (x, y, w, h in pixels), ``score``.
-
-    Raises:
-        LabError: a detection names an unknown image or category.
+        objects, detections: of all images, the images in the order by which ties are broken.
+        images, classes: how many there are.
     """
-    require_known(ground_truth, detections)
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(as_coco(ground_truth), as_results(ground_truth, detections), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    names = [category["name"] for category in ground_truth["categories"]]
-    precision = evaluation.eval["precision"][:, :, :, 0, -1]
-    per_class = {n: mean_of_valid(precision[:, :, i]) for i, n in enumerate(ordered(ground_truth, names))}
-    return Score(dict(zip(STATS, map(float, evaluation.stats), strict=True)), per_class, gather(evaluation))
+    evidence = gather(objects, detections, images, classes)
+    curves = {area: curves_of(evidence, area) for area in AREAS}
+    few = {most: curves_of(evidence, "all", most) for most in (1, 10)}
+    whole = curves["all"]
+    found = {"ap": mean_of_valid(whole.precision)}
+    found |= {"ap50": mean_of_valid(whole.precision[0]), "ap75": mean_of_valid(whole.precision[5])}
+    found |= {f"ap_{area}": mean_of_valid(curves[area].precision) for area in AREAS[1:]}
+    found |= {f"ar{most}": mean_of_valid(few[most].recall) for most in few}
+    found |= {"ar100": mean_of_valid(whole.recall)}
+    found |= {f"ar_{area}": mean_of_valid(curves[area].recall) for area in AREAS[1:]}
+    per_class = np.array([mean_of_valid(whole.precision[:, k]) for k in range(classes)])
+    return Score({name: found[name] for name in STATS}, per_class, whole, evidence)
 
 
-def ordered(ground_truth: Mapping, names: list[str]) -> list[str]:
-    """Category names in the order of their ids, which is pycocotools' order."""
-    ids = [category["id"] for category in ground_truth["categories"]]
-    return [names[i] for i in np.argsort(ids)]
+def gather(objects: ObjectColumns, detections: DetectionColumns, images: int, classes: int) -> Evidence:
+    """Match at COCO's thresholds and areas; detections in pycocotools' order."""
+    matches = match(objects, detections, IOU_THRESHOLDS, AREA_BOUNDS, MOST_DETECTIONS)
+    row = matches.row
+    # Cells are sorted by image, so a stable sort leaves ties in the order of images.
+    order = np.lexsort((detections.image[row], -detections.score[row], detections.category[row]))
+    row = row[order]
+    return Evidence(
+        image=detections.image[row].astype(np.int32),
+        category=detections.category[row].astype(np.int16),
+        score=detections.score[row].astype(np.float64),
+        rank=matches.rank[order].astype(np.int16),
+        row=row,
+        matched=matches.found[..., order] != NO_OBJECT,
+        ignored=matches.ignored[..., order],
+        found=matches.found[0][:, order],
+        object_image=objects.image.astype(np.int32),
+        object_category=objects.category.astype(np.int16),
+        object_area=objects.area.astype(np.float64),
+        object_crowd=objects.crowd.astype(bool),
+        counts=np.array([images, classes]),
+    )
 
 
-def mean_of_valid(precision: np.ndarray) -> float:
-    valid = precision[precision > -1]
-    return float(valid.mean()) if valid.size else -1.0
+def mean_of_valid(values: np.ndarray) -> float:
+    valid = values[values > -1]
+    return float(valid.mean()) if valid.size else NOTHING
 
 
-def require_known(ground_truth: Mapping, detections: Sequence[Mapping]) -> None:
-    images = {image["id"] for image in ground_truth["images"]}
-    categories = {category["id"] for category in ground_truth["categories"]}
-    for entry in detections:
-        if entry["image_id"] not in images or entry["category_id"] not in categories:
-            raise LabError(
-                f"a detection of image {entry['image_id']}, category {entry['category_id']}.",
-                f"ids of the data set ({len(images)} images, {len(categories)} categories)",
-                "check that model and data set share one label map, and run 03_evaluate.ipynb again.",
-            )
+def curves_of(
+    evidence: Evidence, area: str = "all", most: int = MOST_DETECTIONS, ties: str = "pycocotools"
+) -> Curves:
+    """Precision and recall as ``COCOeval.accumulate`` has them.
+
+    Args:
+        evidence: of one variant.
+        area: one of ``AREAS``.
+        most: detections per image and class that count.
+        ties: how equal scores are ordered. ``best`` puts hits before false alarms, ``worst`` after
+            them: the bounds of what any order can give, with the matches left as they are.
+    """
+    index, totals = AREAS.index(area), evidence.objects(area).sum(1)
+    shape = (len(IOU_THRESHOLDS), evidence.classes)
+    precision = np.full((*shape, len(RECALL_POINTS)), NOTHING)
+    reached = np.full((*shape, len(RECALL_POINTS)), NOTHING)
+    recall = np.full(shape, NOTHING)
+    bounds = evidence.bounds()
+    for label in np.flatnonzero(totals):
+        part = slice(bounds[label], bounds[label + 1])
+        kept = evidence.rank[part] < most
+        scores = evidence.score[part][kept]
+        matched = evidence.matched[index, :, part][:, kept]
+        ignored = evidence.ignored[index, :, part][:, kept]
+        for step in range(shape[0]):
+            order = tie_order(scores, matched[step], ties)
+            filled = one_curve(matched[step][order], ignored[step][order], scores[order], totals[label])
+            precision[step, label], recall[step, label], reached[step, label] = filled
+    return Curves(precision, recall, reached)
 
 
-def as_coco(ground_truth: Mapping) -> COCO:
-    coco = COCO()
-    # pycocotools writes into the annotations that it is given.
-    coco.dataset = {**ground_truth, "annotations": [dict(entry) for entry in ground_truth["annotations"]]}
-    coco.createIndex()
-    return coco
+def tie_order(scores: np.ndarray, matched: np.ndarray, ties: str) -> np.ndarray | slice:
+    if ties == "pycocotools":
+        return slice(None)
+    return np.lexsort((~matched if ties == "best" else matched, -scores))
 
 
-def as_results(ground_truth: Mapping, detections: Sequence[Mapping]) -> COCO:
-    """Like ``COCO.loadRes``, which does not take an empty list."""
-    numbered = [
-        {**d, "id": i, "area": d["bbox"][2] * d["bbox"][3], "iscrowd": 0}
-        for i, d in enumerate(detections, start=1)
-    ]
-    return as_coco({**ground_truth, "annotations": numbered})
+def one_curve(
+    matched: np.ndarray, ignored: np.ndarray, scores: np.ndarray, objects: int
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """Precision at the recall points, final recall, and scores there, of one class and threshold."""
+    counted = ~ignored
+    kept = scores[counted]
+    true = np.cumsum(matched[counted])
+    recall = true / objects
+    precision = true / (np.arange(1, len(true) + 1) + np.spacing(1))
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    place = np.searchsorted(recall, RECALL_POINTS)
+    inside = place < len(true)
+    filled, reached = np.zeros((2, len(place)))
+    filled[inside], reached[inside] = envelope[place[inside]], kept[place[inside]]
+    # At recall 0 pycocotools takes the best score of all, even that of a detection that is ignored.
+    reached[0] = scores[0] if len(scores) else 0
+    return filled, float(recall[-1]) if len(true) else 0.0, reached
 
 
-def gather(evaluation: COCOeval) -> Evidence:
-    """The evidence that ``COCOeval.evaluate`` leaves in ``evalImgs``."""
-    params = evaluation.params
-    shape = (len(params.catIds), len(params.areaRng), len(params.imgIds))
-    cells = np.empty(len(evaluation.evalImgs), object)
-    cells[:] = evaluation.evalImgs
-    cells = cells.reshape(shape)
-    objects = np.zeros((shape[1], shape[0], shape[2]), np.int32)
-    for (category, area, image), cell in np.ndenumerate(cells):
-        if cell is not None:
-            objects[area, category, image] = np.sum(np.asarray(cell["gtIgnore"]) == 0)
-    parts = [gather_class(cells[category], category) for category in range(shape[0])]
-    joined = [np.concatenate(columns, axis=-1) for columns in zip(*parts, strict=True)]
-    return Evidence(*joined, objects)
+def tie_bounds(evidence: Evidence) -> tuple[float, float]:
+    """AP under the worst and the best order among equal scores."""
+    worst, best = (mean_of_valid(curves_of(evidence, ties=order).precision) for order in ("worst", "best"))
+    return worst, best
 
 
-def gather_class(cells: np.ndarray, category: int) -> tuple[np.ndarray, ...]:
-    """Evidence of one class from cells ``[areas, images]``: image, category, score, matched, ignored."""
-    areas, thresholds = len(cells), len(IOU_THRESHOLDS)
-    filled = [i for i, cell in enumerate(cells[0]) if cell is not None and len(cell["dtScores"])]
-    if not filled:
-        nothing = np.zeros((areas, thresholds, 0), bool)
-        return np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0), nothing, nothing
-    scores = np.concatenate([cells[0, i]["dtScores"] for i in filled])
-    image = np.repeat(filled, [len(cells[0, i]["dtScores"]) for i in filled]).astype(np.int32)
-    order = np.argsort(-scores, kind="mergesort")
-    matched = stack(cells, filled, "dtMatches")[..., order] > 0
-    ignored = stack(cells, filled, "dtIgnore")[..., order] > 0
-    return image[order], np.full(len(order), category, np.int16), scores[order], matched, ignored
-
-
-def stack(cells: np.ndarray, filled: list[int], key: str) -> np.ndarray:
-    return np.stack([np.concatenate([row[i][key] for i in filled], axis=1) for row in cells])
+def named(values: Sequence[float], names: Sequence[str]) -> dict[str, float]:
+    """Values by class, as a dictionary of plain floats."""
+    return dict(zip(names, map(float, values), strict=True))

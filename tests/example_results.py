@@ -3,6 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from helpers.attribution import SIZES
+from helpers.kinds import KINDS
+from helpers.verdict import FEW_IMAGES, NO, YES
+
 NAN = float("nan")
 MODEL = "ssd_mobilenet_v2_small"
 REASON = "kernels for this dtype are absent from the runtime, so the file cannot be loaded"
@@ -20,6 +24,7 @@ CONTEXT = {
     "meter": "estimate",
     "meter_sentence": "Estimate from CPU time and a stated 10 W per core.",
     "seed": 20,
+    "margin_points": 1.0,
 }
 # variant: storage, compute, size in MB, AP, AP difference, latency in ms, memory in MB, energy in J
 _VARIANTS = {
@@ -35,6 +40,16 @@ USUAL = ("float32", "float16", "int8-dynamic", "int8", "float32-control")
 ALL = tuple(_VARIANTS)
 
 
+# variant: whether its loss is within the margin, images needed, AP by the order of ties, distinct scores
+_VERDICTS = {
+    "float16": (YES, None, None, 48_000),
+    "int8-dynamic": (FEW_IMAGES, 1300, None, 47_000),
+    "int8": (NO, None, (0.593, 0.609), 80),
+    "int4-weights-block-wise-with-a-long-name": (NO, None, None, 46_000),
+}
+_SHARES = (0.1, 0.5, 0.4, 0.05, -0.05)  # of an AP difference, by kind of error
+
+
 def with_bounds(column: str, value: float, below: float, above: float) -> dict[str, float]:
     return {column: value, f"{column}_low": value - below, f"{column}_high": value + above}
 
@@ -48,9 +63,9 @@ def result_row(model: str, variant: str) -> dict:
         "model": model, "variant": variant, "storage_dtype": storage, "compute_dtype": compute,
         "size_bytes": size_mb * 1e6, "images": 500,
         **with_bounds("ap", ap, 0.014, 0.013), "ap50": ap + 0.2, "ap75": ap + 0.08,
+        **differences(variant, ap_diff), **verdict_cells(variant, ap, ap_diff),
         **with_bounds("ap_small", ap - 0.4, 0.03, 0.04), **with_bounds("ap_medium", ap - 0.02, 0.02, 0.025),
         **with_bounds("ap_large", ap + 0.1, 0.02, 0.025), "ar100": ap + 0.1,
-        **with_bounds("ap_diff", ap_diff, 0.0035, 0.0033),
         **with_bounds("latency_ms_p50", latency_ms, 0.006 * latency_ms, 0.006 * latency_ms),
         "latency_ms_p99": 1.3 * latency_ms,
         **with_bounds("latency_ratio", latency_ratio, 0.008 * latency_ratio * spread, 0.01 * spread),
@@ -60,9 +75,58 @@ def result_row(model: str, variant: str) -> dict:
         **with_bounds("energy_ratio", energy_ratio, 0.03 * spread, 0.03 * spread),
         "failed": "",
     }  # fmt: skip
-    if variant in ("float32", "float32-control"):
-        row |= {"ap_diff_low": NAN, "ap_diff_high": NAN}
     return row
+
+
+def differences(variant: str, ap_diff: float) -> dict[str, float]:
+    """Of every metric to float32; of float32 itself and of the same file there is no interval."""
+    below, above = (NAN, NAN) if variant in ("float32", "float32-control") else (0.0035, 0.0033)
+    names = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+    found = [with_bounds(f"{name}_diff", ap_diff, below, above) for name in names]
+    return {column: value for columns in found for column, value in columns.items()}
+
+
+def verdict_cells(variant: str, ap: float, ap_diff: float) -> dict:
+    ties = {"ap_ties_low": ap, "ap_ties_high": ap, "distinct_scores": 48_000}
+    if variant in ("float32", "float32-control"):
+        empty = ("ap_margin", "ap_joint_low", "ap_joint_high", "ap_worse_share", "ap_images_needed")
+        return ties | {"ap_within": NAN, **dict.fromkeys(empty, NAN)}
+    answer, needed, range_of_ties, scores = _VERDICTS.get(variant, (YES, None, None, 48_000))
+    low, high = range_of_ties or (ap, ap)
+    return {
+        "ap_margin": 0.01, "ap_within": answer, "ap_images_needed": needed,
+        "ap_joint_low": ap_diff - 0.0045, "ap_joint_high": ap_diff + 0.0042,
+        "ap_worse_share": 0.5 if abs(ap_diff) < 0.001 else 0.992,
+        "ap_ties_low": low, "ap_ties_high": high, "distinct_scores": scores,
+    }  # fmt: skip
+
+
+def example_losses(results: pd.DataFrame) -> pd.DataFrame:
+    """Where each difference lies: shares of it by kind, a remainder, thirds by size, two classes."""
+    rows = []
+    for row in results.dropna(subset="ap").itertuples():
+        if row.variant not in ("float32", "float32-control"):
+            names = {"model": row.model, "variant": row.variant}
+            rows += [names | entry for entry in loss_entries(100 * row.ap_diff)]
+    columns = ["model", "variant", "group", "name", "points", "low", "high", "objects", "false alarms"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def loss_entries(points: float) -> list[dict]:
+    def entry(group: str, name: str, value: float, spread: float = NAN) -> dict:
+        bounds = {"low": value - spread, "high": value + spread}
+        return {"group": group, "name": name, "points": value, **bounds}
+
+    kinds = [entry("kind", k, points * share, 0.1) for k, share in zip(KINDS, _SHARES, strict=True)]
+    parted = [e | {"objects": 0.75 * e["points"], "false alarms": 0.25 * e["points"]} for e in kinds]
+    remainder = [entry("kind", "remainder", points * (1 - sum(_SHARES))), entry("kind", "total", points)]
+    sizes = [entry("size", size, points * sum(_SHARES) / 3, 0.1) for size in SIZES]
+    classes = [entry("class", "cup", points / 2), entry("class", "t_shirt & tie", points / 4)]
+    return parted + remainder + sizes + classes
+
+
+def example_frames(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {"latency_samples": example_samples(results), "losses": example_losses(results)}
 
 
 def example_results(variants: tuple[str, ...] = USUAL, model: str = MODEL) -> pd.DataFrame:
@@ -72,10 +136,11 @@ def example_results(variants: tuple[str, ...] = USUAL, model: str = MODEL) -> pd
 def fail(results: pd.DataFrame, variant: str, reason: str = REASON) -> pd.DataFrame:
     """The same table with one variant failed: numbers empty, reason stated."""
     changed = results.copy()
-    texts = {"model", "variant", "storage_dtype", "compute_dtype", "energy_grade", "failed"}
+    texts = {"model", "variant", "storage_dtype", "compute_dtype", "energy_grade", "failed", "ap_within"}
     numbers = [column for column in changed.columns if column not in texts]
     changed[numbers] = changed[numbers].astype(float)
     changed.loc[changed["variant"] == variant, numbers] = NAN
+    changed.loc[changed["variant"] == variant, "ap_within"] = NAN
     changed.loc[changed["variant"] == variant, "failed"] = reason
     return changed
 

@@ -1,6 +1,14 @@
 """Random but plausible COCO data for tests."""
 
+import contextlib
+import copy
+import io
+
 import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from helpers.columns import DetectionColumns, ObjectColumns
 
 
 def random_ground_truth(random: np.random.Generator, images: int = 12, classes: int = 3) -> dict:
@@ -48,3 +56,54 @@ def random_detections(random: np.random.Generator, truth: dict, levels: int | No
         {"image_id": i, "category_id": c, "bbox": np.maximum(b, 0.1).tolist(), "score": float(s)}
         for (i, c, b), s in zip(found, scores, strict=True)
     ]
+
+
+def as_columns(truth: dict, detections: list[dict]) -> tuple[ObjectColumns, DetectionColumns, int, int]:
+    """COCO's dictionaries as ``helpers.score.score`` takes them: images and categories sorted by id.
+
+    Returns:
+        Objects and detections in the order given; number of images; number of classes.
+    """
+    images = numbered(truth["images"])
+    categories = numbered(truth["categories"])
+    objects = ObjectColumns(
+        *places_and_boxes(truth["annotations"], images, categories),
+        area=np.array([entry["area"] for entry in truth["annotations"]], float),
+        crowd=np.array([entry.get("iscrowd", 0) for entry in truth["annotations"]], bool),
+    )
+    found = DetectionColumns(
+        *places_and_boxes(detections, images, categories),
+        score=np.array([entry["score"] for entry in detections], float),
+    )
+    return objects, found, len(images), len(categories)
+
+
+def numbered(entries: list[dict]) -> dict[int, int]:
+    """COCO id -> index, by ascending id."""
+    return {identifier: index for index, identifier in enumerate(sorted(entry["id"] for entry in entries))}
+
+
+def places_and_boxes(entries: list[dict], images: dict, categories: dict) -> tuple[np.ndarray, ...]:
+    return (
+        np.array([images[entry["image_id"]] for entry in entries], np.int32),
+        np.array([categories[entry["category_id"]] for entry in entries], np.int16),
+        np.array([entry["bbox"] for entry in entries], float).reshape(-1, 4),
+    )
+
+
+def by_pycocotools(truth: dict, detections: list[dict]) -> COCOeval:
+    """pycocotools' evaluation, done; what it is given stays as it is."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        objects, found = COCO(), COCO()
+        objects.dataset = copy.deepcopy(truth) | {"info": {}}
+        objects.createIndex()
+        if detections:
+            found = objects.loadRes(copy.deepcopy(detections))
+        else:  # loadRes looks at the first one
+            found.dataset = {**objects.dataset, "annotations": []}
+            found.createIndex()
+        evaluation = COCOeval(objects, found, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation

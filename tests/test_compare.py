@@ -10,24 +10,30 @@ from helpers.compare import (
     accuracy_columns,
     difference_to_baseline,
     energy_columns,
-    interval_of,
     latency_columns,
     latency_frame,
     measured_columns,
     memory_columns,
     resample_variants,
     spread,
+    verdict_columns,
 )
-from helpers.intervals import Interval
+from helpers.intervals import Interval, interval_of
 from helpers.measure.schedule import BARE
 from helpers.meters.absent import AbsentMeter
 from helpers.meters.base import Absent, meter_facts, quantity_to_json
-from helpers.score import score
+from helpers.score import Score, score
 from helpers.variants import BASELINE, CONTROL
+from helpers.verdict import FEW_IMAGES, verdict
 from tests.random_coco import random_detections, random_ground_truth
+from tests.test_resample import columns
 
 RESAMPLES, SEED = 200, 5
 WHY = "no kernel for it"
+
+
+def scored_by_coco(truth: dict, detections: list[dict]) -> Score:
+    return score(*columns(truth, detections))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def good(truth):
 def scored(truth, good):
     """Float32; the same again as float16; int8 with every second detection lost."""
     found = {BASELINE: good, "float16": list(good), "int8": good[::2]}
-    return {variant: score(truth, detections) for variant, detections in found.items()}
+    return {variant: scored_by_coco(truth, detections) for variant, detections in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +81,7 @@ def test_a_variant_that_finds_less_is_shown_to_be_worse(draws):
 def test_the_difference_is_paired_so_that_what_photos_do_to_both_cancels(truth, good):
     """Losing one detection in fifty moves AP far less than another draw of photos does."""
     fewer = [d for i, d in enumerate(good) if i % 50]
-    evidence = {BASELINE: score(truth, good).evidence, "int8": score(truth, fewer).evidence}
+    evidence = {BASELINE: scored_by_coco(truth, good).evidence, "int8": scored_by_coco(truth, fewer).evidence}
     drawn = resample_variants(evidence, RESAMPLES, SEED)
     alone, paired = interval_of(drawn["int8"]["ap"]), difference_to_baseline(drawn["int8"], drawn[BASELINE])
     assert paired.high - paired.low < (alone.high - alone.low) / 3
@@ -88,21 +94,45 @@ def test_resamples_depend_on_the_seed_alone(scored):
     assert not np.array_equal(first, other)
 
 
+def of_differences(columns: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in columns.items() if "_diff" in name}
+
+
 def test_the_control_has_the_accuracy_of_float32(scored, draws):
     stats = scored[BASELINE].stats
     control, base = (accuracy_columns(variant, stats, draws) for variant in (CONTROL, BASELINE))
-    differences = ("ap_diff", "ap_diff_low", "ap_diff_high")
-    assert [control[name] for name in differences] == [0, 0, 0]
-    assert {n: v for n, v in control.items() if n not in differences} == {
-        n: v for n, v in base.items() if n not in differences
+    assert set(of_differences(control).values()) == {0}
+    assert control.keys() == base.keys()
+    assert {n: v for n, v in control.items() if n not in of_differences(control)} == {
+        n: v for n, v in base.items() if n not in of_differences(base)
     }
 
 
 def test_the_baseline_has_no_interval_of_a_difference_to_itself(scored, draws):
-    columns = accuracy_columns(BASELINE, scored[BASELINE].stats, draws)
-    assert columns["ap_diff"] == 0
-    assert math.isnan(columns["ap_diff_low"])
-    assert math.isnan(columns["ap_diff_high"])
+    differences = of_differences(accuracy_columns(BASELINE, scored[BASELINE].stats, draws))
+    for name in QUANTITIES:
+        assert differences[f"{name}_diff"] == 0
+        assert math.isnan(differences[f"{name}_diff_low"])
+        assert math.isnan(differences[f"{name}_diff_high"])
+
+
+def test_every_quantity_has_its_own_paired_difference(scored, draws):
+    columns = accuracy_columns("int8", scored["int8"].stats, draws)
+    for name in QUANTITIES:
+        expected = difference_to_baseline(draws["int8"], draws[BASELINE], name)
+        found = tuple(columns[f"{name}_diff{end}"] for end in ("", "_low", "_high"))
+        assert found == (expected.value, expected.low, expected.high)
+        assert expected.value == pytest.approx(scored["int8"].stats[name] - scored[BASELINE].stats[name])
+
+
+def test_verdict_columns_say_what_the_answer_rests_on():
+    judged = verdict("int8", np.concatenate([[-0.004], np.linspace(-0.03, 0.01, 401)]), 500)
+    columns = verdict_columns({"int8": judged})["int8"]
+    assert columns["ap_within"] == FEW_IMAGES
+    assert (columns["ap_joint_low"], columns["ap_joint_high"]) == (judged.low, judged.high)
+    assert columns["ap_margin"] == 0.01
+    assert columns["ap_worse_share"] == pytest.approx(0.75, abs=0.01)
+    assert columns["ap_images_needed"] == judged.images_needed > 500
 
 
 def test_accuracy_columns_hold_coco_numbers_within_their_intervals(scored, draws):
@@ -117,7 +147,7 @@ def test_accuracy_columns_hold_coco_numbers_within_their_intervals(scored, draws
 def test_where_there_is_nothing_to_find_accuracy_is_not_a_number():
     truth = random_ground_truth(np.random.default_rng(4), images=20)
     truth["annotations"] = [a for a in truth["annotations"] if a["area"] < 96**2]
-    result = score(truth, random_detections(np.random.default_rng(5), truth))
+    result = scored_by_coco(truth, random_detections(np.random.default_rng(5), truth))
     draws = resample_variants({BASELINE: result.evidence}, 20, SEED)
     assert result.stats["ap_large"] == -1
     columns = accuracy_columns(BASELINE, result.stats, draws)

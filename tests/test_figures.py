@@ -18,7 +18,17 @@ from helpers.show.figures_latency import axis_range, samples_of
 from helpers.show.figures_pareto import front_of
 from helpers.show.style import look_of, styled
 from helpers.variants import VARIANTS
-from tests.example_results import ALL, CONTEXT, NAN, example_results, example_samples, fail, without_energy
+from tests.example_results import (
+    ALL,
+    CONTEXT,
+    NAN,
+    example_frames,
+    example_losses,
+    example_results,
+    example_samples,
+    fail,
+    without_energy,
+)
 
 INTERVAL_FIGURES = {
     "latency_ratio": ("latency_ratio", 1),
@@ -72,7 +82,7 @@ def drawn() -> dict[tuple[str, str], Figure]:
     return {
         (case, name): figure
         for case, results in CASES.items()
-        for name, figure in figures.draw_all(results, example_samples(results), CONTEXT).items()
+        for name, figure in figures.draw_all(results, example_frames(results), CONTEXT).items()
     }
 
 
@@ -139,6 +149,77 @@ def test_two_energy_grades_get_two_axes_each_with_its_grade():
     values = [[line.get_gid() for line in axes.lines if "value" in line.get_gid()] for axes in figure.axes]
     assert values[0] == ["value:int8"]
     assert len(values[1]) == len(results) - 1
+
+
+def test_the_band_is_the_losses_that_the_users_margin_accepts():
+    figure = figures.ap_difference(example_results(), {**CONTEXT, "margin_points": 0.5})
+    [band] = [p for p in figure.axes[0].patches if p.get_gid() == "margin"]
+    assert (band.get_x(), band.get_x() + band.get_width()) == (-0.5, 0)
+    assert "a loss of up to 0.5 points" in figure.caption
+
+
+def test_a_difference_shows_both_intervals_the_order_of_ties_and_the_verdict(drawn):
+    figure = drawn["usual", "ap_difference"]
+    lines, rows = lines_by_gid(figure), CASES["usual"].set_index("variant")
+    [joint] = lines["joint:int8"]
+    bounds = [100 * rows.loc["int8", f"ap_joint_{end}"] for end in ("low", "high")]
+    assert list(joint.get_xdata()) == pytest.approx(bounds)
+    assert joint.get_linewidth() < lines["interval:int8"][0].get_linewidth()
+    [ties] = lines["ties:int8"]
+    assert list(ties.get_xdata()) == pytest.approx([-2 - 0.7, -2 + 0.9])
+    assert [gid for gid in lines if gid and gid.startswith("ties:")] == ["ties:int8"]
+    texts = "\n".join(t.get_text() for t in figure.axes[0].texts)
+    assert texts.count("within 1 point: ") == 2
+    assert "too few images to say" in texts
+    assert "by ties: −2.70 to −1.10" in texts
+
+
+def bars_by_gid(axes) -> dict[str, list]:
+    found: dict[str, list] = {}
+    for bar in axes.patches:
+        found.setdefault(bar.get_gid(), []).append(bar)
+    return found
+
+
+def test_the_bars_of_a_loss_add_up_to_its_total(drawn):
+    panels = {axes.get_title(loc="left"): axes for axes in drawn["usual", "ap_loss"].axes}
+    assert list(panels) == ["float16", "int8-dynamic", "int8"]
+    for variant, axes in panels.items():
+        bars = {gid: bar.get_width() for gid, [bar] in bars_by_gid(axes).items() if gid}
+        parts = sum(width for gid, width in bars.items() if not gid.startswith("bar:"))
+        total = 100 * CASES["usual"].set_index("variant").loc[variant, "ap_diff"]
+        assert parts + bars["bar:remainder"] == pytest.approx(total, abs=1e-9)
+        assert bars["bar:total"] == pytest.approx(total)
+        sizes = [bars[f"bar:{size}"] for size in ("small", "medium", "large")]
+        assert sum(sizes) + bars["bar:remainder"] == pytest.approx(total, abs=1e-9)
+
+
+def test_a_loss_has_intervals_where_they_exist_and_one_colour_per_kind(drawn):
+    colours = []
+    for axes in drawn["usual", "ap_loss"].axes:
+        names = {line.get_gid() for line in axes.lines if str(line.get_gid()).startswith("interval:")}
+        assert "interval:total" in names
+        assert "interval:remainder" not in names
+        assert len(names) == 1 + 5 + 3
+        colours.append({g: bar.get_edgecolor() for g, [bar] in bars_by_gid(axes).items() if "box" in str(g)})
+    assert colours[0] == colours[1] == colours[2] != {}
+
+
+def test_parts_of_opposite_sign_start_both_from_zero():
+    losses = example_losses(example_results())
+    kind = (losses["name"] == "shifted box") & (losses["variant"] == "int8")
+    losses.loc[kind, ["objects", "false alarms"]] = [-1.4, 0.4]
+    figure = figures.draw("ap_loss", example_results(), {"losses": losses}, CONTEXT)
+    bars = bars_by_gid(figure.axes[2])
+    assert [bars[f"{part}:shifted box"][0].get_x() for part in ("objects", "false alarms")] == [0, 0]
+    assert figure.axes[0].get_xlim() == figure.axes[2].get_xlim()
+
+
+def test_losses_without_any_variant_but_float32_say_so():
+    alone = example_results(("float32", "float32-control"))
+    figure = figures.draw("ap_loss", alone, example_frames(alone), CONTEXT)
+    texts = " ".join(t.get_text().replace("\n", " ") for t in figure.axes[0].texts)
+    assert texts == "no variant but float32"
 
 
 def test_noise_floor_band_covers_the_interval_of_the_control(drawn):
@@ -226,6 +307,15 @@ def test_detections_grid_draws_boxes_above_the_score_and_no_others():
     assert [t.get_text() for t in figure.axes[1].texts] == ["cup 0.90"]
 
 
+def test_detections_grid_gives_each_row_the_height_of_its_image_and_its_title():
+    tall, wide = np.zeros((90, 60, 3), np.uint8), np.zeros((30, 60, 3), np.uint8)
+    figure = figures.detections_grid([tall, wide], {"int8": [[], []]}, CONTEXT, titles=["a: −0.02", "b"])
+    figure.draw_without_rendering()
+    heights = [axes.get_window_extent().height for axes in figure.axes]
+    assert heights[0] == pytest.approx(3 * heights[1], rel=0.02)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["a: −0.02", "b"]
+
+
 def test_contact_sheet_shows_every_image_and_empty_places_stay_empty():
     figure = figures.contact_sheet(pictures(5), [[[1, 2, 10, 12]]] * 5, [["cup"]] * 5, CONTEXT, columns=3)
     assert [len(axes.patches) for axes in figure.axes] == [1, 1, 1, 1, 1, 0]
@@ -238,7 +328,9 @@ def test_bad_input_is_explained():
     with pytest.raises(LabError, match="one list of boxes per image"):
         figures.detections_grid(pictures(2), {"int8": [[]]}, CONTEXT)
     with pytest.raises(LabError, match="pareto"):
-        figures.draw("pareton", CASES["usual"], pd.DataFrame(), CONTEXT)
+        figures.draw("pareton", CASES["usual"], {}, CONTEXT)
+    with pytest.raises(LabError, match="ap_loss without: losses"):
+        figures.draw("ap_loss", CASES["usual"], {}, CONTEXT)
     with pytest.raises(LabError, match="created_utc"):
         figures.save_figure(Figure(), None, "x", {"created_utc": "yesterday"})
 
@@ -247,14 +339,14 @@ def test_every_number_missing_still_gives_every_figure():
     results = example_results()
     for variant in results["variant"]:
         results = fail(results, variant)
-    samples = example_samples(example_results()).iloc[:0]
-    for figure in figures.draw_all(results, samples, CONTEXT).values():
+    empty = {name: frame.iloc[:0] for name, frame in example_frames(example_results()).items()}
+    for figure in figures.draw_all(results, empty, CONTEXT).values():
         assert overlapping(figure) == []
 
 
 def test_dollar_signs_in_texts_are_printed_as_they_are():
     results = fail(example_results(), "int8", r"$\frac{ and $ more_of^it")
-    for figure in figures.draw_all(results, example_samples(results), {**CONTEXT, "host": "$x$_"}).values():
+    for figure in figures.draw_all(results, example_frames(results), {**CONTEXT, "host": "$x$_"}).values():
         figure.draw_without_rendering()
 
 

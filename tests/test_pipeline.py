@@ -14,8 +14,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from helpers.dataset import field_name, load_dataset, read_predictions
-from helpers.detect import ShardResult, as_results
+from helpers.dataset import category_numbers, field_name, load_dataset, read_columns
+from helpers.detect import ShardResult
 from helpers.paths import NOTEBOOKS, ROOT
 from helpers.profiles import get_profile
 from helpers.quantize.flatfile import read_facts
@@ -26,6 +26,7 @@ from helpers.stages.download import data_folders
 from helpers.stages.ledger import STAGES
 from helpers.variants import BASELINE, CONTROL, VARIANTS
 from tests.finished_run import finish
+from tests.shards import as_results
 
 pytestmark = pytest.mark.pipeline
 
@@ -212,13 +213,26 @@ def test_no_detection_is_dropped_for_a_low_score_before_the_metric(finished, var
 @every_variant
 def test_predictions_in_fiftyone_are_the_detections(finished, validation, variant):
     dataset = load_dataset(validation)
-    stored = read_predictions(dataset, field_name(finished.model.id, variant))
-    found = as_results(shards_of(finished.run, variant))
-    keys = ("image_id", "category_id", "score")
-    assert [[d[k] for k in keys] for d in stored] == [[d[k] for k in keys] for d in found]
-    assert np.array([d["bbox"] for d in stored]) == pytest.approx(
-        np.array([d["bbox"] for d in found]), abs=1e-9
-    )
+    _, stored = read_columns(dataset, field_name(finished.model.id, variant))
+    shards = shards_of(finished.run, variant)
+    found = {n: np.concatenate([getattr(s, n) for s in shards]) for n in ("image_id", "category_id", "score")}
+    ids, numbers = sorted(dataset.values("coco_id")), list(category_numbers(dataset).values())
+    assert np.array_equal(np.array(ids)[stored.image], found["image_id"])
+    assert np.array_equal(np.array(numbers)[stored.category], found["category_id"])
+    assert np.array_equal(stored.score, found["score"])
+    assert stored.box == pytest.approx(np.concatenate([s.bbox for s in shards]), abs=1e-9)
+
+
+@every_variant
+def test_the_evaluation_is_in_fiftyone_with_its_fields(finished, validation, variant):
+    dataset, field = load_dataset(validation), field_name(finished.model.id, variant)
+    results = dataset.load_evaluation_results(field)
+    stored = read_record(finished.run.paths.score_record(finished.model.id, variant), "").values
+    assert results.stats == stored["stats"]
+    assert results.mAP() == pytest.approx(stored["stats"]["ap"], abs=1e-12)
+    hits = [verdicts.count("tp") for verdicts in dataset.values(f"{field}.detections.{field}")]
+    assert hits == dataset.values(f"{field}_tp")
+    assert sum(hits) > 100
 
 
 def test_raw_samples_are_kept_with_their_warmups(finished):

@@ -3,13 +3,24 @@
 import base64
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
 from helpers.errors import LabError
 from helpers.show import report
 from helpers.show.figures import FIGURES, draw, save_figure
-from tests.example_results import CONTEXT, REASON, example_results, example_samples, fail, without_energy
+from helpers.stages import present
+from helpers.variants import VARIANTS
+from tests.example_results import (
+    CONTEXT,
+    REASON,
+    example_frames,
+    example_losses,
+    example_results,
+    fail,
+    without_energy,
+)
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -47,8 +58,8 @@ def parse(html: str) -> Checker:
 def figures_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "figures"
     results = example_results()
-    for name in ("pareto", "size"):
-        save_figure(draw(name, results, example_samples(results), CONTEXT), folder, name, CONTEXT)
+    for name in ("pareto", "ap_difference", "ap_loss", "size"):
+        save_figure(draw(name, results, example_frames(results), CONTEXT), folder, name, CONTEXT)
     return folder
 
 
@@ -58,6 +69,8 @@ def html(figures_folder):
         example_results(),
         report.registry_figures(figures_folder),
         CONTEXT,
+        losses=example_losses(example_results()),
+        pictures=[("Photos on which int8 lost most", figures_folder / "size.png", "Picked as the worst.")],
         sections=[report.Section("What the publisher states", ["AP 0.61 on its own images."])],
         provenance={"versions": {"numpy": "2.4"}, "sha256": {"int8.tflite": "ab" * 32}},
         files=[("results.csv", "every number")],
@@ -68,7 +81,9 @@ def html(figures_folder):
 def test_the_page_needs_nothing_outside(html, figures_folder):
     page = parse(html)
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
-    assert base64.b64decode(page.sources[0].split(",")[1]) == (figures_folder / "pareto.png").read_bytes()
+    shown = [base64.b64decode(source.split(",")[1]) for source in page.sources]
+    names = ("ap_difference", "ap_loss", "size", "pareto", "size")
+    assert shown == [(figures_folder / f"{name}.png").read_bytes() for name in names]
     assert not re.search(r"https?://|//[a-z]+\.|@import|url\(|<script|<link", html)
     assert all(link.startswith("#") or not link.startswith("/") for link in page.links)
     assert {"results.csv", "figures/pareto.pdf", "figures/size.pdf"} <= set(page.links)
@@ -82,7 +97,10 @@ def test_the_page_says_what_was_found_measured_and_left_open(html):
         "1.69× faster", "AP falls by 2.00 points", "no difference shown", "How to read it.",
         "0.001 or less", "What this does not say", "None: every variant was built", "Example CPU (2 cores)",
         "2026-01-31 12:00 UTC", "0123456789abcdef", "versions / numpy", "ab" * 32, "What the publisher",
-        "Noise floor", "grade C: estimate",
+        "Noise floor", "grade C: estimate", "within 1 point of float32: no", "Within 1 point",
+        "not enough images (about 1,300 needed)", "59.3 to 60.9", "int8-dynamic of ssd_mobilenet_v2_small",
+        "−1.000 [−1.100, −0.900]", "Classes that lose most", "t_shirt & tie −0.500", "ΔAP75",
+        "Photos on which int8 lost most", "Picked as the worst.", "Bonferroni", "Equal scores",
     ):  # fmt: skip
         assert part in text, part
 
@@ -92,7 +110,7 @@ def test_failures_few_images_and_absent_energy_are_told():
     html = report.render_report(results, [], {**CONTEXT, "images": 40})
     text = " ".join(" ".join(parse(html).text).split())
     assert "Only 40 images" in text
-    assert text.count(REASON) == 3
+    assert text.count(REASON) == 5
     assert "<script>" not in html
     assert "energy not available" in text
 
@@ -100,6 +118,12 @@ def test_failures_few_images_and_absent_energy_are_told():
 def test_context_may_be_empty():
     text = " ".join(parse(report.render_report(example_results(), [], {})).text)
     assert "unknown host" in text
+
+
+def test_without_losses_and_pictures_their_sections_are_left_out():
+    html = report.render_report(example_results(("float32", "float32-control")), [], CONTEXT)
+    assert {"loss", "photos"}.isdisjoint(parse(html).ids)
+    assert "accuracy" in parse(html).ids
 
 
 def test_missing_figures_and_outside_links_are_refused(tmp_path):
@@ -112,7 +136,21 @@ def test_missing_figures_and_outside_links_are_refused(tmp_path):
 
 def test_registry_figures_come_in_order_and_only_if_drawn(figures_folder):
     titles = [title for title, _, _ in report.registry_figures(figures_folder)]
-    assert titles == [FIGURES["pareto"].title, FIGURES["size"].title]
+    drawn = ("pareto", "ap_difference", "ap_loss", "size")
+    assert titles == [FIGURES[name].title for name in drawn]
+
+
+def test_only_pictures_of_lost_photos_are_shown_in_the_order_of_the_run(tmp_path):
+    for name in ("lost_ssd_int8", "lost_ssd_float16", "lost_other_int8", "disagreement_ssd"):
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    run = SimpleNamespace(
+        models=[SimpleNamespace(id="ssd")],
+        variants=[VARIANTS[variant] for variant in ("float32", "float16", "int8")],
+        paths=SimpleNamespace(pictures=tmp_path),
+    )
+    shown = present.lost_pictures(run)
+    assert [path.stem for _, path, _ in shown] == ["lost_ssd_float16", "lost_ssd_int8"]
+    assert shown[1][0] == "Photos on which int8 lost most"
 
 
 def test_writing_the_report(tmp_path):

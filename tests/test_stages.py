@@ -15,7 +15,6 @@ from helpers.quantize import recipes
 from helpers.stages import (
     checks,
     compare,
-    disagreement,
     download,
     evaluate,
     measure,
@@ -291,18 +290,18 @@ def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, fai
         quantity(run, model)
     checks.check_measure(run, model)
 
-    results, samples = compare.build_results(run), compare.latency_samples(run)
+    results, frames = compare.build_results(run), compare.build_frames(run)
     rows = results.set_index("variant")
     assert list(rows.index) == [*OTHERS, "int8", CONTROL]
     assert list(rows["failed"]) == ["", "", "", REASON, ""]
     assert pd.isna(rows.loc["int8", ["ap", "size_bytes", "latency_ms_p50", "energy_j_per_image"]]).all()
     assert rows.loc[["float16", CONTROL], ["ap", "size_bytes", "latency_ms_p50"]].notna().all(axis=None)
-    assert set(samples["variant"]) == {*OTHERS, CONTROL}
+    assert set(frames["latency_samples"]["variant"]) == {*OTHERS, CONTROL}
 
     context = compare.build_context(run)
-    present.save_figures(run, results, samples, context)
-    present.save_tables(run, results, context)
-    present.save_report(run, results, context)
+    present.save_figures(run, results, frames, context)
+    present.save_tables(run, results, frames, context)
+    present.save_report(run, results, frames, context)
     checks.check_compare(run, results, context)
     for path in (run.paths.report, run.paths.results("csv"), run.paths.results("md")):
         assert REASON in path.read_text()
@@ -374,39 +373,6 @@ def test_an_unfinished_run_is_not_published(finished, tmp_path, monkeypatch):
 # --- 03 and 05 on the finished run -----------------------------------------------------------------------
 
 
-def test_disagreement_counts_photos_once_and_the_worst_comes_first(finished):
-    series = disagreement.disagreement(finished.run, finished.model)
-    assert sorted(series.index) == list(range(40))
-    assert series.is_monotonic_decreasing
-    assert series.iloc[0] > 0
-
-
-def test_disagreement_is_counted_from_float32(finished):
-    gaps = disagreement.gaps_to_baseline(finished.run, finished.model)
-    assert list(gaps.columns) == [*OTHERS, "int8"]
-    assert (gaps[BASELINE] == 0).all()
-    assert disagreement.farthest(finished.run, finished.model) == gaps.sum().idxmax() != BASELINE
-
-
-def test_a_run_of_float32_alone_has_no_disagreement(finished):
-    run = dataclasses.replace(finished.run, variants=finished.run.variants[:1])
-    assert (disagreement.disagreement(run, finished.model) == 0).all()
-
-
-def test_the_app_is_offered_only_where_somebody_can_see_it(finished, monkeypatch, capsys):
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(name, raising=False)
-    dataset = download.prepare_data(finished.run)
-    view = disagreement.save_disagreement_view(finished.run, finished.model, dataset)
-    assert len(view) == disagreement.SHOWN_IMAGES
-    assert view.name in dataset.list_saved_views()
-    assert disagreement.offer_app(view, wanted=False) is None
-    assert "open_app is False" in capsys.readouterr().out
-    monkeypatch.setattr("sys.platform", "linux")
-    assert disagreement.offer_app(view, wanted=True) is None
-    assert "there is no display" in capsys.readouterr().out
-
-
 def test_checks_that_do_not_pass_are_named():
     with pytest.raises(LabError, match=r"did not pass: two; three\."):
         checks.require({"one": True, "two": False, "three": False})
@@ -428,5 +394,5 @@ def test_figures_of_an_earlier_run_do_not_pass(finished):
     results, context = compare.build_results(run), compare.build_context(run)
     checks.check_compare(run, results, context)
     later = context | {"created_utc": "2031-01-01T00:00:00+00:00"}
-    with pytest.raises(LabError, match="8 figures, all of this run's records"):
+    with pytest.raises(LabError, match="9 figures, all of this run's records"):
         checks.check_compare(run, results, later)

@@ -16,22 +16,30 @@ from helpers.paths import ROOT
 FLOORS = (
     ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
      "injected"),
-    ("variants", "profiles", "models", "records", "install"),
+    ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds"),
     (
         "synthetic.*", "detector.*", "quantize.*", "meters.*",
-        "photos", "coco", "runtime", "tail", "dataset", "database", "host", "mongo",
+        "photos", "coco", "runtime", "tail", "database", "host", "mongo", "matching",
     ),
-    ("score", "resample", "compare", "detect", "parity", "measure.*", "experiment", "doctor"),
+    (
+        "score", "resample", "verdict", "compare", "error_kinds", "attribution", "error_tables",
+        "exact_coco.*", "dataset", "detect", "parity", "measure.*", "experiment", "doctor",
+    ),
     ("show.*",),
     ("stages.*",),
     ("pipeline", "colab", "cli", "cli.*", "__main__"),
 )  # fmt: skip
 MOST_LINES = 320
 # Records, results and figures must load without these.
-HEAVY = ("tensorflow", "tf_keras", "tensorflow_hub", "fiftyone", "ai_edge_litert", "ai_edge_quantizer", "cv2")
-LIGHT = ("helpers.records", "helpers.compare", "helpers.score", "helpers.stages.compare")
+HEAVY = (
+    "tensorflow", "tf_keras", "tensorflow_hub", "fiftyone", "ai_edge_litert", "ai_edge_quantizer", "cv2",
+    "faster_coco_eval",
+)  # fmt: skip
+LIGHT = ("helpers.records", "helpers.compare", "helpers.error_tables", "helpers.stages.compare")
 # Run as programs of their own, by name.
 PROGRAMS = ("helpers.__main__",)
+# Subclasses of FiftyOne's classes: for those who have imported it.
+OF_FIFTYONE = ("helpers.exact_coco.method", "helpers.exact_coco.results")
 
 
 def module_name(path) -> str:
@@ -159,7 +167,8 @@ def imported(modules: tuple[str, ...], folder: str) -> dict:
 
     Returns: what importing them did (``deeds``, by module), what it ``changed``, and what is ``loaded``.
     """
-    outside = sorted(set().union(*(third_party_imports(name) for name in import_closure(*modules))))
+    involved = set(import_closure(*modules)) - set(OF_FIFTYONE)
+    outside = sorted(set().union(*(third_party_imports(name) for name in involved)))
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -183,7 +192,7 @@ def imported(modules: tuple[str, ...], folder: str) -> dict:
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
-    modules = tuple(name for name in MODULES if name not in PROGRAMS)
+    modules = tuple(name for name in MODULES if name not in (*PROGRAMS, *OF_FIFTYONE))
     return imported(modules, str(folder)) | {"files": sorted(p.name for p in folder.rglob("*"))}
 
 

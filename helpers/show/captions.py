@@ -32,6 +32,7 @@ class Context(TypedDict, total=False):
     meter_sentence: str
     energy_reason: str
     seed: int
+    margin_points: float
 
 
 def known(context: Mapping[str, Any], key: str) -> str:
@@ -43,10 +44,20 @@ def level_text(context: Mapping[str, Any]) -> str:
     return f"{100 * float(context.get('level', 0.95)):g} %"
 
 
+def margin_points(context: Mapping[str, Any]) -> float:
+    """The loss of AP that the user accepts, in points."""
+    return float(context.get("margin_points", 1.0))
+
+
+def points_text(points: float) -> str:
+    """``1 point``, ``0.5 points``."""
+    return f"{points:g} point{'' if points == 1 else 's'}"
+
+
 def accuracy_interval(context: Mapping[str, Any]) -> str:
     return (
-        f"n = {known(context, 'images')} images. Bars: {level_text(context)} percentile bootstrap over "
-        f"images, {known(context, 'resamples')} resamples"
+        f"n = {known(context, 'images')} images. Bars: {level_text(context)} bootstrap over images "
+        f"(bias-corrected percentiles), {known(context, 'resamples')} resamples"
     )
 
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.errors import unknown_name
+from helpers.errors import LabError, unknown_name
+from helpers.show.figures_accuracy import ap_by_size, ap_difference
 from helpers.show.figures_latency import latency_distribution
+from helpers.show.figures_loss import ap_loss
 from helpers.show.figures_pareto import pareto
-from helpers.show.figures_rows import ap_by_size, ap_difference, energy, latency_ratio, memory, size
+from helpers.show.figures_rows import energy, latency_ratio, memory, size
 from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid
 from helpers.show.style import LabFigure, save_figure
 
 __all__ = [
-    "FIGURES", "DrawnBox", "FigureEntry", "ap_by_size", "ap_difference", "contact_sheet", "detections_grid",
-    "draw", "draw_all", "energy", "latency_distribution", "latency_ratio", "memory", "pareto", "save_all",
-    "save_figure", "size",
+    "FIGURES", "DrawnBox", "FigureEntry", "ap_by_size", "ap_difference", "ap_loss", "contact_sheet",
+    "detections_grid", "draw", "draw_all", "energy", "latency_distribution", "latency_ratio", "memory",
+    "pareto", "save_all", "save_figure", "size",
 ]  # fmt: skip
 
 
@@ -30,14 +32,15 @@ class FigureEntry:
         id: name of its files and of the function that draws it.
         title: heading in the report.
         how_to_read: what the reader should look at, and what not to conclude.
-        function: draws it from the results; from the latency samples too where ``needs_samples``.
+        function: draws it from the results, the frames that it needs in that order, and the context.
+        needs: names of those frames.
     """
 
     id: str
     title: str
     how_to_read: str
     function: Callable[..., LabFigure]
-    needs_samples: bool = False
+    needs: tuple[str, ...] = ()
 
 
 _ENTRIES = (
@@ -52,8 +55,10 @@ _ENTRIES = (
     FigureEntry(
         "ap_difference", "Accuracy lost or gained",
         "Each mark is the AP of a variant less that of float32 on the same images. An interval that crosses "
-        "the dashed line shows no difference, which is not proof that there is none. The grey band is one AP "
-        "point to each side, an aid to the eye.",
+        "the dashed line shows no difference, which is not proof that there is none. The grey band holds the "
+        "losses that the margin accepts. Within it: yes, where the thin interval lies wholly right of the "
+        "band's left edge; no, where it lies wholly left of it; else more images are needed. A grey line "
+        "below a mark: coarse scores tie, and the order of equal scores alone moves the mark that far.",
         ap_difference,
     ),
     FigureEntry(
@@ -61,6 +66,16 @@ _ENTRIES = (
         "Small objects usually suffer first. Compare variants within a panel; the panels span equally many "
         "points, so a shift of equal length is an equally large loss.",
         ap_by_size,
+    ),
+    FigureEntry(
+        "ap_loss", "Where the loss is",
+        "Left of zero is loss. The bars of the five kinds and the remainder add up exactly to the total, the "
+        "difference of AP; so do those of the three sizes and the remainder. Filled: objects that one of the "
+        "two finds and the other does not, by the cause. Hatched: false alarms, which take precision from "
+        "the objects that both find. The remainder is what reading the curve at 101 recalls changes. "
+        "Whiskers are 95 % intervals; one that crosses zero shows "
+        "neither loss nor gain. Kinds can cancel: look at the bars even where the total is small.",
+        ap_loss, ("losses",),
     ),
     FigureEntry(
         "latency_ratio", "Latency relative to float32",
@@ -73,7 +88,7 @@ _ENTRIES = (
         "latency_distribution", "Distribution of latency",
         "The hill and the dots show every timed inference. Two hills mean two states of the machine, and a "
         "long right tail means interruptions: then p99 matters more to a user than the median.",
-        latency_distribution, True,
+        latency_distribution, ("latency_samples",),
     ),
     FigureEntry(
         "size", "File size",
@@ -101,22 +116,31 @@ FIGURES = MappingProxyType({entry.id: entry for entry in _ENTRIES})
 
 
 def draw(
-    figure_id: str, results: pd.DataFrame, latency_samples: pd.DataFrame, context: Mapping[str, Any]
+    figure_id: str, results: pd.DataFrame, frames: Mapping[str, pd.DataFrame], context: Mapping[str, Any]
 ) -> LabFigure:
-    """Draw one figure of the registry by its id."""
+    """Draw one figure of the registry by its id; ``frames``: those that it needs, by name, or more."""
     if figure_id not in FIGURES:
         raise unknown_name("figure", figure_id, FIGURES)
     entry = FIGURES[figure_id]
-    if entry.needs_samples:
-        return entry.function(results, latency_samples, context)
-    return entry.function(results, context)
+    require_frames(entry, frames)
+    return entry.function(results, *(frames[name] for name in entry.needs), context)
+
+
+def require_frames(entry: FigureEntry, frames: Mapping[str, pd.DataFrame]) -> None:
+    absent = [name for name in entry.needs if name not in frames]
+    if absent:
+        raise LabError(
+            f"the figure {entry.id} without: {', '.join(absent)}.",
+            f"a table for each of: {', '.join(entry.needs)}",
+            "pass what helpers.stages.compare.build_frames returns.",
+        )
 
 
 def draw_all(
-    results: pd.DataFrame, latency_samples: pd.DataFrame, context: Mapping[str, Any]
+    results: pd.DataFrame, frames: Mapping[str, pd.DataFrame], context: Mapping[str, Any]
 ) -> dict[str, LabFigure]:
     """Every figure of the registry by id, in the order of the report."""
-    return {figure_id: draw(figure_id, results, latency_samples, context) for figure_id in FIGURES}
+    return {figure_id: draw(figure_id, results, frames, context) for figure_id in FIGURES}
 
 
 def save_all(figures: Mapping[str, LabFigure], folder: Path, context: Mapping[str, Any]) -> list[Path]:

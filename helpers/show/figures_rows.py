@@ -1,4 +1,4 @@
-"""Figures with one variant per row: size, ratios, energy, memory, accuracy by size and differences."""
+"""Figures with one variant per row: size, memory, ratios of latency, energy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,12 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from helpers.show.captions import (
-    accuracy_interval,
     add_caption,
     caption_height_in,
     known,
     level_text,
-    paired_interval,
     rounds_interval,
 )
 from helpers.show.noise import noise_floor
@@ -26,12 +24,11 @@ from helpers.show.rows import (
     panel_heights_in,
     records_of,
     reference_line,
-    rows_height_in,
     span_of,
 )
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
 from helpers.units import format_bytes
-from helpers.variants import BASELINE, CONTROL
+from helpers.variants import BASELINE
 
 SIZE = Quantity("size_bytes", "", "", "File size (MB)", 1e-6, 2)
 MEMORY = Quantity(
@@ -48,18 +45,7 @@ LATENCY_RATIO = Quantity(
     "← faster    Latency / float32    slower →",
     digits=3,
 )
-AP_DIFFERENCE = Quantity(
-    "ap_diff",
-    "ap_diff_low",
-    "ap_diff_high",
-    "← worse    AP difference to float32 (points)    better →",
-    100,
-    2,
-    signed=True,
-)
 REFERENCE = {BASELINE: "reference"}
-SAME_FILE = {**REFERENCE, CONTROL: "0, the same file"}
-AREAS = {"small": "small\n(< 32² px)", "medium": "medium\n(32² to 96² px)", "large": "large\n(> 96² px)"}
 GRADES = {
     "A": "hardware counter of the CPU",
     "B": "counter of the accelerator",
@@ -143,57 +129,6 @@ def draw_latency_ratio(axes: Axes, frame: pd.DataFrame) -> None:
         axes.axvspan(floor.low, floor.high, color=SHADE, zorder=0, gid="noise-floor")
         also += [floor.low, floor.high]
     axes.set_xlim(*padded(*span_of(drawn, also)))
-
-
-@styled
-def ap_difference(results: pd.DataFrame, context: Mapping[str, Any], margin: float = 0.01) -> LabFigure:
-    """AP of each variant less that of float32.
-
-    Args:
-        margin: half-width of the shaded band around zero, as a fraction (0.01 = 1 AP point).
-    """
-    text = (
-        f"Difference of COCO AP to float32. {paired_interval(context)}. Grey band: ±{100 * margin:g} point, "
-        "an aid to the eye, not a test. The control is the float32 file: zero by construction."
-    )
-    models, frames = zip(*by_model(results), strict=True)
-    figure, axes = model_panels(frames, len(text) + 120)
-    for panel, frame in zip(axes, frames, strict=True):
-        drawn, band = draw_rows(panel, frame, AP_DIFFERENCE, notes=SAME_FILE), 100 * margin
-        panel.axvspan(-band, band, color=SHADE, zorder=0, gid="margin")
-        reference_line(panel, 0)
-        panel.set_xlim(*padded(*span_of(drawn, [-band, band])))
-    title_models(axes, models)
-    return add_caption(figure, text, context)
-
-
-@styled
-def ap_by_size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
-    """AP for small, medium and large objects, side by side."""
-    text = (
-        f"COCO AP in points (AP × 100) by object area. {accuracy_interval(context)}. "
-        "The axes of a row have one length, not one origin: equal distances are equal differences."
-    )
-    models, frames = zip(*by_model(results), strict=True)
-    heights = [rows_height_in(frame) + 0.95 for frame in frames]
-    figure = new_figure(sum(heights) + caption_height_in(len(text) + 120, WIDTH_IN))
-    parts = figure.subfigures(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for part, model, frame in zip(parts, models, frames, strict=True):
-        draw_areas(part.subplots(1, len(AREAS), sharey=True), frame)
-        part.suptitle(model, x=0.012, ha="left", fontsize=10, fontweight="bold")
-    return add_caption(figure, text, context)
-
-
-def draw_areas(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
-    spans = []
-    for panel, (area, title) in zip(axes, AREAS.items(), strict=True):
-        quantity = Quantity(f"ap_{area}", f"ap_{area}_low", f"ap_{area}_high", "AP (points)", 100)
-        spans.append(span_of(draw_rows(panel, frame, quantity, compact=True)))
-        panel.set_title(title, fontsize=SMALL_PT, fontweight="normal")
-        panel.locator_params(axis="x", nbins=4)
-    width = 1.15 * max(high - low for low, high in spans) or 1.0
-    for panel, (low, high) in zip(axes, spans, strict=True):
-        panel.set_xlim((low + high - width) / 2, (low + high + width) / 2)
 
 
 @styled

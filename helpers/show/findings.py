@@ -11,6 +11,7 @@ import pandas as pd
 from helpers.intervals import Interval
 from helpers.show.noise import NoiseFloor, noise_floor, ratio_of
 from helpers.show.rows import Quantity, by_model, failure_of, has_bounds, number, records_of
+from helpers.show.verdicts import long_answer, tie_ends, tie_range, ties_outweigh, within_text
 from helpers.units import format_bytes
 from helpers.variants import BASELINE, CONTROL
 
@@ -18,7 +19,7 @@ AP_POINTS = Quantity("ap_diff", "ap_diff_low", "ap_diff_high", "AP points", 100,
 SIGNED_AP_POINTS = Quantity("ap_diff", "ap_diff_low", "ap_diff_high", "AP points", 100, 2, signed=True)
 
 
-class Verdict(StrEnum):
+class Judgement(StrEnum):
     """What an interval shows. There is no "equal": an interval cannot show that."""
 
     BETTER = "better"
@@ -39,29 +40,29 @@ class Finding:
     model: str
     variant: str
     quantity: str
-    verdict: Verdict
+    judgement: Judgement
     text: str
 
 
-def judge_difference(difference: Interval) -> Verdict:
-    """Verdict on a difference of which more is better: shown where the interval excludes zero."""
+def judge_difference(difference: Interval) -> Judgement:
+    """Judgement of a difference of which more is better: shown where the interval excludes zero."""
     if not has_bounds(difference):
-        return Verdict.NOT_JUDGED
+        return Judgement.NOT_JUDGED
     if not difference.excludes(0):
-        return Verdict.NONE_SHOWN
-    return Verdict.BETTER if difference.low > 0 else Verdict.WORSE
+        return Judgement.NONE_SHOWN
+    return Judgement.BETTER if difference.low > 0 else Judgement.WORSE
 
 
-def judge_ratio(ratio: Interval, floor: NoiseFloor | None) -> Verdict:
-    """Verdict on a ratio of which less is better.
+def judge_ratio(ratio: Interval, floor: NoiseFloor | None) -> Judgement:
+    """Judgement of a ratio of which less is better.
 
     Shown where the interval excludes 1 and lies wholly outside the noise floor, if that is known.
     """
     if not has_bounds(ratio):
-        return Verdict.NOT_JUDGED
+        return Judgement.NOT_JUDGED
     if not ratio.excludes(1) or (floor and floor.overlaps(ratio)):
-        return Verdict.NONE_SHOWN
-    return Verdict.BETTER if ratio.high < 1 else Verdict.WORSE
+        return Judgement.NONE_SHOWN
+    return Judgement.BETTER if ratio.high < 1 else Judgement.WORSE
 
 
 def bracketed(interval: Interval, digits: int) -> str:
@@ -88,61 +89,82 @@ def floor_text(floor: NoiseFloor | None) -> str:
     return f"noise floor {floor.text()}" if floor else "noise floor unknown"
 
 
-def accuracy_finding(row: Mapping[str, Any]) -> tuple[Verdict, str]:
+def accuracy_finding(row: Mapping[str, Any]) -> tuple[Judgement, str]:
     points = AP_POINTS.at(row)
     if points is None:
-        return Verdict.NOT_JUDGED, "AP not available"
-    verdict = judge_difference(points)
-    if verdict is Verdict.NOT_JUDGED:
-        return verdict, f"AP differs by {SIGNED_AP_POINTS.text(points)} points, without interval: not judged"
-    if verdict is Verdict.NONE_SHOWN:
-        return verdict, f"no difference in AP shown: {SIGNED_AP_POINTS.text(points)} points"
-    size = points if verdict is Verdict.BETTER else points.scaled(-1)
-    value, brackets = bracketed(size, 2).split(" ", 1)
-    return verdict, f"AP {'rises' if verdict is Verdict.BETTER else 'falls'} by {value} points {brackets}"
+        return Judgement.NOT_JUDGED, "AP not available"
+    judgement = judge_difference(points)
+    clauses = [difference_clause(points, judgement), margin_clause(row), ties_clause(row)]
+    return judgement, "; ".join(clause for clause in clauses if clause)
 
 
-def latency_finding(row: Mapping[str, Any], floor: NoiseFloor | None) -> tuple[Verdict, str]:
+def difference_clause(points: Interval, judgement: Judgement) -> str:
+    if judgement is Judgement.NOT_JUDGED:
+        return f"AP differs by {SIGNED_AP_POINTS.text(points)} points, without interval: not judged"
+    if judgement is Judgement.NONE_SHOWN:
+        return f"no difference in AP shown: {SIGNED_AP_POINTS.text(points)} points"
+    rises = judgement is Judgement.BETTER
+    value, brackets = bracketed(points if rises else points.scaled(-1), 2).split(" ", 1)
+    return f"AP {'rises' if rises else 'falls'} by {value} points {brackets}"
+
+
+def margin_clause(row: Mapping[str, Any]) -> str:
+    """``within 1 point of float32: yes``; empty where that was not asked."""
+    answer = long_answer(row)
+    return f"{within_text(row)} of {BASELINE}: {answer}" if answer else ""
+
+
+def ties_clause(row: Mapping[str, Any]) -> str:
+    """A warning where the order of equal scores leaves more open than the choice of images does."""
+    ties = tie_range(row)
+    if ties is None or not ties_outweigh(row):
+        return ""
+    scores = number(row, "distinct_scores")
+    whose = f"its {scores:,.0f} distinct scores leave" if math.isfinite(scores) else "its equal scores leave"
+    return f"{whose} AP between {' and '.join(tie_ends(ties))} by the order of ties"
+
+
+def latency_finding(row: Mapping[str, Any], floor: NoiseFloor | None) -> tuple[Judgement, str]:
     ratio = ratio_of(row, "latency")
     if ratio is None:
-        return Verdict.NOT_JUDGED, "latency not available"
-    verdict = judge_ratio(ratio, floor)
+        return Judgement.NOT_JUDGED, "latency not available"
+    judgement = judge_ratio(ratio, floor)
     doubt = "" if floor else " (noise floor unknown)"
-    if verdict is Verdict.BETTER:
-        return verdict, times(inverse(ratio), "faster") + doubt
-    if verdict is Verdict.WORSE:
-        return verdict, times(ratio, "slower") + doubt
-    return verdict, unshown_ratio("latency", ratio, verdict, floor)
+    if judgement is Judgement.BETTER:
+        return judgement, times(inverse(ratio), "faster") + doubt
+    if judgement is Judgement.WORSE:
+        return judgement, times(ratio, "slower") + doubt
+    return judgement, unshown_ratio("latency", ratio, judgement, floor)
 
 
-def unshown_ratio(quantity: str, ratio: Interval, verdict: Verdict, floor: NoiseFloor | None) -> str:
-    if verdict is Verdict.NOT_JUDGED:
+def unshown_ratio(quantity: str, ratio: Interval, judgement: Judgement, floor: NoiseFloor | None) -> str:
+    if judgement is Judgement.NOT_JUDGED:
         return f"{quantity} ratio {ratio.value:.3f}, without interval: not judged"
     return f"no difference in {quantity} shown: ratio {bracketed(ratio, 3)}, {floor_text(floor)}"
 
 
-def energy_finding(row: Mapping[str, Any], floor: NoiseFloor | None) -> tuple[Verdict, str]:
+def energy_finding(row: Mapping[str, Any], floor: NoiseFloor | None) -> tuple[Judgement, str]:
     ratio, grade = ratio_of(row, "energy"), row.get("energy_grade")
     if ratio is None or grade == "D":
-        return Verdict.NOT_JUDGED, "energy not available"
-    verdict = judge_ratio(ratio, floor)
+        return Judgement.NOT_JUDGED, "energy not available"
+    judgement = judge_ratio(ratio, floor)
     note = f"grade {grade}" + (", an estimate" if grade == "C" else "")
-    if verdict in (Verdict.BETTER, Verdict.WORSE):
+    if judgement in (Judgement.BETTER, Judgement.WORSE):
         text = times(ratio, "float32's energy") + ("" if floor else ", noise floor unknown")
     else:
-        text = unshown_ratio("energy", ratio, verdict, floor)
-    return verdict, f"{text} ({note})"
+        text = unshown_ratio("energy", ratio, judgement, floor)
+    return judgement, f"{text} ({note})"
 
 
-def size_finding(row: Mapping[str, Any], base_bytes: float) -> tuple[Verdict, str]:
+def size_finding(row: Mapping[str, Any], base_bytes: float) -> tuple[Judgement, str]:
     """Sizes are exact: any difference is one."""
     size_bytes = number(row, "size_bytes")
     if not (math.isfinite(size_bytes) and base_bytes > 0):
-        return Verdict.NOT_JUDGED, "size not available"
+        return Judgement.NOT_JUDGED, "size not available"
     if size_bytes == base_bytes:
-        return Verdict.NONE_SHOWN, f"a file of the same size, {format_bytes(size_bytes)}"
-    verdict = Verdict.BETTER if size_bytes < base_bytes else Verdict.WORSE
-    return verdict, (
+        return Judgement.NONE_SHOWN, f"a file of the same size, {format_bytes(size_bytes)}"
+    judgement = Judgement.BETTER if size_bytes < base_bytes else Judgement.WORSE
+    return judgement, (
         f"{size_bytes / base_bytes:.2f}× float32's file size "
         f"({format_bytes(size_bytes)} against {format_bytes(base_bytes)})"
     )

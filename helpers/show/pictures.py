@@ -16,11 +16,17 @@ GROUND_TRUTH = "ground truth"
 SHOWN_FROM_SCORE = 0.3
 _COLUMN_IN = 1.9
 _LABEL_PT = 7
+_LINE_IN = 0.13
 # Colours that differ in lightness as well, so that classes stay apart in print.
 _CLASS_COLOURS = (
     "#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00",
     "#FFFFFF", "#0072B2", "#9ADE00", "#B79CFF", "#FF8FA3", "#7FE5D0",
 )  # fmt: skip
+
+
+def lost_name(model_id: str, variant_id: str) -> str:
+    """Name of the picture of the photos on which a variant lost most, without suffix."""
+    return f"lost_{model_id}_{variant_id}"
 
 
 class DrawnBox(NamedTuple):
@@ -52,7 +58,7 @@ def detections_grid(
     Args:
         images: uint8 ``[H, W, 3]``, RGB.
         panels: column name -> boxes of each image, in the order of ``images``.
-        titles: text beside each row, such as the image's name.
+        titles: text below the first picture of each row, such as the image's name.
         shown_from_score: detections with a lower score are not drawn.
     """
     require_boxes(images, panels)
@@ -60,16 +66,28 @@ def detections_grid(
         f"Boxes drawn from score {shown_from_score:g} up, only here: AP counts every detection. "
         "Colour: class. Dashed: crowd region."
     )
-    figure = picture_figure(images, len(panels), len(images), len(text))
-    axes = figure.subplots(len(images), len(panels), squeeze=False)
+    lines = max((title.count("\n") + 1 for title in titles), default=0)
+    figure, axes = rows_of_pictures(images, len(panels), len(text), lines)
     colours = class_colours([box for rows in panels.values() for boxes in rows for box in boxes])
     for column, (name, rows) in enumerate(panels.items()):
         for row, (image, boxes) in enumerate(zip(images, rows, strict=True)):
             draw_picture(axes[row, column], image, visible_boxes(boxes, shown_from_score), colours)
         axes[0, column].set_title(name, fontsize=9, loc="center")
     for panel, title in zip(axes[:, 0], titles, strict=False):
-        panel.set_ylabel(title, fontsize=8)
+        panel.set_xlabel(title, fontsize=8, loc="left")
     return add_caption(figure, text, context)
+
+
+def rows_of_pictures(
+    images: Sequence[np.ndarray], columns: int, caption_length: int, title_lines: int
+) -> tuple[LabFigure, np.ndarray]:
+    """A figure with one row per image, each as high as its image asks for."""
+    width_in = max(columns * _COLUMN_IN, 5.4)
+    below_in = _LINE_IN * title_lines + 0.06
+    heights = [width_in / columns * image.shape[0] / image.shape[1] + below_in for image in images]
+    figure = new_figure(sum(heights) + caption_height_in(caption_length + 120, width_in), width_in)
+    figure.set_layout_engine("compressed", w_pad=0.03, h_pad=0.02, hspace=0, wspace=0.01)
+    return figure, figure.subplots(len(images), columns, squeeze=False, height_ratios=heights)
 
 
 @styled
@@ -158,9 +176,9 @@ def draw_box(axes: Axes, box: DrawnBox, colour: str, shape: tuple[int, ...]) -> 
                   linestyle=style, path_effects=rim)
     )  # fmt: skip
     text = box.label if box.score is None else f"{box.label} {box.score:.2f}"
-    above = top > 0.1 * shape[0]
+    above, right = top > 0.1 * shape[0], left > 0.7 * shape[1]
     axes.text(
-        min(max(left, 1), 0.8 * shape[1]), max(top, 0), text, fontsize=_LABEL_PT, clip_on=True, color="black",
-        va="bottom" if above else "top", ha="left",
+        min(left + width, shape[1] - 1) if right else max(left, 1), max(top, 0), text, fontsize=_LABEL_PT,
+        va="bottom" if above else "top", ha="right" if right else "left", clip_on=True, color="black",
         bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
     )  # fmt: skip

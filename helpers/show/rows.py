@@ -149,12 +149,12 @@ def draw_interval(axes: Axes, y: float, interval: Interval, variant_id: str) -> 
     axes.plot([interval.value], [y], zorder=4, gid=f"value:{variant_id}", **style)
 
 
-def write_number(axes: Axes, y: float, text: str) -> None:
+def write_number(axes: Axes, y: float, text: str, gap_pt: float = 8) -> None:
     """The number right of the axes, so that it never covers a mark."""
     axes.annotate(
         text,
         (1, y),
-        xytext=(8, 0),
+        xytext=(gap_pt, 0),
         xycoords=axes.get_yaxis_transform(),
         textcoords="offset points",
         va="center",

@@ -7,15 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.compare import accuracy_columns, latency_frame, measured_columns, resample_variants
-from helpers.errors import LabError
+from helpers.compare import (
+    accuracy_columns,
+    latency_frame,
+    measured_columns,
+    resample_variants,
+    tie_columns,
+    verdict_columns,
+)
+from helpers.evidence import Evidence
 from helpers.experiment import Run, keep, origin
 from helpers.files import atomic_file
 from helpers.models import Model
 from helpers.paths import runs_dir
 from helpers.records import Record, current_record, read_record, require_same_setting
-from helpers.score import Evidence
+from helpers.stages.explain import losses_frame, scored_variants
 from helpers.variants import BASELINE, CONTROL
+from helpers.verdict import verdicts
 
 MEASURED = {"latency": "04_energy.ipynb", "memory": "04_energy.ipynb", "energy": "04_energy.ipynb"}
 
@@ -51,13 +59,7 @@ def failure_of(records: Mapping[str, Record], variant: str) -> str:
 
 def resampled(run: Run, model: Model, records: Mapping[str, Record]) -> dict[str, dict[str, np.ndarray]]:
     """Resampled AP of every variant; computed once, then read from disk."""
-    working = [v.id for v in run.variants if not failure_of(records, v.id)]
-    if BASELINE not in working:
-        raise LabError(
-            f"{model.id}: the baseline failed: {failure_of(records, BASELINE)}",
-            "a float32 variant, to which all others are compared",
-            "cure that and run 02_quantize.ipynb and 03_evaluate.ipynb again.",
-        )
+    working = [variant for variant in scored_variants(run, model) if not failure_of(records, variant)]
     files = {variant: run.paths.evidence_file(model.id, variant) for variant in working}
     path = run.paths.resampled_record(model.id)
     parameters = {"resamples": run.profile.resamples, "seed": run.profile.seed}
@@ -96,8 +98,10 @@ def model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
     draws = resampled(run, model, records)
     raw = {quantity: records[quantity].values for quantity in MEASURED}
     measured = measured_columns(raw, run.profile.resamples, run.profile.seed)
+    images = records[f"score/{BASELINE}"].values["images"]
+    judged = verdict_columns(verdicts(draws, images, run.margin_points / 100))
     return [
-        result_row(model, variant, records, draws, measured.get(variant, {}))
+        result_row(model, variant, records, draws, judged.get(variant, {}) | measured.get(variant, {}))
         for variant in [*(v.id for v in run.variants), CONTROL]
     ]
 
@@ -114,13 +118,24 @@ def result_row(
     row["images"] = scored.get("images")
     if source in draws:
         row |= accuracy_columns(variant, scored["stats"], draws)
+        row |= tie_columns(scored)
     return row | dict(measured)
 
 
-def latency_samples(run: Run) -> pd.DataFrame:
-    """Raw latency samples of all models, tidy."""
+def build_frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What figures and report need beside the results.
+
+    Returns:
+        ``latency_samples``: raw samples of all models, tidy. ``losses``: where each variant's difference
+        in AP lies, see ``losses_frame``.
+    """
     records = {m.id: read_records(run, m)["latency"] for m in run.models}
-    return pd.concat([latency_frame(r.values, model) for model, r in records.items()], ignore_index=True)
+    samples = [latency_frame(record.values, model) for model, record in records.items()]
+    losses = [losses_frame(run, model) for model in run.models]
+    return {
+        "latency_samples": pd.concat(samples, ignore_index=True),
+        "losses": pd.concat(losses, ignore_index=True),
+    }
 
 
 def build_context(run: Run) -> dict[str, Any]:
@@ -144,6 +159,7 @@ def build_context(run: Run) -> dict[str, Any]:
         "meter": meter["name"],
         "meter_sentence": meter["description"],
         "seed": run.profile.seed,
+        "margin_points": run.margin_points,
     }
 
 

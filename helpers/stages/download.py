@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.coco import read_labels
-from helpers.dataset import ground_truth, load_dataset, require_categories
+from helpers.dataset import load_dataset, read_objects, require_categories, sample_count
 from helpers.errors import LabError
 from helpers.experiment import Run
 from helpers.files import read_json, sha256_file, sha256_json
@@ -113,12 +113,10 @@ def prepare_model(model: Model) -> Path:
 
 def object_table(dataset) -> pd.DataFrame:
     """Photos, objects by COCO size class, and crowd regions of a data set."""
-    truth = ground_truth(dataset)
-    photos = len(truth["images"])
-    objects = [a for a in truth["annotations"] if not a["iscrowd"]]
-    sizes = np.digitize([a["area"] for a in objects], SIZE_BOUNDS)
+    photos, objects = sample_count(dataset), read_objects(dataset)
+    sizes = np.digitize(objects.area[~objects.crowd], SIZE_BOUNDS)
     counts = dict(zip(("small", "medium", "large"), np.bincount(sizes, minlength=3).tolist(), strict=True))
-    counts["crowd regions"] = len(truth["annotations"]) - len(objects)
+    counts["crowd regions"] = int(objects.crowd.sum())
     rows = [{"what": name, "count": count, "per photo": count / photos} for name, count in counts.items()]
     return pd.DataFrame([{"what": "photos", "count": photos, "per photo": 1.0}, *rows])
 

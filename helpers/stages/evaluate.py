@@ -1,32 +1,35 @@
 """03: detections of every variant, COCO's metric, per-image evidence, predictions in FiftyOne."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from helpers.dataset import (
     category_numbers,
+    evaluate_exactly,
     field_name,
-    ground_truth,
     native_map,
     photo_paths,
-    read_predictions,
+    read_columns,
     subset,
-    write_predictions,
 )
-from helpers.detect import CorePool, ShardResult, as_results, decode, detect, split
+from helpers.detect import CorePool, ShardResult, decode, detect, split
+from helpers.error_kinds import classify
 from helpers.errors import LabError
+from helpers.evidence import Evidence
+from helpers.exact_coco.writing import SampleDetections, write_detections
 from helpers.experiment import Run, keep, keep_failure, origin
-from helpers.files import sha256_json
+from helpers.kinds import Kinds
 from helpers.models import Model
 from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
-from helpers.score import Evidence, score
 from helpers.stages.download import data_folders
 from helpers.stages.quantize import anchors_file, load_tail, read_variant, working_files
 
 NOTEBOOK = "03_evaluate.ipynb"
+SCORED_BY = ("helpers.exact_coco.method", "helpers.error_kinds")
 TIMED = ("decode_s", "loop_s", "core_s", "tail_s")
 
 
@@ -105,8 +108,12 @@ def open_pools(waiting: list[str], files: Mapping[str, Path], pools: dict, failu
                 failures[variant] = str(error)
 
 
-def load_detections(run: Run, model: Model, dataset, variant: str) -> list[ShardResult]:
-    work = Progress(run, model, dataset)
+def load_detections(work: Progress, variant: str) -> Iterator[ShardResult]:
+    """One shard at a time.
+
+    Raises:
+        LabError: one is absent.
+    """
     paths = [work.shard_file(variant, i) for i in range(len(work.shards))]
     absent = [path for path in paths if not path.exists()]
     if absent:
@@ -115,53 +122,78 @@ def load_detections(run: Run, model: Model, dataset, variant: str) -> list[Shard
             "detections of all photos",
             f"run {NOTEBOOK} again: it goes on where it stopped.",
         )
-    return [ShardResult.load(path) for path in paths]
+    return map(ShardResult.load, paths)
+
+
+def as_samples(work: Progress, dataset, shards: Iterable[ShardResult]) -> Iterator[SampleDetections]:
+    """Detections sample by sample, as FiftyOne has them; photos without detections too."""
+    names = {number: name for name, number in category_numbers(dataset).items()}
+    columns = dataset.values(["coco_id", "id", "metadata.width", "metadata.height"])
+    facts = {row[0]: row[1:] for row in zip(*columns, strict=True)}
+    for photos, shard in zip(work.shards, shards, strict=True):
+        for image in photos:
+            rows = shard.image_id == image
+            sample, width, height = facts[image]
+            labels = [names[number] for number in shard.category_id[rows].tolist()]
+            boxes = shard.bbox[rows] / [width, height, width, height]
+            yield SampleDetections(sample, labels, boxes, shard.score[rows])
 
 
 def score_all(
     run: Run, model: Model, dataset, failures: Mapping[str, str] | None = None
 ) -> dict[str, Record]:
-    """COCO's metric of every variant; predictions go to FiftyOne, evidence to disk."""
-    truth = ground_truth(dataset)
-    work = Progress(run, model, dataset)
-    records = {}
+    """COCO's metric of every variant, inside FiftyOne; the evidence goes to disk."""
+    work, records = Progress(run, model, dataset), {}
     for variant in progress(run.variants, "scoring", "variant"):
         reason = (failures or {}).get(variant.id) or read_variant(run, model, variant.id).failure
         path = run.paths.score_record(model.id, variant.id)
         if reason:
-            source = origin({}, {"variant": variant.id}, "helpers.score")
+            source = origin({}, {"variant": variant.id}, *SCORED_BY)
             records[variant.id] = keep_failure(path, "score", source, reason)
         else:
-            records[variant.id] = score_variant(run, model, dataset, variant.id, truth, work)
+            records[variant.id] = score_variant(run, model, dataset, variant.id, work)
     return records
 
 
-def score_variant(run: Run, model: Model, dataset, variant: str, truth: dict, work: Progress) -> Record:
+def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress) -> Record:
     path = run.paths.score_record(model.id, variant)
-    inputs = {"detections": work.origin_of(variant).key, "labels": sha256_json(truth)}
-    source = origin(inputs, {}, "helpers.score")
-    field, marker = field_name(model.id, variant), f"{field_name(model.id, variant)}_key"
+    inputs = {"detections": work.origin_of(variant).key, "labels": work.labels}
+    source = origin(inputs, {}, *SCORED_BY)
+    field = field_name(model.id, variant)
+    marker = f"{field}_key"
     record = current_record(path, source)
     if record and dataset.info.get(marker) == source.key:
         return record
-    shards = load_detections(run, model, dataset, variant)
-    results = as_results(shards)
-    write_predictions(dataset, field, results)
+    dataset.info.pop(marker, None)
+    dataset.save()
+    write_detections(dataset, field, as_samples(work, dataset, load_detections(work, variant)))
+    results = evaluate_exactly(dataset, field, eval_key=field)
+    kept = [run.paths.evidence_file(model.id, variant), run.paths.kinds_file(model.id, variant)]
+    results.evidence.save(kept[0])
+    classify(*read_columns(dataset, field), results.evidence).save(kept[1])
+    record = keep(path, "score", source, scored_values(results, work, variant, field), kept)
     dataset.info[marker] = source.key
     dataset.save()
-    outcome = score(truth, results)
-    evidence = run.paths.evidence_file(model.id, variant)
-    outcome.evidence.save(evidence)
-    values = {
-        "stats": outcome.stats,
-        "ap_per_class": outcome.ap_per_class,
-        "images": len(truth["images"]),
-        "detections": len(results),
-        "distinct_scores": len({r["score"] for r in results}),
+    return record
+
+
+def scored_values(results, work: Progress, variant: str, field: str) -> dict[str, Any]:
+    """What the record of a score says."""
+    seconds = dict.fromkeys(TIMED, 0.0)
+    detections = 0
+    for shard in load_detections(work, variant):
+        seconds = {name: total + getattr(shard, name) for name, total in seconds.items()}
+        detections += len(shard.score)
+    return {
+        "stats": results.stats,
+        "ap_per_class": results.ap_per_class,
+        "tie_bounds": results.tie_bounds,
+        "distinct_scores": results.distinct_scores,
+        "images": len(results.image_ids),
+        "detections": detections,
         "field": field,
-        "timing": {name: sum(getattr(s, name) for s in shards) for name in TIMED},
+        "timing": seconds,
     }
-    return keep(path, "score", source, values, [evidence])
 
 
 def read_score(run: Run, model: Model, variant: str) -> Record:
@@ -170,6 +202,10 @@ def read_score(run: Run, model: Model, variant: str) -> Record:
 
 def read_evidence(run: Run, model: Model, variant: str) -> Evidence:
     return Evidence.load(run.paths.evidence_file(model.id, variant))
+
+
+def read_kinds(run: Run, model: Model, variant: str) -> Kinds:
+    return Kinds.load(run.paths.kinds_file(model.id, variant))
 
 
 def score_table(run: Run, model: Model) -> pd.DataFrame:
@@ -188,20 +224,32 @@ def class_table(run: Run, model: Model) -> pd.DataFrame:
 
 
 def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
-    """FiftyOne's own mAP against pycocotools on a small random subset, for the finest and coarsest variant.
+    """FiftyOne's own mAP against COCO's on a small random subset, for the finest and coarsest variant.
 
     FiftyOne's method takes half a second per image and variant, so it is a check, not the metric.
     """
-    view = subset(dataset, run.profile.subset_images, run.profile.seed)
-    truth, rows = ground_truth(view), []
+    view, rows = subset(dataset, run.profile.subset_images, run.profile.seed), []
     working = list(working_files(run, model))
     for variant in dict.fromkeys([working[0], working[-1]]):
         field = field_name(model.id, variant)
-        results = read_predictions(view, field)
-        native = native_map(view, field, f"native_{field}")
-        ours = score(truth, results).stats["ap"]
+        native, exact = native_map(view, field), evaluate_exactly(view, field)
+        row = {"variant": variant, "distinct scores": exact.distinct_scores}
+        row |= {"FiftyOne's coco": native, "COCO": exact.stats["ap"]}
+        row |= {"difference": native - exact.stats["ap"]}
+        rows.append(row | dict(zip(("worst order", "best order"), exact.tie_bounds, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def tie_table(run: Run, model: Model) -> pd.DataFrame:
+    """How far AP depends on the order among equal scores: AP points below and above COCO's order."""
+    rows = []
+    for variant in working_files(run, model):
+        values = read_score(run, model, variant).values
+        ap, (worst, best) = values["stats"]["ap"], values["tie_bounds"]
+        row = {"variant": variant, "detections": values["detections"]}
+        row |= {"distinct scores": values["distinct_scores"], "AP": ap}
         rows.append(
-            {"variant": variant, "FiftyOne": native, "pycocotools": ours, "difference": native - ours}
+            row | {"worst order (points)": 100 * (worst - ap), "best order (points)": 100 * (best - ap)}
         )
     return pd.DataFrame(rows)
 

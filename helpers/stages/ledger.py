@@ -39,7 +39,7 @@ class Stage:
 
 
 MEASURING = ("threads", "meter", "power_w")
-RESULTS = ("results.csv", "results.md", "results.tex", "report.html")
+RESULTS = ("losses.csv", "results.csv", "results.md", "results.tex", "report.html")
 
 _ENTRIES = (
     Stage("01_download", "data set and model", ()),
@@ -54,7 +54,7 @@ _ENTRIES = (
         "05_compare",
         "figures and report",
         ("02_quantize", "03_evaluate", "04_energy"),
-        (),
+        ("margin_points",),
         ("resampled", "figures", *RESULTS),
     ),
 )

@@ -1,24 +1,26 @@
-"""Pictures of photos with boxes: samples of the data, and where variants disagree."""
+"""Pictures of photos with boxes: samples of the data, and where variants lost most."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from helpers.attribution import Attribution
 from helpers.dataset import GROUND_TRUTH, field_name, photo_paths
+from helpers.error_tables import image_table
 from helpers.experiment import Run, picture_context
 from helpers.models import Model
 from helpers.photos import read_photo
 from helpers.show.figures import save_figure
-from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid
+from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid, lost_name
 from helpers.show.style import LabFigure
-from helpers.stages.disagreement import disagreement, farthest
 from helpers.variants import BASELINE
 
 
 def boxes_of(dataset, image_ids: Sequence[int], field: str) -> list[list[DrawnBox]]:
     """Boxes of a FiftyOne field on these COCO images, in pixels."""
     columns = ["coco_id", "metadata.width", "metadata.height", f"{field}.detections"]
-    rows = {row[0]: row[1:] for row in zip(*dataset.values(columns), strict=True)}
+    view = dataset.select_by("coco_id", list(image_ids))
+    rows = {row[0]: row[1:] for row in zip(*view.values(columns), strict=True)}
     return [[drawn_box(item, *rows[i][:2]) for item in rows[i][2] or ()] for i in image_ids]
 
 
@@ -37,18 +39,34 @@ def sample_sheet(run: Run, dataset, count: int = 8) -> LabFigure:
     return contact_sheet(images, boxes, [[box.label for box in row] for row in drawn], picture_context(run))
 
 
-def disagreement_grid(run: Run, model: Model, dataset, count: int = 3) -> LabFigure:
-    """The photos on which variants disagree most, saved with the run.
+def loss_grids(
+    run: Run, model: Model, dataset, found: Mapping[str, Attribution], count: int = 3
+) -> dict[str, LabFigure]:
+    """For each variant the photos that lost most, saved with the run.
 
-    Columns: ground truth, float32, and the variant that is farthest from float32.
+    Columns: ground truth, float32, and the variant. A variant that lost on no photo has no figure.
     """
-    paths = photo_paths(dataset)
-    ids = [list(paths)[position] for position in disagreement(run, model).index[:count]]
+    run.paths.pictures.mkdir(parents=True, exist_ok=True)
+    for old in run.paths.pictures.glob(f"{lost_name(model.id, '*')}.*"):
+        old.unlink()
+    grids = {variant: loss_grid(run, model, dataset, variant, found[variant], count) for variant in found}
+    return {variant: figure for variant, figure in grids.items() if figure is not None}
+
+
+def loss_grid(
+    run: Run, model: Model, dataset, variant: str, attribution: Attribution, count: int
+) -> LabFigure | None:
+    worst, paths = image_table(attribution, count), photo_paths(dataset)
+    if worst.empty:
+        return None
+    ids = [list(paths)[position] for position in worst["image"]]
     panels = {"ground truth": boxes_of(dataset, ids, GROUND_TRUTH)}
-    for variant in dict.fromkeys([BASELINE, farthest(run, model)]):
-        panels[variant] = boxes_of(dataset, ids, field_name(model.id, variant))
+    for each in (BASELINE, variant):
+        panels[each] = boxes_of(dataset, ids, field_name(model.id, each))
     context = picture_context(run)
-    images, titles = [read_photo(paths[i]) for i in ids], [paths[i].name for i in ids]
+    images = [read_photo(paths[i]) for i in ids]
+    losses = zip(ids, worst["loss"], worst["main kind"], strict=True)
+    titles = [f"{paths[i].stem}: loses {-loss:.3f} points, most of it by {kind}" for i, loss, kind in losses]
     figure = detections_grid(images, panels, context, titles)
-    save_figure(figure, run.paths.pictures, f"disagreement_{model.id}", context)
+    save_figure(figure, run.paths.pictures, lost_name(model.id, variant), context)
     return figure

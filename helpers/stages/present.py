@@ -10,46 +10,66 @@ from PIL import Image
 from helpers.experiment import Run
 from helpers.paths import display
 from helpers.show.figures import FIGURES, LabFigure, draw_all, save_all
+from helpers.show.pictures import lost_name
 from helpers.show.report import Section, registry_figures, render_report, write_report
 from helpers.show.tables import write_results
 from helpers.stages.compare import build_provenance
 
-DISAGREEMENT_TITLE = "Where the variants disagree"
-DISAGREEMENT_READING = (
-    "The photos on which the number of objects found differs most from float32's: the worst cases, picked "
-    "for that, not typical ones."
+LOST_READING = (
+    "The photos that take most from this variant’s AP: picked as the worst, so they are not typical. The "
+    "title of each row gives the photo, its share of the difference of AP in points, and the kind of error "
+    "that most of it is of. Compare float32 with the variant. Often little is to be seen: AP asks for ten "
+    "degrees of overlap, so a shift of a few pixels can count, and so can a false alarm whose score is too "
+    "low to be drawn."
 )
+Frames = Mapping[str, pd.DataFrame]
 FILES = (
     ("results.csv", "results, one row per model and variant, full precision"),
     ("results.md", "the table in Markdown"),
     ("results.tex", "the table in LaTeX"),
+    ("losses.csv", "where each variant's difference in AP lies, full precision"),
     ("notebooks/", "the executed notebooks"),
     ("figures/", "figures as PNG and PDF"),
 )
 
 
 def save_figures(
-    run: Run, results: pd.DataFrame, samples: pd.DataFrame, context: Mapping[str, Any]
+    run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]
 ) -> dict[str, LabFigure]:
-    """Draw every figure of the registry and write it as PNG and PDF."""
-    figures = draw_all(results, samples, context)
+    """Draw every figure of the registry and write it as PNG and PDF; ``frames`` from ``build_frames``."""
+    figures = draw_all(results, frames, context)
     save_all(figures, run.paths.figures, context)
     return figures
 
 
-def save_tables(run: Run, results: pd.DataFrame, context: Mapping[str, Any]) -> list[Path]:
-    return write_results(results, run.paths.folder, context)
+def save_tables(run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]) -> list[Path]:
+    """Write the results as CSV, Markdown and LaTeX, and the losses as CSV."""
+    return write_results(results, run.paths.folder, context, frames["losses"])
 
 
-def save_report(run: Run, results: pd.DataFrame, context: Mapping[str, Any]) -> Path:
-    """Write the self-contained HTML report."""
-    pictures = [
-        (DISAGREEMENT_TITLE, path, DISAGREEMENT_READING) for path in sorted(run.paths.pictures.glob("*.png"))
+def lost_pictures(run: Run) -> list[tuple[str, Path, str]]:
+    """(title, path, how to read it) of the photos on which variants lost most, in the run's order."""
+    several = len(run.models) > 1
+    found = [
+        (
+            f"Photos on which {variant.id} lost most" + f" ({model.id})" * several,
+            run.paths.pictures / f"{lost_name(model.id, variant.id)}.png",
+            LOST_READING,
+        )
+        for model in run.models
+        for variant in run.variants
     ]
+    return [entry for entry in found if entry[1].is_file()]
+
+
+def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]) -> Path:
+    """Write the self-contained HTML report."""
     html = render_report(
         results,
-        [*registry_figures(run.paths.figures), *pictures],
+        registry_figures(run.paths.figures),
         context,
+        losses=frames["losses"],
+        pictures=lost_pictures(run),
         sections=[model_section(run)],
         provenance=build_provenance(run),
         files=FILES,

@@ -63,8 +63,8 @@ def latency_table(run: Run, model: Model) -> pd.DataFrame:
     )
 
 
-def latency_picture(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """What the figure of the distributions is drawn from: latency columns, samples, context."""
+def latency_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+    """What the figure of the distributions is drawn from: latency columns, frames, context."""
     rows, frames = [], []
     for model in run.models:
         raw = read_measurement(run, model, "latency").values
@@ -74,7 +74,7 @@ def latency_picture(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any
             row = {"model": model.id, "variant": variant, "failed": reason}
             rows.append(row | latency_columns(summary))
     context = {**picture_context(run), "rounds": len(raw["rounds"]), "threads": run.threads}
-    return pd.DataFrame(rows), pd.concat(frames, ignore_index=True), context
+    return pd.DataFrame(rows), {"latency_samples": pd.concat(frames, ignore_index=True)}, context
 
 
 def memory_table(run: Run, model: Model) -> pd.DataFrame:

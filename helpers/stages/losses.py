@@ -1,0 +1,57 @@
+"""The photos on which variants lost most: as FiftyOne views, in the App."""
+
+from collections.abc import Mapping
+
+from helpers.attribution import Attribution
+from helpers.dataset import field_name, has_display, launch_app, load_dataset, photo_paths, view_of
+from helpers.error_tables import image_table
+from helpers.experiment import Run
+from helpers.models import Model
+from helpers.stages.download import data_folders
+from helpers.stages.explain import explain_all
+
+SHOWN_IMAGES = 24
+
+
+def farthest(found: Mapping[str, Attribution]) -> str | None:
+    """The variant that lost most; None if there is no variant but float32."""
+    return min(found, key=lambda variant: found[variant].total, default=None)
+
+
+def view_name(run: Run, model: Model, variant: str) -> str:
+    return f"{field_name(model.id, variant)}_lost_most_{run.paths.name}".replace(".", "_")
+
+
+def save_loss_views(run: Run, model: Model, dataset, found: Mapping[str, Attribution]) -> dict:
+    """For each variant a saved FiftyOne view of the images that lost most, worst first."""
+    ids = list(photo_paths(dataset))
+    return {
+        variant: view_of(
+            dataset,
+            [ids[position] for position in image_table(attribution, SHOWN_IMAGES)["image"]],
+            view_name(run, model, variant),
+        )
+        for variant, attribution in found.items()
+    }
+
+
+def offer_app(view, wanted: bool):
+    """Open the FiftyOne App on a view if that is wanted and there is a display; say why if not."""
+    if view is None:
+        print("FiftyOne App skipped: there is no variant but float32.")
+        return None
+    if wanted and has_display():
+        return launch_app(view)
+    reason = "there is no display" if wanted else "open_app is False"
+    print(f"FiftyOne App skipped: {reason}. The view is saved in data set {view.dataset_name!r}.")
+    return None
+
+
+def offer_later(run: Run, wanted: bool):
+    """``offer_app`` for 05, which does not have the data set at hand: it is loaded only if that is wanted."""
+    if not wanted:
+        print("FiftyOne App skipped: open_app is False. 03_evaluate.ipynb saved the views.")
+        return None
+    model, dataset = run.models[0], load_dataset(data_folders(run.profile).validation)
+    found = explain_all(run, model)
+    return offer_app(save_loss_views(run, model, dataset, found).get(farthest(found)), wanted)
