@@ -33,8 +33,13 @@ pytestmark = pytest.mark.pipeline
 COLUMNS = [
     "model", "variant", "storage_dtype", "compute_dtype", "size_bytes", "images", "ap", "ap_low", "ap_high",
     "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100", "ap_diff", "ap_diff_low", "ap_diff_high",
-    "latency_ms_p50", "latency_ms_p99", "latency_ratio", "latency_ratio_low", "latency_ratio_high",
-    "peak_rss_bytes", "energy_j_per_image", "energy_low", "energy_high", "energy_grade", "failed",
+    "ap_within", "ap_margin", "ap_joint_low", "ap_joint_high", "ap_worse_share", "ap_images_needed",
+    "ap_ties_low", "ap_ties_high", "distinct_scores", "ap50_diff", "ap50_diff_low", "ap50_diff_high",
+    "ap75_diff", "ap75_diff_low", "ap75_diff_high", "ap_small_diff", "ap_small_diff_low",
+    "ap_small_diff_high", "ap_medium_diff", "ap_medium_diff_low", "ap_medium_diff_high", "ap_large_diff",
+    "ap_large_diff_low", "ap_large_diff_high", "latency_ms_p50", "latency_ms_p99", "latency_ratio",
+    "latency_ratio_low", "latency_ratio_high", "peak_rss_bytes", "energy_j_per_image", "energy_low",
+    "energy_high", "energy_grade", "failed",
 ]  # fmt: skip
 DTYPES = {
     "float32": ("float32", "float32"),
@@ -136,15 +141,22 @@ def test_sizes_are_those_of_the_files_and_shrink_as_promised(finished, rows):
 
 
 def test_intervals_hold_their_values(rows):
-    ends = [
-        name.removesuffix("_low") for name in rows.columns if name.endswith("_low") and name != "energy_low"
-    ]
-    assert {"ap", "ap_diff", "latency_ms_p50", "latency_ratio", "energy_ratio"} <= set(ends)
-    for name in ends:
-        part = rows[[f"{name}_low", name, f"{name}_high"]].dropna()
-        assert len(part) >= len(rows) - 1, name
-        assert (part[f"{name}_low"] <= part[name]).all(), name
-        assert (part[name] <= part[f"{name}_high"]).all(), name
+    held = {"ap_joint": "ap_diff", "ap_ties": "ap", "energy": "energy_j_per_image"}
+    ends = [name.removesuffix("_low") for name in rows.columns if name.endswith("_low")]
+    assert {"ap", "ap_diff", "ap_small_diff", "latency_ms_p50", "latency_ratio", "energy_ratio"} <= set(ends)
+    for end in ends:
+        name = held.get(end, end)
+        part = rows[[f"{end}_low", name, f"{end}_high"]].dropna()
+        assert len(part) >= len(rows) - (2 if end == "ap_joint" else 1), name
+        assert (part[f"{end}_low"] <= part[name]).all(), name
+        assert (part[name] <= part[f"{end}_high"]).all(), name
+
+
+def test_every_variant_has_a_verdict_but_what_it_is_compared_with(rows):
+    judged = rows.set_index("variant")["ap_within"].dropna()
+    assert set(judged.index) == set(VARIANTS) - {BASELINE}
+    assert set(judged) <= {"yes", "no", "not enough images"}
+    assert rows["distinct_scores"].min() < 200 < rows["distinct_scores"].max()
 
 
 def test_ap_differences_are_differences_of_ap(rows):

@@ -69,6 +69,7 @@ def test_after_damage_only_what_is_damaged_is_made_again(finished, validation):
         f"variants/{model}/int8.tflite",
         f"variants/{model}/int8.json",
         f"scores/{model}/float16.npz",
+        f"scores/{model}/float16.kinds.npz",
         f"scores/{model}/float16.json",
     }
     assert lab(finished.data, "run", "--profile", "smoke", "--run", "damaged").stdout.count("up to date") == 5

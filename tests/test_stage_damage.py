@@ -78,7 +78,8 @@ def test_detections_of_an_earlier_file_of_the_variant_are_not_used(finished):
     old = next(run.paths.detections_dir(model.id, "int8").glob("*.npz"))
     evaluate.detect_all(run, model, dataset)
     assert not old.exists()
-    int8, float16 = (evaluate.load_detections(run, model, dataset, v)[0] for v in ("int8", "float16"))
+    work = evaluate.Progress(run, model, dataset)
+    int8, float16 = (next(evaluate.load_detections(work, v)) for v in ("int8", "float16"))
     assert np.array_equal(int8.score, float16.score)
     assert np.array_equal(int8.bbox, float16.bbox)
 

@@ -124,7 +124,7 @@ def test_detections_that_are_gone_name_the_notebook(finished):
     dataset = download.prepare_data(finished.run)
     run = copy_run(finished, "no-detections", without=("detections",))
     with pytest.raises(LabError, match="1 of 1 shards of int8's detections are absent") as caught:
-        evaluate.load_detections(run, finished.model, dataset, "int8")
+        evaluate.load_detections(evaluate.Progress(run, finished.model, dataset), "int8")
     assert "03_evaluate.ipynb" in caught.value.cure
 
 
@@ -244,7 +244,7 @@ def test_a_data_set_of_ones_own_goes_through_01_to_03(finished, own_data):
     for record in scored.values():
         assert record.values["images"] == 12
         assert 0.2 < record.values["stats"]["ap"] < 0.95
-    shards = evaluate.load_detections(run, model, dataset, "int8")
+    shards = evaluate.load_detections(evaluate.Progress(run, model, dataset), "int8")
     numbers = {100 - 3 * number for number in range(1, 13)}
     assert set(np.concatenate([shard.category_id for shard in shards]).tolist()) <= numbers
 

@@ -1,12 +1,13 @@
 """Bulk writes to FiftyOne's database, in memory that is bounded by one batch of samples."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from bson import ObjectId
 from pymongo import UpdateOne
 
+from helpers.errors import LabError
 from helpers.exact_coco.collector import collector_paused
 from helpers.exact_coco.outcomes import Outcomes
 from helpers.exact_coco.reading import Collected, LabelColumns
@@ -39,12 +40,27 @@ def write_detections(dataset, field: str, samples: Iterable[SampleDetections]) -
         dataset: a FiftyOne data set.
         field: the name of the field; made if it is absent.
         samples: taken one at a time, so that they may be read from disk meanwhile.
+
+    Raises:
+        LabError: a sample that the data set does not have; batches before it are written.
     """
     import fiftyone as fo
 
+    known = set(dataset.values("id"))
     dataset.add_sample_field(field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
     for batch in batches(samples, BATCH):
+        require_known(batch, known, dataset.name)
         write_batch(dataset, field, batch)
+
+
+def require_known(batch: Sequence[SampleDetections], known: Set[str], name: str) -> None:
+    unknown = next((sample.sample_id for sample in batch if sample.sample_id not in known), None)
+    if unknown is not None:
+        raise LabError(
+            f"detections of sample {unknown}, which data set {name!r} does not have.",
+            f"ids among its {len(known)} samples",
+            "take the ids from this data set: `dataset.values('id')`.",
+        )
 
 
 @collector_paused()

@@ -235,7 +235,7 @@ def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
         native, exact = native_map(view, field), evaluate_exactly(view, field)
         row = {"variant": variant, "distinct scores": exact.distinct_scores}
         row |= {"FiftyOne's coco": native, "COCO": exact.stats["ap"]}
-        row |= {"difference": native - exact.stats["ap"]}
+        row |= {"difference (points)": 100 * round(native - exact.stats["ap"], 12)}
         rows.append(row | dict(zip(("worst order", "best order"), exact.tie_bounds, strict=True)))
     return pd.DataFrame(rows)
 

@@ -6,7 +6,7 @@ import pytest
 
 from helpers.dataset import fiftyone
 from helpers.errors import LabError
-from tests.coco_dataset import FOUND, TRUTH, make_dataset, schema_of, written
+from tests.exact_coco.coco_dataset import FOUND, TRUTH, make_dataset, schema_of, written
 
 NAME = "bad-input"
 SIZE = {"width": 400, "height": 300}
