@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from helpers.errors import LabError
-from helpers.meters.estimate import POWER_W
 from helpers.models import DEFAULT_MODEL, MODELS, get_model
 from helpers.paths import data_dir, datasets_dir, display, runs_dir
 from helpers.profiles import PROFILES
@@ -42,9 +41,19 @@ VariantsOption = Annotated[
     typer.Option("--variant", help=f"Repeatable; all if not given. Of: {', '.join(VARIANTS)}."),
 ]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the runtime while measuring.")]
-MeterOption = Annotated[str, typer.Option(help="Energy meter: auto, pyRAPL, estimate or none.")]
+MeterOption = Annotated[str, typer.Option(help="Energy meter: auto, pyRAPL, NVML, estimate or none.")]
 PowerOption = Annotated[
-    tuple[float, float], typer.Option(help="Lowest and highest power per busy core in W, for the estimate.")
+    tuple[float, float] | None,
+    typer.Option(help="Lowest and highest power per busy core in W, for the estimate.", show_default=False),
+]
+RegionOption = Annotated[
+    str, typer.Option(help="Country of the machine, three letters (CHE): adds CO2 equivalents to the energy.")
+]
+WidthOption = Annotated[
+    float,
+    typer.Option(
+        "--width", help="Percent: latency goes on until its ratios are known so well, or time is up."
+    ),
 ]
 MarginOption = Annotated[
     float, typer.Option("--margin", help="AP points that a variant may lose and still be good enough.")
@@ -74,7 +83,9 @@ def run(
     variants: VariantsOption = None,
     threads: ThreadsOption = 1,
     meter: MeterOption = "auto",
-    power_w: PowerOption = POWER_W,
+    power_w: PowerOption = None,
+    region: RegionOption = "",
+    width_percent: WidthOption = 2.0,
     margin_points: MarginOption = 100 * MARGIN,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
@@ -83,12 +94,15 @@ def run(
     """Run the five notebooks and write results, figures and report."""
     with errors_explained():
         from helpers.experiment import open_run
+        from helpers.meters.carbon import grid
         from helpers.meters.choose import choose_meter
         from helpers.pipeline import made_files, run_pipeline, stage_times
 
-        options = threads, meter, power_w, margin_points
+        options = threads, meter, power_w, region, width_percent, margin_points
         chosen = open_run(profile, run_name, models or (), variants or (), *options)
         choose_meter(meter, power_w)
+        if region:
+            grid(region)
         run_pipeline(chosen, console, fresh)
         total = format_duration(sum(stage_times(chosen).values()))
         console.print(
@@ -106,7 +120,9 @@ def status(
     variants: VariantsOption = None,
     threads: ThreadsOption = 1,
     meter: MeterOption = "auto",
-    power_w: PowerOption = POWER_W,
+    power_w: PowerOption = None,
+    region: RegionOption = "",
+    width_percent: WidthOption = 2.0,
     margin_points: MarginOption = 100 * MARGIN,
 ) -> None:
     """Show what a run has and what it lacks; give it the options that the run was given."""
@@ -115,7 +131,7 @@ def status(
         from helpers.pipeline import reason_to_run, stage_times
         from helpers.stages.ledger import STAGES, failed_variants
 
-        options = threads, meter, power_w, margin_points
+        options = threads, meter, power_w, region, width_percent, margin_points
         chosen = open_run(profile, run_name, models or (), variants or (), *options)
         times = stage_times(chosen)
         table = Table(
@@ -141,6 +157,27 @@ def doctor() -> None:
 
     findings = examine()
     console.print(render(findings))
+
+
+@app.command()
+def selftest(
+    profile: ProfileOption = "quick",
+    run_name: RunOption = "",
+    models: ModelsOption = None,
+    threads: ThreadsOption = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Processes that measure float32 against itself.")] = 20,
+) -> None:
+    """Measure float32 against itself and against known delays: what differences can this machine show?"""
+    with errors_explained():
+        from helpers.experiment import open_run
+        from helpers.measure.selftest_summary import sentence, summarize_selftest
+        from helpers.stages.selftest import selftest as measure_selftest
+
+        chosen = open_run(profile, run_name, models or (), threads=threads)
+        for model in chosen.models:
+            found = summarize_selftest(measure_selftest(chosen, model, runs).values)
+            console.print(f"{model.id}: {sentence(found)}", soft_wrap=True)
+        console.print("Stored with the run; `python -m helpers run` prints it in the report.")
 
 
 @app.command()

@@ -10,6 +10,7 @@ from helpers.evidence import AREAS, Evidence
 from helpers.intervals import Interval, bias_corrected_interval, interval_of
 from helpers.measure.energy_summary import EnergySummary, summarize_energy
 from helpers.measure.summary import LatencySummary, MemorySummary, summarize_latency, summarize_memory
+from helpers.measure.warmup import warmup_of
 from helpers.meters.base import Absent
 from helpers.resample import average_precision, paired_resamples
 from helpers.variants import BASELINE, CONTROL
@@ -125,12 +126,13 @@ def measured_columns(raw: Mapping[str, Mapping], resamples: int, seed: int) -> d
 
 
 def latency_frame(raw: Mapping[str, Any], model: str) -> pd.DataFrame:
-    """Raw latency samples, tidy: model, variant, round, latency_ms, warmup."""
+    """Raw latency samples, tidy: model, variant, round, latency_ms, warmup (given or found)."""
+    variants = {variant for played in raw["rounds"] for variant in played["visits"]}
+    left_out = {variant: warmup_of(raw, variant).left_out for variant in variants}
     rows = [
-        (model, variant, number, sample_ns / 1e6, key == "warmup_ns")
+        (model, variant, number, sample_ns / 1e6, place < left_out[variant])
         for number, played in enumerate(raw["rounds"])
         for variant, visit in played["visits"].items()
-        for key in ("warmup_ns", "timed_ns")
-        for sample_ns in visit[key]
+        for place, sample_ns in enumerate([*visit["warmup_ns"], *visit["timed_ns"]])
     ]
     return pd.DataFrame(rows, columns=["model", "variant", "round", "latency_ms", "warmup"])

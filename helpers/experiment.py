@@ -11,7 +11,7 @@ from helpers.errors import LabError
 from helpers.files import sha256_path
 from helpers.fingerprint import code_digest
 from helpers.injected import require_known_here
-from helpers.meters.estimate import POWER_W
+from helpers.measure.stopping import WIDTH
 from helpers.models import DEFAULT_MODEL, Model, get_model
 from helpers.paths import RunPaths
 from helpers.profiles import Profile, get_profile
@@ -29,8 +29,10 @@ class Run:
 
     Attributes:
         threads: threads of the runtime while latency, memory and energy are measured.
-        meter: energy meter: "auto", "pyRAPL", "estimate" or "none".
-        power_w: range of power per busy core in W, for the estimate.
+        meter: energy meter, one of ``meters.choose.METERS``.
+        power_w: range of power per busy core in W, for the estimate; None for that of the processor.
+        region: country of the machine, three letters, for CO2 equivalents; empty for none.
+        width_percent: wanted full width of the interval of each latency ratio, in percent of it.
         margin_points: AP points that a variant may lose and still count as good enough.
     """
 
@@ -40,7 +42,9 @@ class Run:
     paths: RunPaths
     threads: int = 1
     meter: str = "auto"
-    power_w: tuple[float, float] = POWER_W
+    power_w: tuple[float, float] | None = None
+    region: str = ""
+    width_percent: float = 100 * WIDTH
     margin_points: float = MARGIN_POINTS
 
 
@@ -66,7 +70,9 @@ def open_run(
     variants: Sequence[str] = (),
     threads: int = 1,
     meter: str = "auto",
-    power_w: Sequence[float] = POWER_W,
+    power_w: Sequence[float] | None = None,
+    region: str = "",
+    width_percent: float = 100 * WIDTH,
     margin_points: float = MARGIN_POINTS,
 ) -> Run:
     """Look up a run's parts by name; nothing is written.
@@ -76,7 +82,7 @@ def open_run(
         run_name: name of the run's folder below ``data/runs``; the profile's id if empty.
         models: ids of models; the embedded detector if empty.
         variants: ids of variants; all if empty. The baseline is always among them.
-        threads, meter, power_w, margin_points: as in ``Run``.
+        threads, meter, power_w, region, width_percent, margin_points: as in ``Run``.
 
     Raises:
         LabError: a name is unknown, ``run_name`` cannot name a folder, or papermill injected a
@@ -91,9 +97,21 @@ def open_run(
         run_paths(run_name or profile),
         threads,
         meter,
-        tuple(power_w),
+        None if power_w is None else tuple(power_w),
+        region,
+        require_width(width_percent),
         float(margin_points),
     )
+
+
+def require_width(percent: float) -> float:
+    if not (isinstance(percent, int | float) and 0 < percent <= 100):
+        raise LabError(
+            f"a width of {percent!r} %.",
+            "a number above 0 and at most 100",
+            "say how wide, in percent, the interval of a latency ratio may be: 2 is usual.",
+        )
+    return float(percent)
 
 
 def picture_context(run: Run) -> dict[str, Any]:

@@ -91,5 +91,12 @@ class RunPaths:
     def measurement_record(self, model: str, quantity: str) -> Path:
         return self.folder / "measurements" / model / f"{quantity}.json"
 
+    def selftest_record(self, model: str) -> Path:
+        """Beside the measurements, not among them: it is taken when it is asked for."""
+        return self.folder / "selftest" / f"{model}.json"
+
+    def why_record(self, model: str) -> Path:
+        return self.folder / "why" / f"{model}.json"
+
     def results(self, suffix: str) -> Path:
         return self.folder / f"results.{suffix}"

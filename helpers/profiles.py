@@ -16,7 +16,9 @@ class Profile:
         images: evaluation images.
         calibration_images: images that set the activation ranges of calibrated variants.
         resamples: bootstrap resamples.
-        latency_rounds: rounds in which every variant is timed once, in random order.
+        latency_rounds: least rounds in which every variant is timed once, in random order.
+        latency_most_rounds: most rounds, where intervals are not as narrow as asked before.
+        latency_budget_s: no round starts after so many seconds of them; the least are always played.
         latency_repeats: timed inferences per variant and round, after the warm-ups.
         energy_rounds: rounds of energy windows.
         energy_window_s: shortest length of one energy window, in seconds.
@@ -32,6 +34,8 @@ class Profile:
     calibration_images: int
     resamples: int
     latency_rounds: int
+    latency_most_rounds: int
+    latency_budget_s: float
     latency_repeats: int
     energy_rounds: int
     energy_window_s: float
@@ -42,11 +46,11 @@ class Profile:
 
 _ENTRIES = (
     Profile("smoke", "A check that everything runs: tiny, its numbers mean little.",
-            40, 16, 1000, 6, 4, 3, 0.1, 4),
+            40, 16, 1000, 6, 6, 10, 4, 3, 0.1, 4),
     Profile("quick", "The default: minutes, intervals that support a first conclusion.",
-            500, 100, 2000, 30, 15, 12, 0.4, 12),
+            500, 100, 2000, 30, 120, 60, 15, 12, 0.4, 12),
     Profile("full", "For a written report: four times the images, longer measurement.",
-            2000, 200, 4000, 100, 25, 30, 1.0, 20),
+            2000, 200, 4000, 100, 400, 600, 25, 30, 1.0, 20),
 )  # fmt: skip
 
 PROFILES = MappingProxyType({profile.id: profile for profile in _ENTRIES})

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from helpers.errors import LabError
-from helpers.measure.energy import measure_energy
-from helpers.measure.energy_summary import summarize_energy
+from helpers.intervals import Interval
+from helpers.measure.energy import measure_energy, window_length_s
+from helpers.measure.energy_summary import NO_IDLE, ZERO_NET, inverse, summarize_energy
 from helpers.meters.absent import AbsentMeter
 from helpers.meters.base import Absent, Reading
 from helpers.meters.estimate import EstimateMeter
@@ -66,7 +67,7 @@ def test_absent_meter_gives_reasons_and_no_zero(files):
 
 def test_counter_that_vanishes_in_a_round_costs_that_round_alone(files, tmp_path, monkeypatch):
     fake = FakePowercap(tmp_path, dram=False).install(monkeypatch)
-    monkeypatch.setattr(RaplMeter, "resolution_s", 1e-5)
+    monkeypatch.setattr(RaplMeter, "shortest_window_s", WINDOW_S)
 
     def vanish(raw):
         fake.write("energy_uj", "" if len(raw["rounds"]) == 1 else "0\n")
@@ -74,7 +75,9 @@ def test_counter_that_vanishes_in_a_round_costs_that_round_alone(files, tmp_path
     raw = measure(files, RaplMeter(), on_round=vanish)
     totals = [Reading.from_json(entry["windows"][BASELINE]).total_j for entry in raw["rounds"]]
     assert [isinstance(total, Absent) for total in totals] == [False, True, False]
-    assert summarize_energy(raw)[BASELINE].rounds == 2
+    summary = summarize_energy(raw)[BASELINE]
+    assert (summary.rounds, summary.absent) == (2, 1)
+    assert "could not be read" in summary.absent_reason
 
 
 def test_variant_that_fails_stops_no_other(files, tmp_path):
@@ -111,9 +114,53 @@ def test_earlier_rounds_of_another_power_range_are_refused(files):
         measure(files, EstimateMeter((3, 4)), done=measure(files, rounds=1))
 
 
-def test_window_must_be_long_against_the_counter_steps(files, tmp_path, monkeypatch):
+def test_window_is_lengthened_to_what_the_counter_needs_and_both_are_kept(files, tmp_path, monkeypatch):
     FakePowercap(tmp_path).install(monkeypatch)
+    monkeypatch.setattr(RaplMeter, "shortest_window_s", 3 * WINDOW_S)
+    raw = measure(files, RaplMeter(), rounds=1)
+    assert raw["settings"]["window_s"] == raw["settings"]["meter"]["shortest_window_s"] == 3 * WINDOW_S
+    assert raw["settings"]["asked_window_s"] == WINDOW_S
+    assert all(window["duration_s"] >= 3 * WINDOW_S for window in raw["rounds"][0]["windows"].values())
+
+
+def test_window_that_is_long_enough_stays_as_it_is():
+    assert window_length_s(2.5, AbsentMeter("nothing")) == 2.5
+    assert window_length_s(1e-9, EstimateMeter(resolution_s=1e-3)) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("window_s", [0, -1, float("nan"), float("inf")])
+def test_window_of_no_length_is_refused(files, window_s):
     with pytest.raises(LabError, match="window_s"):
-        measure(files, RaplMeter())
-    with pytest.raises(LabError, match="window_s"):
-        measure(files, window_s=0)
+        measure(files, window_s=window_s)
+
+
+def test_images_per_joule_are_the_inverse_of_joules_per_image(files):
+    summary = summarize_energy(measure(files), resamples=100)[BASELINE]
+    rate, cost = summary.images_per_j, summary.gross_j
+    assert (rate.value, rate.low, rate.high) == pytest.approx((1 / cost.value, 1 / cost.high, 1 / cost.low))
+    assert summary.net_images_per_j == summary.net_j == Absent(NO_IDLE)
+
+
+def test_net_energy_that_may_be_zero_has_no_inverse():
+    assert inverse(Interval(1.0, -0.1, 2.0)) == Absent(ZERO_NET)
+
+
+def test_windows_in_disturbed_rounds_are_counted_and_kept(files):
+    raw = measure(files)
+    for number, entry in enumerate(raw["rounds"]):
+        entry["observed"] = dict.fromkeys(entry["observed"]) | {"steal_share": 0.5 * (number == 1)}
+    del raw["rounds"][1]["windows"]["int8"]
+    summaries = summarize_energy(raw, resamples=100)
+    assert (summaries[BASELINE].disturbed, summaries[BASELINE].rounds) == (1, 3)
+    assert (summaries["int8"].disturbed, summaries["int8"].rounds) == (0, 2)
+
+
+def test_records_from_before_are_still_summarized(files):
+    raw = measure(files)
+    del raw["settings"]["asked_window_s"], raw["settings"]["meter"]["shortest_window_s"]
+    del raw["disturbed"]
+    for entry in raw["rounds"]:
+        del entry["observed"]
+    summary = summarize_energy(raw, resamples=100)[BASELINE]
+    assert (summary.rounds, summary.absent, summary.absent_reason) == (3, 0, "")
+    assert "not watched" in summary.disturbed.reason

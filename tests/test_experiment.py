@@ -6,7 +6,6 @@ import pytest
 
 from helpers import host
 from helpers.experiment import keep, keep_failure, open_run, origin
-from helpers.meters.estimate import POWER_W
 from helpers.records import current_record, read_record
 
 CODE = "helpers.photos"
@@ -101,4 +100,4 @@ def test_options_of_a_run_reach_it():
     run = open_run("smoke", threads=2, meter="none", power_w=[1, 3])
     assert (run.threads, run.meter, run.power_w) == (2, "none", (1, 3))
     usual = open_run("smoke")
-    assert (usual.threads, usual.meter, usual.power_w) == (1, "auto", POWER_W)
+    assert (usual.threads, usual.meter, usual.power_w) == (1, "auto", None)

@@ -3,11 +3,14 @@
 import gc
 import json
 import os
+import types
 
+import numpy as np
 import pytest
 
 from helpers.errors import LabError
-from helpers.measure import conditions, rounds
+from helpers.measure import conditions, latency
+from helpers.measure import rounds as rounds_module
 from helpers.measure.latency import measure_latency
 from helpers.measure.summary import summarize_latency
 from helpers.meters.base import Absent
@@ -39,6 +42,32 @@ def test_every_repeat_is_kept_and_warmups_are_marked(files):
     assert raw["failures"] == {}
 
 
+def test_every_round_notes_what_can_be_read_of_the_system(files):
+    raw = json.loads(json.dumps(measure(files)))
+    for entry in raw["rounds"]:
+        assert set(entry["observed"]) == {
+            "watched_s",
+            "steal_share",
+            "voluntary_switches",
+            "involuntary_switches",
+            "frequency_mhz",
+            "temperature_c",
+        }
+        assert 0 < entry["observed"]["watched_s"] <= entry["wall_s"]
+    assert {"rules", "rounds", "unreadable"} == set(raw["disturbed"])
+    assert all(0 <= marked["round"] < 4 and marked["rules"] for marked in raw["disturbed"]["rounds"])
+
+
+def test_warmup_is_recorded_per_variant(files):
+    raw = json.loads(json.dumps(measure(files, repeats=8)))
+    summaries = summarize_latency(raw, resamples=50)
+    assert set(raw["warmup"]) == set(files)
+    for variant, warmup in raw["warmup"].items():
+        assert 2 == warmup["given"] <= warmup["left_out"] <= 2 + 8 // 2
+        assert summaries[variant].warmups == warmup["left_out"]
+        assert summaries[variant].samples == 4 * (2 + 8 - warmup["left_out"])
+
+
 def test_a_slower_core_is_seen_to_be_slower(files):
     summaries = summarize_latency(measure(files, rounds=10), resamples=200)
     assert summaries["int8"].ratio.low > 2
@@ -58,13 +87,13 @@ def test_variant_that_cannot_be_loaded_stops_no_other(files, tmp_path):
 def test_variant_that_fails_while_running_stops_no_other(files, monkeypatch):
     calls = iter(range(10**6))
 
-    class Fragile(rounds.Core):
+    class Fragile(rounds_module.Core):
         def invoke(self):
             if "large" in self.path.name and next(calls) == 10:
                 raise RuntimeError("the kernel gave up")
             super().invoke()
 
-    monkeypatch.setattr(rounds, "Core", Fragile)
+    monkeypatch.setattr(rounds_module, "Core", Fragile)
     raw = measure(files)
     assert raw["failures"] == {"int8": "the kernel gave up"}
     assert [("int8" in entry["visits"]) for entry in raw["rounds"]] == [True, False, False, False]
@@ -74,12 +103,12 @@ def test_variant_that_fails_while_running_stops_no_other(files, monkeypatch):
 def test_every_visit_loads_its_core_afresh(files, monkeypatch):
     loaded = []
 
-    class Counted(rounds.Core):
+    class Counted(rounds_module.Core):
         def __init__(self, path, threads):
             loaded.append(path.stem)
             super().__init__(path, threads)
 
-    monkeypatch.setattr(rounds, "Core", Counted)
+    monkeypatch.setattr(rounds_module, "Core", Counted)
     measure(files)
     assert (loaded.count("small"), loaded.count("large")) == (8, 4)
 
@@ -150,3 +179,52 @@ def test_impossible_numbers_are_refused(files, change):
 def test_no_images_is_an_error(files):
     with pytest.raises(LabError, match="no input images"):
         measure_latency(files, [], rounds=1, repeats=1, progress=False)
+
+
+class SlowlyDrifting:
+    """A machine of its own clock whose speed wanders by 2 percent per second: a stand-in for ``Core``."""
+
+    def __init__(self, seed):
+        generator = np.random.default_rng(seed)
+        self.clock_s = 0.0
+        self.factors = np.exp(np.cumsum(generator.normal(0, 0.02, 4000)))
+        self.time = types.SimpleNamespace(
+            perf_counter_ns=lambda: int(self.clock_s * 1e9), perf_counter=lambda: self.clock_s
+        )
+
+    def load(self, path, threads):
+        """A core of as many ms as its file is named."""
+
+        def invoke():
+            self.clock_s += float(path.name) / 1000 * self.factors[int(self.clock_s)]
+
+        return types.SimpleNamespace(set_input=lambda image: None, invoke=invoke)
+
+
+def timed_on(machine, monkeypatch, tmp_path, latency_ms, rounds):
+    """``measure_latency`` of made-up cores on the made-up machine, summarized."""
+    monkeypatch.setattr(rounds_module, "Core", machine.load)
+    for module in (latency, rounds_module):
+        monkeypatch.setattr(module, "time", machine.time)
+    files = {variant: tmp_path / str(ms) for variant, ms in latency_ms.items()}
+    raw = measure_latency(files, tiny_images(), rounds, repeats=10, progress=False)
+    return summarize_latency(raw, resamples=300)
+
+
+def test_interleaving_recovers_three_percent_that_sequential_timing_misses(monkeypatch, tmp_path):
+    """Both designs time 30 visits of each variant, on machines that drift alike; the truth is 1.03."""
+    latency_ms = {BASELINE: 40.0, "int8": 40.0 * 1.03}
+    held, errors = [], {"sequential": [], "interleaved": []}
+    for seed in range(12):
+        ratio = timed_on(SlowlyDrifting(seed), monkeypatch, tmp_path, latency_ms, 30)["int8"].ratio
+        held.append(ratio.low <= 1.03 <= ratio.high)
+        errors["interleaved"].append(abs(ratio.value - 1.03))
+        machine = SlowlyDrifting(seed)
+        alone = [
+            timed_on(machine, monkeypatch, tmp_path, {variant: ms}, 30)[variant].p50_ms.value
+            for variant, ms in latency_ms.items()
+        ]
+        errors["sequential"].append(abs(alone[1] / alone[0] - 1.03))
+    assert sum(held) >= 10
+    assert np.median(errors["sequential"]) > 0.03
+    assert np.median(errors["interleaved"]) < 0.01

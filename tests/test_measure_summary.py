@@ -7,7 +7,9 @@ import pytest
 
 from helpers.measure.energy_summary import summarize_energy
 from helpers.measure.schedule import round_order
-from helpers.measure.summary import noise_floor, summarize_latency, summarize_memory
+from helpers.measure.stopping import WIDTH, reached_width
+from helpers.measure.summary import noise_floor, paired_ratios, summarize_latency, summarize_memory
+from helpers.measure.warmup import find_warmup, warmup_facts
 from helpers.meters.base import Absent, Reading, bounded
 from helpers.variants import BASELINE, CONTROL
 
@@ -104,6 +106,69 @@ def test_ratio_uses_only_rounds_that_both_finished():
     summary = summarize_latency(raw)["int8"]
     assert summary.rounds == 11
     assert summary.ratio.low <= 1.03 <= summary.ratio.high
+
+
+def visits_of(slow, spread=0.01, rounds=20, places=25, seed=7):
+    """Latencies ``[rounds, places]`` whose first places are slower by these factors; rounds drift."""
+    generator = np.random.default_rng(seed)
+    factors = np.ones(places)
+    factors[: len(slow)] = slow
+    return factors * generator.normal(1, spread, (rounds, places)) * drift(rounds, generator)[:, None]
+
+
+def test_warmup_is_found_in_the_samples():
+    assert find_warmup(visits_of([1.5, 1.2, 1.1]), given=5).found == 3
+    long = find_warmup(visits_of([1.5, 1.3, 1.2, 1.1, 1.08, 1.06, 1.05, 1.04]), given=5)
+    assert (long.found, long.left_out, long.extra, long.over) == (8, 8, 3, True)
+
+
+def test_the_fixed_warmups_are_the_least():
+    none = find_warmup(visits_of([]), given=5)
+    assert (none.found, none.left_out, none.extra) == (0, 5, 0)
+
+
+def test_slower_by_less_than_the_spread_is_no_warmup():
+    assert find_warmup(visits_of([1.01] * 3, spread=0.05, rounds=60), given=0).found == 0
+    assert find_warmup(visits_of([1.03] * 3, spread=0.005), given=0).found == 3
+
+
+def test_one_slow_visit_is_no_warmup():
+    samples = visits_of([])
+    samples[0, :9] *= 3
+    assert find_warmup(samples, given=2).left_out == 2
+
+
+def test_warmup_that_does_not_end_leaves_half_of_the_samples_and_says_so():
+    endless = find_warmup(visits_of(np.linspace(2, 1, 25), spread=0.001), given=5)
+    assert (endless.left_out, endless.over) == (15, False)
+
+
+def test_too_few_samples_tell_nothing_of_warmup():
+    few = find_warmup(visits_of([2.0], places=8), given=5)
+    assert (few.found, few.left_out) == (None, 5)
+
+
+def test_warmup_found_is_left_out_of_summaries_and_stays_in_the_raw_samples():
+    raw = latency_raw(seed=8)
+    for entry in raw["rounds"]:
+        timed_ns = entry["visits"]["int8"]["timed_ns"]
+        timed_ns[:4] = [3 * ns for ns in timed_ns[:4]]
+    summaries = summarize_latency(raw)
+    assert warmup_facts(raw)["int8"] == {"given": 3, "found": 7, "left_out": 7, "over": True}
+    assert (summaries["int8"].warmups, summaries[BASELINE].warmups) == (7, 3)
+    assert summaries["int8"].samples == 30 * (REPEATS - 4)
+    assert summaries["int8"].p99_ms.value < 2 * summaries["int8"].p50_ms.value
+    assert len(raw["rounds"][0]["visits"]["int8"]["timed_ns"]) == REPEATS
+
+
+def test_bounds_are_drawn_wider_where_rounds_could_end_on_their_width():
+    raw = latency_raw(seed=9)
+    fixed = summarize_latency(raw)["int8"].ratio
+    by_width = summarize_latency(raw | {"stopping": {"width": WIDTH}})["int8"].ratio
+    assert by_width.low < fixed.low < fixed.value == by_width.value < fixed.high < by_width.high
+    assert by_width.level == fixed.level == 0.95
+    reached = reached_width(paired_ratios(raw, "int8"))
+    assert reached == pytest.approx((by_width.high - by_width.low) / by_width.value)
 
 
 def test_summaries_are_reproducible():

@@ -1,5 +1,6 @@
 """Meters: pyRAPL itself on fake counters, the estimate by hand, absence with a reason."""
 
+import errno
 import json
 import math
 
@@ -9,7 +10,7 @@ from helpers.errors import LabError
 from helpers.intervals import Interval
 from helpers.meters import estimate
 from helpers.meters.absent import AbsentMeter
-from helpers.meters.base import GRADES, Absent, Reading, bounded, meter_facts, summed
+from helpers.meters.base import GRADES, Absent, Reading, bounded, counted_window_s, meter_facts, summed
 from helpers.meters.choose import choose_meter
 from helpers.meters.estimate import EstimateMeter
 from helpers.meters.rapl import RaplMeter, energy_between, list_counters
@@ -109,6 +110,30 @@ def test_counter_that_breaks_in_a_window_leaves_a_reason(powercap, content):
     reading = window.close()
     assert "could not be read" in reading.energy_j["package-0"].reason
     assert isinstance(reading.total_j, Absent)
+
+
+def test_counters_that_the_kernel_takes_away_leave_a_reason(powercap, monkeypatch):
+    powercap()
+    window = RaplMeter().open()
+    gone = OSError(errno.ENODEV, "No such device")
+    monkeypatch.setattr(window._sensor, "energy", lambda: (_ for _ in ()).throw(gone))
+    assert "No such device" in window.close().total_j.reason
+
+
+def test_rapl_of_amd_is_a_package_without_dram_that_wraps_at_65_kilojoules(powercap):
+    fake = powercap(dram=False, sockets=2, range_uj=65_532_610_987)
+    fake.set(65_532_610_987 - 1_000_000)
+    meter = RaplMeter()
+    window = meter.open()
+    fake.set(500_000)
+    fake.set(250_000, socket=1)
+    assert values_j(window.close()) == pytest.approx({"package-0": 1.5, "package-1": 0.25})
+    assert "no DRAM counter" in meter.describe()
+
+
+def test_rapl_wants_windows_of_a_second():
+    assert RaplMeter.shortest_window_s == 1.0
+    assert counted_window_s(0.1) == pytest.approx(10)
 
 
 def test_host_without_rapl(tmp_path, monkeypatch):

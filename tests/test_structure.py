@@ -23,7 +23,7 @@ FLOORS = (
     ),
     (
         "score", "resample", "verdict", "compare", "error_kinds", "attribution", "error_tables",
-        "exact_coco.*", "dataset", "detect", "parity", "measure.*", "experiment", "doctor",
+        "exact_coco.*", "dataset", "detect", "parity", "measure.*", "why.*", "experiment", "doctor",
     ),
     ("show.*",),
     ("stages.*",),

@@ -1,5 +1,6 @@
 """Energy of inference alone: windows of back-to-back invocations between idle windows, every window kept."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,12 +10,11 @@ import numpy as np
 
 from helpers.errors import LabError
 from helpers.measure.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
+from helpers.measure.disturbance import Watch, disturbance_facts
 from helpers.measure.rounds import Cores, RoundCallback, begin, require_inputs, run_rounds
 from helpers.measure.schedule import WARMUPS, round_order
 from helpers.meters.base import Meter, meter_facts
 from helpers.runtime import Core
-
-STEPS_PER_WINDOW = 100
 
 
 def measure_energy(
@@ -33,24 +33,28 @@ def measure_energy(
 
     Each round has one window per variant, in a random order of its own: the core is loaded and
     warmed up, the meter opened, the core invoked back to back for at least ``window_s``, the meter closed.
-    All variants of a round see the same image. Takes about ``window_s * (rounds * (variants + 1) + 1)``.
+    All variants of a round see the same image. Takes about ``window_s * (rounds * (variants + 1) + 1)``,
+    with the window that the meter needs where that is longer.
 
     Args:
         files, inputs, rounds, threads, on_round, done: as for ``latency.measure_latency``.
         meter: as ``meters.choose.choose_meter`` gives it.
-        window_s: shortest length of a window in seconds; at least 100 updates of the meter.
+        window_s: shortest length of a window in seconds; lengthened to ``meter.shortest_window_s``. The
+            settings keep the length taken, ``window_s``, and the length asked for, ``asked_window_s``.
 
     Returns:
         ``{"quantity": "energy", "settings", "conditions", "rounds": [{"order", "started_unix_s",
-        "load_average_1min", "idle_before": reading, "windows": {variant: {"inferences": n, **reading}}}],
-        "idle_after": reading, "failures": {variant: reason}}``, where reading is
+        "load_average_1min", "idle_before": reading, "observed": as ``disturbance.Watch`` notes of the
+        windows, "windows": {variant: {"inferences": n, **reading}}}], "idle_after": reading, "failures":
+        {variant: reason}, "disturbed": as ``disturbance.disturbance_facts`` has it}``, where reading is
         ``meters.base.Reading.to_json()``; JSON-serializable.
     """
     require_at_least(1, rounds=rounds, threads=threads)
-    require_window(window_s, meter)
+    asked_s, window_s = window_s, window_length_s(window_s, meter)
     settings = {
         "variants": list(files),
         "window_s": window_s,
+        "asked_window_s": asked_s,
         "threads": threads,
         "seed": seed,
         "meter": meter_facts(meter),
@@ -59,14 +63,18 @@ def measure_energy(
     with pinned(threads) as cpus, no_garbage_collection():
         cores = Cores(files, threads)
         raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
-        play = energy_round(cores, require_inputs(inputs), meter, settings)
+        play = energy_round(cores, require_inputs(inputs), meter, settings, cpus)
         run_rounds(raw, rounds, play, progress, on_round)
         raw["idle_after"] = idle_window(meter, window_s)
-    return raw
+    return raw | {"disturbed": disturbance_facts(raw)}
 
 
 def energy_round(
-    cores: Cores, inputs: Sequence[np.ndarray], meter: Meter, settings: Mapping[str, Any]
+    cores: Cores,
+    inputs: Sequence[np.ndarray],
+    meter: Meter,
+    settings: Mapping[str, Any],
+    cpus: Sequence[int] | None,
 ) -> Callable[[int], dict[str, Any]]:
     """The function that plays round ``number``."""
     window_s = settings["window_s"]
@@ -75,8 +83,9 @@ def energy_round(
         order = round_order(settings["variants"], number, settings["seed"])
         image = inputs[number % len(inputs)]
         opening = {"order": order, **moment(), "idle_before": idle_window(meter, window_s)}
+        watch = Watch(cpus)
         windows = cores.visit_all(order, lambda core: busy_window(core, image, meter, window_s))
-        return {**opening, "windows": windows}
+        return {**opening, "observed": watch.observed(), "windows": windows}
 
     return play
 
@@ -106,12 +115,13 @@ def invoke_for(core: Core, window_s: float) -> int:
     return inferences
 
 
-def require_window(window_s: float, meter: Meter) -> None:
-    """Raise ``LabError`` for a window in which the meter's steps would show."""
-    shortest_s = STEPS_PER_WINDOW * meter.resolution_s
-    if not window_s > 0 or window_s < shortest_s:
-        raise LabError(
-            f"window_s={window_s!r}.",
-            f"more than 0, and at least {shortest_s:g} s with the meter {meter.name}",
-            f"set energy_window_s to {max(shortest_s, 1.0):g} or more.",
-        )
+def window_length_s(window_s: float, meter: Meter) -> float:
+    """``window_s``, or the shortest window of the meter where that is longer."""
+    require_window(window_s)
+    return max(window_s, meter.shortest_window_s)
+
+
+def require_window(window_s: float) -> None:
+    """Raise ``LabError`` for a window that is none."""
+    if not 0 < window_s < math.inf:
+        raise LabError(f"window_s={window_s!r}.", "seconds, more than 0", "set energy_window_s to 1.0.")

@@ -1,8 +1,8 @@
 """Summaries of raw energy windows, computed on load: gross and net energy per image, and ratios.
 
 An interval covers two things: how much rounds differ (resampled, as in ``summary``) and the meter's own
-    bounds.
-Its low end comes from resampling the lowest energies that the meter allows, its high end from the highest.
+bounds. Its low end comes from resampling the lowest energies that the meter allows, its high end from the
+highest.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from helpers.intervals import Interval, percentile_interval
+from helpers.measure.disturbance import UNWATCHED, disturbed_rounds
 from helpers.measure.summary import RESAMPLES, resampled_rounds, why_missing
 from helpers.meters.base import Absent, Quantity, Reading
 from helpers.variants import BASELINE
@@ -23,6 +24,7 @@ SHARED_RANGE = (
     "The meter's range is one unknown factor, taken to be the same for all variants on this processor: it"
     " cancels in the ratio, whose interval is that of CPU time alone."
 )
+ZERO_NET = "net energy cannot be told from zero, so nothing can be divided by it"
 OWN_RANGE = "The meter's error is taken to differ from window to window, and is part of the ratio's interval."
 
 
@@ -39,6 +41,10 @@ class EnergySummary:
             as drift and disturbed rounds weigh little in it; it may differ from the ratio of the means.
         net_ratio: the same of net energy.
         ratio_note: one sentence on what the ratio's interval covers.
+        disturbed: windows in rounds that are marked as disturbed, by what the system tells of the measured
+            cores (``disturbance.RULES``); they count in all figures.
+        absent: windows without an energy, which count in none.
+        absent_reason: why the last of them has none; empty if all have one.
     """
 
     variant: str
@@ -51,6 +57,19 @@ class EnergySummary:
     ratio: Interval | Absent
     net_ratio: Interval | Absent
     ratio_note: str
+    disturbed: int | Absent = UNWATCHED
+    absent: int = 0
+    absent_reason: str = ""
+
+    @property
+    def images_per_j(self) -> Interval | Absent:
+        """Images per J of gross energy."""
+        return inverse(self.gross_j)
+
+    @property
+    def net_images_per_j(self) -> Interval | Absent:
+        """Images per J of net energy; absent where idle is not seen, or where the net may be zero."""
+        return inverse(self.net_j)
 
 
 @dataclass(frozen=True)
@@ -61,7 +80,8 @@ class Windows:
         gross_j, net_j: J per image; ``net_j`` is empty where idle power is unknown.
         power_w: gross power.
         inferences: invocations in all windows.
-        absent: why windows have no energy; empty if all do.
+        absent: why windows have no energy, the last reason; empty if all do.
+        absences: how many have none.
     """
 
     gross_j: Mapping[int, np.ndarray]
@@ -69,6 +89,7 @@ class Windows:
     power_w: Mapping[int, np.ndarray]
     inferences: int
     absent: str
+    absences: int = 0
 
 
 def bounds(quantity: Interval) -> np.ndarray:
@@ -101,23 +122,39 @@ def net_of(gross_j: np.ndarray, idle_w: np.ndarray, duration_s: float) -> np.nda
 
 def collect(raw: Mapping[str, Any], variant: str) -> Windows:
     """One variant's windows; those without an energy are left out, with the last reason."""
-    gross_j, net_j, power_w, inferences, absent = {}, {}, {}, 0, ""
+    gross_j, net_j, power_w, inferences, absences = {}, {}, {}, 0, []
     for number, window in finished_windows(raw, variant).items():
         total_j, duration_s = Reading.from_json(window).total_j, window["duration_s"]
         if isinstance(total_j, Absent):
-            absent = total_j.reason
+            absences.append(total_j.reason)
             continue
         inferences += window["inferences"]
         gross_j[number] = bounds(total_j) / window["inferences"]
         power_w[number] = bounds(total_j) / duration_s
         if (idle_w := idle_power_w(raw, number)) is not None:
             net_j[number] = net_of(bounds(total_j), idle_w, duration_s) / window["inferences"]
-    return Windows(gross_j, net_j, power_w, inferences, absent)
+    reason = absences[-1] if absences else ""
+    return Windows(gross_j, net_j, power_w, inferences, reason, len(absences))
 
 
 def finished_windows(raw: Mapping[str, Any], variant: str) -> dict[int, Mapping[str, Any]]:
     windows = {number: entry["windows"].get(variant) for number, entry in enumerate(raw["rounds"])}
     return {number: window for number, window in windows.items() if window}
+
+
+def inverse(energy_j: Interval | Absent) -> Interval | Absent:
+    """1 / J; absent where the energy may be zero, as a net one may."""
+    if isinstance(energy_j, Absent):
+        return energy_j
+    if not energy_j.low > 0:
+        return Absent(ZERO_NET)
+    return Interval(1 / energy_j.value, 1 / energy_j.high, 1 / energy_j.low, energy_j.level)
+
+
+def disturbed_windows(raw: Mapping[str, Any], windows: Windows) -> int | Absent:
+    """How many of a variant's windows lie in disturbed rounds; absent where nothing tells of disturbance."""
+    marked = disturbed_rounds(raw)
+    return marked if isinstance(marked, Absent) else len(marked.keys() & windows.gross_j.keys())
 
 
 def spread(means: np.ndarray, resampled: np.ndarray) -> Interval:
@@ -195,4 +232,7 @@ def energy_summary(
         ratio=ratio("gross_j"),
         net_ratio=ratio("net_j") if own.net_j else no_net,
         ratio_note=SHARED_RANGE if meter["shared_range"] else OWN_RANGE,
+        disturbed=disturbed_windows(raw, own),
+        absent=own.absences,
+        absent_reason=own.absent,
     )

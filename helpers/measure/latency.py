@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from helpers.measure.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
+from helpers.measure.disturbance import Watch, disturbance_facts
 from helpers.measure.rounds import Cores, RoundCallback, begin, require_inputs, run_rounds
 from helpers.measure.schedule import WARMUPS, round_order
+from helpers.measure.stopping import LEAST_ROUNDS, Plan, stopping_facts, why_stop
+from helpers.measure.warmup import warmup_facts
 from helpers.runtime import Core
 
 
@@ -24,6 +28,9 @@ def measure_latency(
     progress: bool = True,
     on_round: RoundCallback | None = None,
     done: Mapping[str, Any] | None = None,
+    width: float | None = None,
+    budget_s: float | None = None,
+    least_rounds: int = LEAST_ROUNDS,
 ) -> dict[str, Any]:
     """Raw latency samples of every variant.
 
@@ -32,25 +39,39 @@ def measure_latency(
     timed ones. The image is set outside the timed part, and is the same for all variants at the same place
     of a round.
 
+    Rounds end at ``rounds``, or earlier: as soon as the 95 % interval of every variant's ratio to the
+    baseline is at most ``width`` wide, or the rounds have taken ``budget_s``. See ``stopping`` for what that
+    does to the intervals.
+
     Args:
         files: variant -> ``.tflite``; the control is the baseline's file under ``variants.CONTROL``.
         inputs: real photos as the cores take them, each ``[1, H, W, 3]``; one array
             ``[n, 1, H, W, 3]`` will do.
-        rounds: rounds in all, those in ``done`` included.
+        rounds: largest number of rounds in all, those in ``done`` included; their number where neither
+            ``width`` nor ``budget_s`` is given.
         repeats: timed invocations per visit.
         threads: threads of the runtime; the process is pinned to as many processor cores.
         warmups: untimed invocations at the start of a visit; kept, and marked.
         progress: whether to show a progress bar.
         on_round: called with the raw result so far after every round, to save it.
         done: an earlier, unfinished raw result of the same settings, to go on from.
+        width: wanted full width of the intervals, relative to the ratio: ``stopping.WIDTH`` is 2 %.
+        budget_s: seconds of rounds, those in ``done`` included; exceeded by at most a round.
+        least_rounds: rounds that are played even if the budget is spent.
 
     Returns:
         ``{"quantity": "latency", "settings", "conditions", "rounds": [{"order", "started_unix_s",
-        "load_average_1min", "visits": {variant: {"warmup_ns": [..], "timed_ns": [..]}}}], "failures":
-        {variant: reason}}``; JSON-serializable.
+        "load_average_1min", "observed": as ``disturbance.Watch`` notes, "wall_s", "load_s", "invoke_s",
+        "visits": {variant: {"warmup_ns": [..], "timed_ns": [..]}}}], "failures": {variant: reason},
+        "stopping": {"most_rounds", "least_rounds", "width", "budget_s", "why", "spent_s", "reached_widths":
+        {variant: width or None}}, "warmup": {variant: {"given", "found", "left_out", "over"}},
+        "disturbed": {"rules", "unreadable", "rounds": [{"round", "rules"}]}}``; JSON-serializable. The last
+        three follow from the rest and come at the end. Of a round's ``wall_s``, ``load_s`` went into loading
+        cores and ``invoke_s`` into invoking them, warm-ups included.
     """
-    require_at_least(1, rounds=rounds, repeats=repeats, threads=threads)
-    require_at_least(0, warmups=warmups)
+    require_at_least(1, rounds=rounds, repeats=repeats, threads=threads, least_rounds=least_rounds)
+    require_at_least(0, warmups=warmups, width=width or 0, budget_s=budget_s or 0)
+    plan = Plan(rounds, min(least_rounds, rounds), width, budget_s)
     settings = {
         "variants": list(files),
         "repeats": repeats,
@@ -58,17 +79,26 @@ def measure_latency(
         "threads": threads,
         "seed": seed,
     }
-    raw = begin("latency", settings, done)
+    raw = begin("latency", settings, done) | {"stopping": {**asdict(plan), "why": None}}
     with pinned(threads) as cpus, no_garbage_collection():
         cores = Cores(files, threads)
         raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
-        play = latency_round(cores, require_inputs(inputs), settings)
-        run_rounds(raw, rounds, play, progress, on_round)
-    return raw
+        play = latency_round(cores, require_inputs(inputs), settings, cpus)
+        run_rounds(raw, rounds, play, progress, on_round, lambda raw: why_stop(raw, plan) is not None)
+    return raw | found_out(raw, plan)
+
+
+def found_out(raw: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """What the rounds say together."""
+    return {
+        "stopping": stopping_facts(raw, plan),
+        "warmup": warmup_facts(raw),
+        "disturbed": disturbance_facts(raw),
+    }
 
 
 def latency_round(
-    cores: Cores, inputs: Sequence[np.ndarray], settings: Mapping[str, Any]
+    cores: Cores, inputs: Sequence[np.ndarray], settings: Mapping[str, Any], cpus: Sequence[int] | None
 ) -> Callable[[int], dict[str, Any]]:
     """The function that plays round ``number``."""
     warmups, repeats = settings["warmups"], settings["repeats"]
@@ -76,11 +106,18 @@ def latency_round(
     def play(number: int) -> dict[str, Any]:
         order = round_order(settings["variants"], number, settings["seed"])
         images = [inputs[place % len(inputs)] for place in range(number * repeats, (number + 1) * repeats)]
-        noted = moment()
+        started_s, loaded_s, noted, watch = time.perf_counter(), cores.loading_s, moment(), Watch(cpus)
         visits = cores.visit_all(order, lambda core: time_visit(core, images, warmups))
-        return {"order": order, **noted, "visits": visits}
+        observed, load_s = watch.observed(), cores.loading_s - loaded_s
+        spent = {"wall_s": time.perf_counter() - started_s, "load_s": load_s, "invoke_s": invoke_s(visits)}
+        return {"order": order, **noted, "observed": observed, **spent, "visits": visits}
 
     return play
+
+
+def invoke_s(visits: Mapping[str, Mapping[str, list[int]]]) -> float:
+    """Seconds of all invocations of a round, warm-ups included."""
+    return sum(sum(visit["warmup_ns"]) + sum(visit["timed_ns"]) for visit in visits.values()) * 1e-9
 
 
 def time_visit(core: Core, images: Sequence[np.ndarray], warmups: int) -> dict[str, list[int]]:

@@ -99,10 +99,11 @@ def probe_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), inherited]))}
 
 
-def why_dead(ended: subprocess.CompletedProcess) -> str:
+def why_dead(ended: subprocess.CompletedProcess, process: str = "the memory probe") -> str:
+    """Why a process ended without a result."""
     if ended.returncode < 0:
         name = signal.Signals(-ended.returncode).name
         hint = " (often: out of memory)" if name == "SIGKILL" else ""
-        return f"the memory probe was killed by {name}{hint}"
+        return f"{process} was killed by {name}{hint}"
     last = ended.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-    return f"the memory probe failed: {last[0]}"
+    return f"{process} failed: {last[0]}"

@@ -1,6 +1,7 @@
 """Rounds over variants: one that fails stops no other, and a killed run goes on where it was."""
 
 import copy
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,18 +37,27 @@ class Cores:
 
     Attributes:
         failures: variant -> why it could not be loaded or run.
+        loading_s: seconds that loading has taken so far, in all visits.
     """
 
     def __init__(self, files: Mapping[str, Path], threads: int):
         self._files, self._threads = files, threads
         self.failures: dict[str, str] = {}
+        self.loading_s = 0.0
+
+    def load(self, variant: str) -> Core:
+        started_s = time.perf_counter()
+        try:
+            return Core(Path(self._files[variant]), self._threads)
+        finally:
+            self.loading_s += time.perf_counter() - started_s
 
     def visit(self, variant: str, measure: Callable[[Core], Any]) -> Any:
         """``measure(core)``; None if the variant has failed, now or before."""
         if variant in self.failures:
             return None
         try:
-            return measure(Core(Path(self._files[variant]), self._threads))
+            return measure(self.load(variant))
         except RUNTIME_FAILURES as error:
             self.failures[variant] = one_line(error)
             return None
@@ -83,15 +93,18 @@ def run_rounds(
     play: Callable[[int], dict[str, Any]],
     shown: bool,
     on_round: RoundCallback | None,
+    stop: Callable[[dict[str, Any]], bool] | None = None,
 ) -> None:
     """Append ``play(number)`` to ``raw["rounds"]`` up to ``rounds``; ``on_round(raw)`` after each.
 
-    Stops early when every variant has failed.
+    Stops early when every variant has failed, or before a round for which ``stop(raw)`` is true.
     """
     first = len(raw["rounds"])
     numbers = range(first, rounds)
     bar = progress(numbers, raw["quantity"], "round", total=rounds, initial=first, disable=not shown)
     for number in bar:
+        if stop and stop(raw):
+            return
         raw["rounds"].append(play(number))
         if on_round:
             on_round(raw)

@@ -28,6 +28,7 @@ class AbsentMeter:
     grade: Grade = "D"
     domains: tuple[str, ...] = ("cpu",)
     resolution_s: float = 0.0
+    shortest_window_s: float = 0.0
     sees_idle: bool = False
     shared_range: bool = False
 

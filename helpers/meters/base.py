@@ -13,6 +13,14 @@ GRADES: Mapping[str, str] = MappingProxyType(
     {"A": "hardware counter", "B": "accelerator counter", "C": "estimate", "D": "absent"}
 )
 
+STEPS_PER_WINDOW = 100
+SHORTEST_COUNTED_S = 1.0
+
+
+def counted_window_s(step_s: float) -> float:
+    """Shortest window of a counter that moves every ``step_s``: 100 steps (1 % at an end), at least 1 s."""
+    return max(SHORTEST_COUNTED_S, STEPS_PER_WINDOW * step_s)
+
 
 @dataclass(frozen=True)
 class Absent:
@@ -90,7 +98,8 @@ class Meter(Protocol):
         name: how tables call it.
         grade: A hardware counter, B accelerator counter, C estimate, D absent.
         domains: the parts of the machine whose energy a reading holds.
-        resolution_s: time between updates of what it reads; windows should be at least 100 times as long.
+        resolution_s: time between updates of what it reads.
+        shortest_window_s: windows shorter than this tell too little; measurements lengthen theirs to it.
         sees_idle: whether it sees the power of an idle machine, so that net energy can be computed.
         shared_range: whether its bounds come from one unknown factor that is the same in every window
             (and so cancels in a ratio of two windows), not from an error of each window.
@@ -100,6 +109,7 @@ class Meter(Protocol):
     grade: Grade
     domains: tuple[str, ...]
     resolution_s: float
+    shortest_window_s: float
     sees_idle: bool
     shared_range: bool
 
@@ -118,6 +128,7 @@ def meter_facts(meter: Meter) -> dict[str, Any]:
         "grade_meaning": GRADES[meter.grade],
         "domains": list(meter.domains),
         "resolution_s": meter.resolution_s,
+        "shortest_window_s": meter.shortest_window_s,
         "sees_idle": meter.sees_idle,
         "shared_range": meter.shared_range,
         "description": meter.describe(),

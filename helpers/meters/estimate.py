@@ -9,8 +9,8 @@ Where the default range comes from. Both ends are what one busy core takes, ever
   (EPYC 7763: 280 W, 64 cores), 6.8 W (Xeon 8380: 270 W, 40) and 10.8 W (Ryzen 5 5600X: 65 W, 6), and a single
   core that is allowed to boost takes up to twice the last.
 
-The value between is the geometric mean (6.3 W), since the range is one of factors. Whoever knows the
-processor, or has a wall meter, should state a narrower range.
+The value between is the geometric mean (6.3 W), since the range is one of factors. Where the processor is
+known by name, ``cpu_power`` has a range for it. Whoever has a wall meter should state a narrower range.
 """
 
 import math
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from helpers.errors import LabError
 from helpers.intervals import Interval
-from helpers.meters.base import Grade, Reading, bounded
+from helpers.meters.base import STEPS_PER_WINDOW, Grade, Reading, bounded
 
 POWER_W = (2.0, 20.0)
 
@@ -65,6 +65,7 @@ class EstimateMeter:
     Args:
         power_w: lowest and highest power of one busy core in W.
         reason: why no hardware counter is used, as a clause without a full stop.
+        source: where the range comes from, as a clause without a full stop.
     """
 
     power_w: tuple[float, float] = POWER_W
@@ -73,19 +74,23 @@ class EstimateMeter:
     grade: Grade = "C"
     domains: tuple[str, ...] = ("cpu",)
     resolution_s: float = field(default_factory=lambda: time.get_clock_info("process_time").resolution)
+    shortest_window_s: float = field(init=False)
     sees_idle: bool = False
     shared_range: bool = True
+    source: str = ""
 
     def __post_init__(self):
+        object.__setattr__(self, "shortest_window_s", STEPS_PER_WINDOW * self.resolution_s)
         object.__setattr__(self, "power_w", require_power(self.power_w))
 
     def describe(self) -> str:
         low_w, high_w = self.power_w
+        source = f" The range: {self.source}." if self.source else ""
         because = f" No hardware counter was used: {self.reason}." if self.reason else ""
         return (
             f"Estimate, not a measurement: CPU time of this process x {low_w:g} to {high_w:g} W per busy"
             " core. It follows CPU time by construction, so it tells nothing about energy that CPU time does"
-            f" not tell.{because}"
+            f" not tell.{source}{because}"
         )
 
     def open(self) -> EstimateWindow:

@@ -6,13 +6,13 @@ subtracts clock times that may be set back. Its ``Sensor`` finds the counters an
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helpers.errors import LabError
-from helpers.meters.base import Absent, Grade, Quantity, Reading, bounded
+from helpers.meters.base import Absent, Grade, Quantity, Reading, bounded, counted_window_s
 
 # Khan et al., "RAPL in Action" (ACM TOMPECS 2018): the counters are updated about once per millisecond.
 UPDATE_S = 1e-3
@@ -112,13 +112,13 @@ def read_counters(sensor: Any) -> Sequence[float] | Absent:
 
 
 class RaplWindow:
-    def __init__(self, sensor: Any, counters: tuple[Counter, ...]):
-        self._sensor, self._counters = sensor, counters
+    def __init__(self, sensor: Any, counters: tuple[Counter, ...], clock: Callable[[], float]):
+        self._sensor, self._counters, self._clock = sensor, counters, clock
         self._before = read_counters(sensor)
-        self._started_s = time.perf_counter()
+        self._started_s = clock()
 
     def close(self) -> Reading:
-        duration_s = time.perf_counter() - self._started_s
+        duration_s = self._clock() - self._started_s
         after = read_counters(self._sensor)
         return Reading(duration_s, {c.domain: self._energy(c, after, duration_s) for c in self._counters})
 
@@ -132,16 +132,21 @@ class RaplWindow:
 class RaplMeter:
     """Energy of all processor packages, and of DRAM where the host counts it.
 
+    Args:
+        clock: seconds, as ``time.perf_counter`` gives them; ``proof`` brings its own.
+
     Raises ``LabError`` on a host without RAPL, or where its files may not be read.
     """
 
     name = "pyRAPL"
     grade: Grade = "A"
     resolution_s = UPDATE_S
+    shortest_window_s = counted_window_s(UPDATE_S)
     sees_idle = True
     shared_range = False
 
-    def __init__(self):
+    def __init__(self, clock: Callable[[], float] = time.perf_counter):
+        self._clock = clock
         self._sensor = open_sensor()
         self._counters = list_counters(self._sensor)
         self.domains = tuple(counter.domain for counter in self._counters)
@@ -155,4 +160,4 @@ class RaplMeter:
         )
 
     def open(self) -> RaplWindow:
-        return RaplWindow(self._sensor, self._counters)
+        return RaplWindow(self._sensor, self._counters, self._clock)

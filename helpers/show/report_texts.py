@@ -8,6 +8,11 @@ import pandas as pd
 from helpers.show.captions import known, level_text, margin_points, points_text, threads_text
 from helpers.variants import BASELINE, CONTROL, VARIANTS
 
+NO_SELFTEST = (
+    "What size of difference in latency this machine can show was not tested: "
+    "`python -m helpers selftest` does that, and stores it with the run."
+)
+
 
 def meanings(results: pd.DataFrame) -> list[tuple[str, str]]:
     """What each variant in the table is."""
@@ -86,6 +91,7 @@ def method(context: Mapping[str, Any]) -> list[tuple[str, str]]:
 def limits(context: Mapping[str, Any]) -> list[str]:
     """What must not be concluded."""
     return [
+        context.get("selftest") or NO_SELFTEST,
         f"Latency, memory and energy hold for this host ({known(context, 'host')}), this runtime and this "
         "number of threads. Another processor may order the variants differently.",
         "Accuracy holds for this model and these images. Another model may lose far more, or nothing, from "

@@ -94,14 +94,14 @@ def check_measure(run: Run, model: Model) -> Styler:
     frame = latency_frame(latency, model.id)
     measured = set(frame["variant"]) | set(latency["failures"])
     rounds = (len(latency["rounds"]), len(energy["rounds"]))
-    planned = (run.profile.latency_rounds, run.profile.energy_rounds)
+    least = (run.profile.latency_rounds, run.profile.energy_rounds)
     return require(
         {
             "every variant and the control were timed": measured == expected and CONTROL in expected,
             "every sample is finite and above zero": bool(
                 np.isfinite(frame["latency_ms"]).all() and (frame["latency_ms"] > 0).all()
             ),
-            f"all {planned[0]} latency and {planned[1]} energy rounds are there": rounds == planned,
+            f"at least {least[0]} latency and {least[1]} energy rounds": all(np.greater_equal(rounds, least)),
             "the energy figure has a grade": energy["settings"]["meter"]["grade"] in "ABCD",
         }
     )

@@ -18,6 +18,7 @@ from helpers.compare import (
 from helpers.evidence import Evidence
 from helpers.experiment import Run, keep, origin
 from helpers.files import atomic_file
+from helpers.measure.selftest_summary import sentence, summarize_selftest
 from helpers.models import Model
 from helpers.paths import runs_dir
 from helpers.records import Record, current_record, read_record, require_same_setting
@@ -160,7 +161,15 @@ def build_context(run: Run) -> dict[str, Any]:
         "meter_sentence": meter["description"],
         "seed": run.profile.seed,
         "margin_points": run.margin_points,
+        "selftest": selftest_text(run),
     }
+
+
+def selftest_text(run: Run) -> str:
+    """What the self-test of measuring found, for every model that was tested; empty for none."""
+    paths = [run.paths.selftest_record(model.id) for model in run.models]
+    records = [read_record(path, "") for path in paths if path.exists()]
+    return " ".join(sentence(summarize_selftest(record.values)) for record in records)
 
 
 def build_provenance(run: Run) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from helpers import host
 from helpers.errors import LabError, unknown_name
 from helpers.experiment import Run, keep
-from helpers.files import sha256_json
+from helpers.files import sha256_json, sha256_path
 from helpers.fingerprint import code_digest, notebook_imports
 from helpers.paths import NOTEBOOKS
 from helpers.records import Origin, Record, outputs_whole, read_record
@@ -25,6 +25,7 @@ class Stage:
         upstream: stages whose outputs it reads.
         options: fields of ``Run`` that only this stage and those after it depend on.
         folders: what it writes below the run's folder.
+        beside: folders of the run that it reads where they are there.
     """
 
     name: str
@@ -32,13 +33,14 @@ class Stage:
     upstream: tuple[str, ...]
     options: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def notebook(self) -> Path:
         return NOTEBOOKS / f"{self.name}.ipynb"
 
 
-MEASURING = ("threads", "meter", "power_w")
+MEASURING = ("threads", "meter", "power_w", "region", "width_percent")
 RESULTS = ("losses.csv", "results.csv", "results.md", "results.tex", "report.html")
 
 _ENTRIES = (
@@ -48,7 +50,11 @@ _ENTRIES = (
         "03_evaluate", "accuracy", ("01_download", "02_quantize"), (), ("detections", "scores", "pictures")
     ),
     Stage(
-        "04_energy", "latency, memory, energy", ("01_download", "02_quantize"), MEASURING, ("measurements",)
+        "04_energy",
+        "latency, memory, energy",
+        ("01_download", "02_quantize"),
+        MEASURING,
+        ("measurements", "why"),
     ),
     Stage(
         "05_compare",
@@ -56,6 +62,7 @@ _ENTRIES = (
         ("02_quantize", "03_evaluate", "04_energy"),
         ("margin_points",),
         ("resampled", "figures", *RESULTS),
+        ("selftest",),
     ),
 )
 
@@ -88,6 +95,8 @@ def stage_origin(run: Run, stage: Stage) -> Origin:
     inputs = {"notebook": sha256_json(source)}
     for name in stage.upstream:
         inputs[name] = sha256_json(dict(read_stage(run, name).outputs))
+    beside = {name: run.paths.folder / name for name in stage.beside}
+    inputs |= {name: sha256_path(path) for name, path in beside.items() if path.exists()}
     parameters = {
         "profile": asdict(run.profile),
         "models": [model.id for model in run.models],

@@ -39,8 +39,10 @@ def sample_inputs(run: Run, model: Model) -> list[np.ndarray]:
 def latency(run: Run, model: Model) -> Record:
     """Raw latency samples; those already taken of the same files under the same settings are kept."""
     profile = run.profile
-    settings = {"rounds": profile.latency_rounds, "repeats": profile.latency_repeats, "threads": run.threads}
-    settings["seed"] = profile.seed
+    settings = {"rounds": profile.latency_most_rounds, "repeats": profile.latency_repeats}
+    settings |= {"threads": run.threads, "seed": profile.seed, "least_rounds": profile.latency_rounds}
+    if profile.latency_most_rounds > profile.latency_rounds:
+        settings |= {"width": run.width_percent / 100, "budget_s": profile.latency_budget_s}
 
     def measure(files: Mapping[str, Path], **resume) -> dict:
         return measure_latency(files, sample_inputs(run, model), **settings, **resume)

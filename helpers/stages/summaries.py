@@ -12,6 +12,7 @@ from helpers.intervals import Interval
 from helpers.measure.energy_summary import summarize_energy
 from helpers.measure.summary import summarize_latency, summarize_memory
 from helpers.meters.base import GRADES, Absent
+from helpers.meters.carbon import gco2e_per_image
 from helpers.meters.choose import choose_meter
 from helpers.models import Model
 from helpers.stages.measure import read_measurement
@@ -58,9 +59,20 @@ def latency_table(run: Run, model: Model) -> pd.DataFrame:
             "p99 (ms)": bracketed(s.p99_ms),
             "ratio": bracketed(s.ratio),
             "rounds": s.rounds,
+            "disturbed rounds": s.disturbed.reason if isinstance(s.disturbed, Absent) else s.disturbed,
+            "warm-ups": s.warmups,
             "samples": s.samples,
         },
     )
+
+
+def latency_note(run: Run, model: Model) -> str:
+    """Why the rounds ended, and how wide the widest interval of a ratio is then."""
+    raw = read_measurement(run, model, "latency").values
+    stopping = raw["stopping"]
+    widths = [width for width in stopping["reached_widths"].values() if width is not None]
+    widest = f"; the widest interval of a ratio is {max(widths):.1%} of it" if widths else ""
+    return f"Ended after {len(raw['rounds'])} rounds: {stopping['why']}{widest}."
 
 
 def latency_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
@@ -97,8 +109,27 @@ def energy_table(run: Run, model: Model) -> pd.DataFrame:
         lambda s: {
             "energy (J per image)": bracketed(s.gross_j),
             "net of idle (J per image)": bracketed(s.net_j),
+            "images per J": bracketed(s.images_per_j),
             "ratio": bracketed(s.ratio),
+            **carbon_columns(run, s.gross_j),
             "grade": s.grade,
             "rounds": s.rounds,
+            "disturbed windows": s.disturbed.reason if isinstance(s.disturbed, Absent) else s.disturbed,
         },
     )
+
+
+def carbon_columns(run: Run, energy_j: Interval) -> dict[str, str]:
+    """CO2 equivalents by the mean grid of the run's region; nothing without one."""
+    if not run.region:
+        return {}
+    found = gco2e_per_image(energy_j, run.region)
+    name = f"gCO2e per million images ({found.region} {found.year})"
+    return {name: bracketed(found.gco2e, factor=1e6)}
+
+
+def carbon_note(run: Run) -> str:
+    """Where the CO2 equivalents come from, or how to get them."""
+    if not run.region:
+        return "For CO2 equivalents set region to the country of the machine, three letters."
+    return gco2e_per_image(Interval(1, 1, 1), run.region).source

@@ -1,0 +1,176 @@
+"""What disturbs a round, where the system tells: stolen time, preemption, frequency, temperature.
+
+Disturbed rounds are kept and marked, never dropped: which rounds count is not decided after seeing them. The
+rules look at the system alone, never at the latencies; a rule that did would choose its own result.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from helpers.meters.base import Absent
+
+PROC = Path("/proc")
+CPU_FOLDER = Path("/sys/devices/system/cpu")
+STEAL_SHARE = 0.01
+# The kernel's own work interrupts a core a few times per second; a process that shares it, every 3 to 4 ms.
+SWITCHES_PER_S = 20.0
+FREQUENCY_OFF = 0.05
+RULES: Mapping[str, str] = {
+    "steal": f"other virtual machines took more than {STEAL_SHARE:.0%} of the cores' time",
+    "switches": f"this process was preempted more than {SWITCHES_PER_S:g} times per second and thread",
+    "frequency": f"frequency off the median of all rounds by more than {FREQUENCY_OFF:.0%}",
+}
+UNWATCHED = Absent("the rounds were not watched, or nothing that disturbs them can be read on this system")
+
+
+def read_text(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+def cpu_ticks(cpus: Sequence[int] | None, proc: Path = PROC) -> tuple[int, int] | None:
+    """``(stolen, all)`` ticks of 10 ms of these cores (None: of all) since the start; None if unreadable.
+
+    Fields as in proc(5): the first eight add up to all time, the eighth is steal.
+    """
+    wanted = {"cpu"} if cpus is None else {f"cpu{cpu}" for cpu in cpus}
+    lines = [line.split() for line in (read_text(proc / "stat") or "").splitlines()]
+    ticks = [[int(field) for field in line[1:9]] for line in lines if line and line[0] in wanted]
+    if not ticks or len(ticks) < len(wanted) or any(len(fields) < 8 for fields in ticks):
+        return None
+    return sum(fields[7] for fields in ticks), sum(sum(fields) for fields in ticks)
+
+
+def context_switches() -> tuple[int, int] | None:
+    """``(voluntary, involuntary)`` switches of all threads of this process since its start.
+
+    None on Windows, and where both are 0: a kernel that does not count them (gVisor) says so.
+    """
+    try:
+        import resource
+    except ImportError:
+        return None
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    counts = (usage.ru_nvcsw, usage.ru_nivcsw)
+    return counts if any(counts) else None
+
+
+def frequency_mhz(
+    cpus: Sequence[int] | None, cpu_folder: Path = CPU_FOLDER, proc: Path = PROC
+) -> float | None:
+    """Mean current frequency of these cores (None: of all) in MHz: cpufreq's, else that of /proc/cpuinfo."""
+    names = [f"cpu{cpu}" for cpu in cpus] if cpus else [p.name for p in cpu_folder.glob("cpu[0-9]*")]
+    khz = [read_text(cpu_folder / name / "cpufreq" / "scaling_cur_freq") for name in names]
+    if khz and all(entry and entry.strip().isdigit() for entry in khz):
+        return float(np.mean([int(entry) for entry in khz])) / 1000
+    listed = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", read_text(proc / "cpuinfo") or "", re.MULTILINE)
+    chosen = [float(listed[cpu]) for cpu in (cpus or range(len(listed))) if cpu < len(listed)]
+    return float(np.mean(chosen)) if chosen else None
+
+
+def temperature_c() -> float | None:
+    """Highest temperature of all sensors in degrees Celsius; None where there are none."""
+    try:
+        sensors = psutil.sensors_temperatures()
+    except (AttributeError, OSError, RuntimeError, ValueError):
+        return None
+    values = [entry.current for entries in sensors.values() for entry in entries if entry.current]
+    return max(values, default=None)
+
+
+def since(before: Sequence[int] | None, after: Sequence[int] | None) -> tuple[int, int] | None:
+    return (after[0] - before[0], after[1] - before[1]) if before and after else None
+
+
+class Watch:
+    """Counters of the system from now on.
+
+    Args:
+        cpus: cores to watch; None for all.
+        proc, cpu_folder: where the kernel tells.
+    """
+
+    def __init__(self, cpus: Sequence[int] | None, proc: Path = PROC, cpu_folder: Path = CPU_FOLDER):
+        self._cpus, self._proc, self._cpu_folder = cpus, proc, cpu_folder
+        self._ticks, self._switches = cpu_ticks(cpus, proc), context_switches()
+        self._started_s = time.perf_counter()
+
+    def observed(self) -> dict[str, Any]:
+        """What a round notes, None for what is not readable; JSON-serializable.
+
+        ``{"watched_s", "steal_share" (0..1, in steps of 10 ms), "voluntary_switches",
+        "involuntary_switches", "frequency_mhz", "temperature_c"}``; the last two are those at the end.
+        """
+        watched_s = time.perf_counter() - self._started_s
+        ticks = since(self._ticks, cpu_ticks(self._cpus, self._proc))
+        switches = since(self._switches, context_switches()) or (None, None)
+        return {
+            "watched_s": watched_s,
+            "steal_share": ticks[0] / ticks[1] if ticks and ticks[1] > 0 else None,
+            "voluntary_switches": switches[0],
+            "involuntary_switches": switches[1],
+            "frequency_mhz": frequency_mhz(self._cpus, self._cpu_folder, self._proc),
+            "temperature_c": temperature_c(),
+        }
+
+
+def column(rounds: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    """One observed quantity of every round: float ``[rounds]``, NaN where it is not known."""
+    values = [(entry.get("observed") or {}).get(name) for entry in rounds]
+    return np.array([np.nan if value is None else value for value in values], float)
+
+
+def off_steal(rounds: Sequence[Mapping[str, Any]], threads: int) -> np.ndarray:
+    return column(rounds, "steal_share") - STEAL_SHARE
+
+
+def off_switches(rounds: Sequence[Mapping[str, Any]], threads: int) -> np.ndarray:
+    allowed = SWITCHES_PER_S * threads * column(rounds, "watched_s")
+    return column(rounds, "involuntary_switches") - allowed
+
+
+def off_frequency(rounds: Sequence[Mapping[str, Any]], threads: int) -> np.ndarray:
+    mhz = column(rounds, "frequency_mhz")
+    median = np.median(mhz[np.isfinite(mhz)]) if np.isfinite(mhz).any() else np.nan
+    return np.abs(mhz / median - 1) - FREQUENCY_OFF
+
+
+_CHECKS: Mapping[str, Callable[[Sequence[Mapping[str, Any]], int], np.ndarray]] = {
+    "steal": off_steal,
+    "switches": off_switches,
+    "frequency": off_frequency,
+}
+
+
+def disturbed_rounds(raw: Mapping[str, Any]) -> dict[int, list[str]] | Absent:
+    """Number of each disturbed round -> names of the ``RULES`` that mark it; absent if no rule can be read.
+
+    A rule is broken by more than its bound; one that cannot be read marks nothing.
+    """
+    rounds, threads = raw["rounds"], raw["settings"].get("threads", 1)
+    excess = {name: check(rounds, threads) for name, check in _CHECKS.items()}
+    if not any(np.isfinite(values).any() for values in excess.values()):
+        return UNWATCHED
+    marked = {n: [name for name in RULES if excess[name][n] > 0] for n in range(len(rounds))}
+    return {number: names for number, names in marked.items() if names}
+
+
+def disturbance_facts(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """For the record: ``{"rules": {name: meaning}, "unreadable": [name], "rounds": [{"round": number,
+    "rules": [name]}]}``."""
+    excess = {name: check(raw["rounds"], raw["settings"]["threads"]) for name, check in _CHECKS.items()}
+    marked = disturbed_rounds(raw)
+    found = {} if isinstance(marked, Absent) else marked
+    return {
+        "rules": dict(RULES),
+        "unreadable": [name for name, values in excess.items() if not np.isfinite(values).any()],
+        "rounds": [{"round": number, "rules": names} for number, names in found.items()],
+    }

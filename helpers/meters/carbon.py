@@ -1,0 +1,60 @@
+"""CO2 equivalents of energy: a country's mean of one year, times the energy."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+from helpers.errors import LabError
+from helpers.intervals import Interval
+from helpers.meters.codecarbon_data import ENERGY_MIX, cited, energy_mixes
+
+J_PER_KWH = 3.6e6
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """CO2 equivalents of one image.
+
+    Attributes:
+        gco2e: g CO2e; as wide as the energy's interval, to which the grid adds nothing (``source`` says so).
+        region: ISO 3166-1 alpha-3.
+        year: of the grid's mean.
+        source: a sentence for the report.
+    """
+
+    gco2e: Interval
+    region: str
+    year: int
+    source: str
+
+
+def gco2e_per_image(energy_j: Interval, region: str) -> Footprint:
+    """Energy of one image in J -> its CO2 equivalents, by the mean grid of ``region``.
+
+    Args:
+        energy_j: J per image, of any grade; idle energy included or not as the caller likes.
+        region: a country by ISO 3166-1 alpha-3: "CHE", "USA".
+
+    Raises ``LabError`` for a region that the table does not have.
+    """
+    mix = grid(region)
+    intensity, year = mix["carbon_intensity"], int(mix["year"])
+    source = (
+        f"Mean grid of {mix['country_name']} in {year}, {intensity:g} gCO2e per kWh ({cited(ENERGY_MIX)});"
+        " how far an hour or a place is from that mean is not in the interval."
+    )
+    return Footprint(energy_j.scaled(intensity / J_PER_KWH), region, year, source)
+
+
+def grid(region: str) -> dict[str, Any]:
+    """The table's entry for a country that it has a carbon intensity of."""
+    known = sorted(code for code, mix in energy_mixes().items() if mix.get("carbon_intensity"))
+    if region in known:
+        return energy_mixes()[region]
+    near = difflib.get_close_matches(str(region).upper(), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise LabError(
+        f"region {region!r}, whose grid is not in the table.{hint}",
+        f"one of {len(known)} countries by three letters (ISO 3166-1 alpha-3), {known[0]} to {known[-1]}",
+        "name the country of the machine; for a cloud, that of its region.",
+    )

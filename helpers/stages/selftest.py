@@ -1,0 +1,30 @@
+"""The self-test of measuring, stored with the run."""
+
+import numpy as np
+
+from helpers.experiment import Run, keep, origin
+from helpers.files import atomic_file
+from helpers.measure.selftest import REPEATS, ROUNDS, RUNS, measure_selftest
+from helpers.models import Model
+from helpers.records import Record, current_record
+from helpers.stages.measure import earlier_rounds, sample_inputs, saver
+from helpers.variants import BASELINE
+
+
+def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
+    """Measure float32 against itself and against known delays; an interrupted self-test goes on."""
+    path, file = run.paths.selftest_record(model.id), run.paths.variant_file(model.id, BASELINE)
+    settings = {"runs": runs, "rounds": ROUNDS, "repeats": REPEATS}
+    settings |= {"threads": run.threads, "seed": run.profile.seed}
+    source = origin({BASELINE: file}, settings, "helpers.measure.selftest", "helpers.measure.selftest_probe")
+    record = current_record(path, source)
+    if record:
+        return record
+    inputs, partial = path.with_suffix(".npy"), path.with_suffix(".partial")
+    with atomic_file(inputs) as temporary, temporary.open("wb") as stream:
+        np.save(stream, np.stack(sample_inputs(run, model)))
+    done = earlier_rounds(partial, source)
+    raw = measure_selftest(file, inputs, **settings, done=done, on_round=saver(partial, source))
+    record = keep(path, "selftest", source, raw)
+    partial.unlink(missing_ok=True)
+    return record

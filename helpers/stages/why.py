@@ -1,0 +1,45 @@
+"""Why each variant is, or is not, faster: operators by time, against what this machine could do."""
+
+from typing import Any
+
+import pandas as pd
+
+from helpers.experiment import Run, keep, origin, picture_context
+from helpers.models import Model
+from helpers.records import Record, current_record, jsonable
+from helpers.show.figures import save_figure
+from helpers.show.figures_why import time_by_operator
+from helpers.show.style import LabFigure
+from helpers.stages.quantize import working_files
+from helpers.why.answers import kinds_frame, reasons, table
+from helpers.why.explain import explain_files
+
+INVOCATIONS = 50
+
+
+def explain_speed(run: Run, model: Model) -> Record:
+    """Profile every variant and measure what the machine could do; kept until a file changes."""
+    path, files = run.paths.why_record(model.id), working_files(run, model)
+    settings = {"invocations": INVOCATIONS, "threads": run.threads}
+    source = origin(files, settings, "helpers.why.explain")
+    record = current_record(path, source)
+    return record or keep(path, "why", source, jsonable(explain_files(files, **settings)))
+
+
+def speed_table(record: Record) -> pd.DataFrame:
+    """One column per variant."""
+    return table(record.values).set_index("variant").T
+
+
+def speed_reasons(record: Record) -> dict[str, str]:
+    """Variant -> one sentence on what its time is spent on."""
+    return reasons(record.values)
+
+
+def speed_figure(run: Run, found: dict[str, Record]) -> LabFigure:
+    """Time by kind of operator of all models, saved with the run."""
+    frames = [kinds_frame(record.values, model) for model, record in found.items()]
+    context: dict[str, Any] = picture_context(run) | {"invocations": INVOCATIONS, "threads": run.threads}
+    figure = time_by_operator(pd.concat(frames, ignore_index=True), context)
+    save_figure(figure, run.paths.folder / "why", "time_by_operator", context)
+    return figure

@@ -1,0 +1,78 @@
+"""What measuring latency costs besides invoking: of the whole window, how much is not the interpreter's."""
+
+import gc
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.experiment import open_run
+from helpers.files import write_json
+from helpers.measure.latency import measure_latency
+from helpers.stages.download import prepare_data, prepare_model
+from helpers.stages.measure import measured_files, sample_inputs
+from helpers.stages.quantize import make_variants
+from tests.bench.ledger import note
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    run = open_run("quick", run_name="bench")
+    model = run.models[0]
+    prepare_data(run)
+    prepare_model(model)
+    make_variants(run, model)
+    return run, measured_files(run, model), sample_inputs(run, model)
+
+
+class Saver:
+    """What 04 does after every round, timed."""
+
+    def __init__(self, path: Path):
+        self._path, self.saving_s = path, 0.0
+
+    def __call__(self, raw: dict) -> None:
+        started_s = time.perf_counter()
+        write_json(self._path, raw)
+        self.saving_s += time.perf_counter() - started_s
+
+
+def total(raw: dict, name: str) -> float:
+    return sum(entry[name] for entry in raw["rounds"])
+
+
+def test_overhead_of_measuring(prepared, tmp_path):
+    """``measure_overhead``: the share of the whole call that is not ``Core.invoke``, warm-ups included.
+
+    The call is the one of 04, its saving after every round included. Of the overhead, loading is on purpose
+    (``measure.rounds.Cores``), so it is also given apart; in rounds there are the setting of images, the
+    freeing of cores and notes of the system; between rounds, one collection of garbage and looks at widths.
+    """
+    run, files, inputs = prepared
+    profile = run.profile
+    saver = Saver(tmp_path / "latency.partial")
+    started_s = time.perf_counter()
+    gc.collect()  # as the measurement does once; long in a process that holds TensorFlow and FiftyOne
+    collecting_s = time.perf_counter() - started_s
+    started_s = time.perf_counter()
+    raw = measure_latency(
+        files,
+        inputs,
+        profile.latency_rounds,
+        profile.latency_repeats,
+        progress=False,
+        width=0.0,
+        on_round=saver,
+    )
+    window_s = time.perf_counter() - started_s
+    invoke_s, load_s, wall_s = (total(raw, name) for name in ("invoke_s", "load_s", "wall_s"))
+    note(
+        measure_overhead=1 - invoke_s / window_s,
+        measure_overhead_loading=load_s / window_s,
+        measure_overhead_in_rounds=(wall_s - load_s - invoke_s) / window_s,
+        measure_overhead_saving=saver.saving_s / window_s,
+        measure_overhead_collecting=collecting_s / window_s,
+        measure_overhead_between_rounds=1 - (wall_s + saver.saving_s) / window_s,
+        measure_window_s=window_s,
+        measure_widest_interval=max(raw["stopping"]["reached_widths"].values()),
+    )

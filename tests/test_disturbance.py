@@ -1,0 +1,163 @@
+"""What disturbs rounds: read from made-up files of the kernel, marked by rule, kept."""
+
+import collections
+import types
+
+import pytest
+
+from helpers.measure import disturbance
+from helpers.measure.disturbance import (
+    RULES,
+    Watch,
+    context_switches,
+    cpu_ticks,
+    disturbance_facts,
+    disturbed_rounds,
+    frequency_mhz,
+    temperature_c,
+)
+from helpers.measure.summary import summarize_latency
+from helpers.meters.base import Absent
+from helpers.variants import BASELINE
+
+QUIET = {"watched_s": 1.0, "steal_share": 0.0, "involuntary_switches": 3, "frequency_mhz": 2600.0}
+
+
+def stat(steal, user=1000):
+    """/proc/stat of two cores; ``steal`` ticks stolen from the second."""
+    cores = [f"cpu0 {user} 0 0 500 0 0 0 0 7 0", f"cpu1 {user} 0 0 500 0 0 0 {steal} 7 0"]
+    return "\n".join([f"cpu  {2 * user} 0 0 1000 0 0 0 {steal} 14 0", *cores, "intr 5 1", ""])
+
+
+@pytest.fixture
+def system(tmp_path):
+    (tmp_path / "stat").write_text(stat(steal=0))
+    (tmp_path / "cpuinfo").write_text("processor: 0\ncpu MHz\t: 2000.5\nprocessor: 1\ncpu MHz\t\t: 3000.5\n")
+    for core, khz in enumerate((1_800_000, 2_200_000)):
+        folder = tmp_path / f"cpu{core}" / "cpufreq"
+        folder.mkdir(parents=True)
+        (folder / "scaling_cur_freq").write_text(f"{khz}\n")
+    return tmp_path
+
+
+def test_ticks_are_of_the_cores_asked_for(system):
+    (system / "stat").write_text(stat(steal=30))
+    assert cpu_ticks([0], system) == (0, 1500)
+    assert cpu_ticks([0, 1], system) == (30, 3030)
+    assert cpu_ticks(None, system) == (30, 3030)
+    assert cpu_ticks([0, 5], system) is None
+
+
+def test_a_watch_tells_the_share_that_was_stolen(system):
+    one, other = Watch([1], system, system), Watch([0], system, system)
+    (system / "stat").write_text(stat(steal=25, user=1075))
+    assert one.observed()["steal_share"] == 0.25
+    assert other.observed()["steal_share"] == 0
+    assert one.observed()["frequency_mhz"] == 2200
+
+
+def test_no_tick_between_tells_nothing_of_steal(system):
+    assert Watch([1], system, system).observed()["steal_share"] is None
+
+
+def test_frequency_comes_from_cpufreq_or_else_from_cpuinfo(system):
+    assert frequency_mhz([0, 1], system, system) == frequency_mhz(None, system, system) == 2000
+    (system / "cpu1" / "cpufreq" / "scaling_cur_freq").write_text("<unknown>\n")
+    assert frequency_mhz([1], system, system) == 3000.5
+    assert frequency_mhz([0], system, system) == 1800
+    (system / "cpuinfo").write_text("processor: 0\nmodel name: none told\n")
+    assert frequency_mhz([1], system, system) is None
+
+
+def test_a_system_that_tells_nothing_gives_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(disturbance, "context_switches", lambda: None)
+    monkeypatch.delattr(disturbance.psutil, "sensors_temperatures", raising=False)
+    observed = Watch(None, tmp_path / "none", tmp_path / "none").observed()
+    assert observed.pop("watched_s") >= 0
+    assert len(observed) == 5
+    assert set(observed.values()) == {None}
+
+
+def test_the_hottest_sensor_counts(monkeypatch):
+    sensor = collections.namedtuple("sensor", "current")
+    sensors = {"coretemp": [sensor(61.0), sensor(72.5)], "nvme": [sensor(40.0)], "broken": [sensor(None)]}
+    monkeypatch.setattr(disturbance.psutil, "sensors_temperatures", lambda: sensors, raising=False)
+    assert temperature_c() == 72.5
+
+
+def test_a_kernel_that_counts_no_switches_is_told_from_a_quiet_one(monkeypatch):
+    resource = pytest.importorskip("resource")
+    counts = types.SimpleNamespace(ru_nvcsw=0, ru_nivcsw=0)
+    monkeypatch.setattr(resource, "getrusage", lambda who: counts)
+    assert context_switches() is None
+    counts.ru_nvcsw = 4
+    assert context_switches() == (4, 0)
+
+
+def raw_of(*observed, threads=1):
+    """Rounds with these observations; int8 takes twice as long as the baseline, ten times if disturbed."""
+
+    def visits(notes):
+        factor = 2 if not notes or notes == QUIET else 10
+        return {
+            v: {"warmup_ns": [1], "timed_ns": [ms * 10**6] * 3} for v, ms in ((BASELINE, 1), ("int8", factor))
+        }
+
+    rounds = [{"visits": visits(notes)} | ({"observed": notes} if notes else {}) for notes in observed]
+    settings = {"variants": [BASELINE, "int8"], "threads": threads}
+    return {"settings": settings, "rounds": rounds, "failures": {}}
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({}, None),
+        ({"steal_share": 0.01}, None),
+        ({"steal_share": 0.011}, ["steal"]),
+        ({"involuntary_switches": 20}, None),
+        ({"involuntary_switches": 21}, ["switches"]),
+        ({"involuntary_switches": 21, "watched_s": 2.0}, None),
+        ({"frequency_mhz": 2600 * 0.96}, None),
+        ({"frequency_mhz": 2600 * 0.94}, ["frequency"]),
+        ({"frequency_mhz": 2600 * 1.06, "steal_share": 0.5}, ["steal", "frequency"]),
+        ({"steal_share": None, "involuntary_switches": None, "frequency_mhz": None}, None),
+    ],
+)
+def test_rules(change, rules):
+    marked = disturbed_rounds(raw_of(QUIET, QUIET | change, QUIET))
+    assert marked == ({1: rules} if rules else {})
+
+
+def test_more_threads_may_be_preempted_more_often():
+    busy = QUIET | {"involuntary_switches": 70}
+    assert disturbed_rounds(raw_of(QUIET, busy, threads=4)) == {}
+    assert disturbed_rounds(raw_of(QUIET, busy, threads=2)) == {1: ["switches"]}
+
+
+def test_disturbed_rounds_are_kept_and_the_ratio_without_them_is_told():
+    stolen = QUIET | {"steal_share": 0.3}
+    summary = summarize_latency(raw_of(stolen, QUIET, stolen, QUIET, stolen, QUIET, stolen))["int8"]
+    assert (summary.rounds, summary.disturbed) == (7, 4)
+    assert summary.ratio.value == 10
+    assert summary.undisturbed_ratio.value == 2
+
+
+def test_where_every_round_is_disturbed_there_is_no_ratio_without_them():
+    summary = summarize_latency(raw_of(*[QUIET | {"steal_share": 0.3}] * 3))["int8"]
+    assert (summary.disturbed, summary.ratio.value) == (3, 10)
+    assert "no undisturbed round" in summary.undisturbed_ratio.reason
+
+
+def test_unwatched_rounds_are_not_called_undisturbed():
+    summary = summarize_latency(raw_of(None, None))["int8"]
+    assert summary.ratio.value == 2
+    assert isinstance(summary.disturbed, Absent)
+    assert isinstance(summary.undisturbed_ratio, Absent)
+
+
+def test_the_record_names_rules_rounds_and_what_could_not_be_read():
+    notes = QUIET | {"frequency_mhz": None}
+    facts = disturbance_facts(raw_of(notes, notes | {"steal_share": 0.2}))
+    assert facts["rounds"] == [{"round": 1, "rules": ["steal"]}]
+    assert facts["unreadable"] == ["frequency"]
+    assert facts["rules"] == dict(RULES)
