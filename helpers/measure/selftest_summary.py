@@ -76,7 +76,7 @@ def sentence(result: SelfTest) -> str:
     seen = "was found in" if result.smallest_effect else "was found in only"
     return (
         f"On this machine, differences in latency under {100 * result.noise:.1f} % are noise. Self-test, "
-        f"{result.runs} processes: float32 against itself gave {result.false_alarms} false alarms "
+        f"{result.runs} processes: float32 against itself gave {result.false_alarms} false alarm{'' if result.false_alarms == 1 else 's'} "
         f"({rate.value:.0%}, 95 % interval {rate.low:.0%} to {rate.high:.0%}; 5 % are expected); "
         f"a slowdown of {100 * delay:g} % {seen} {result.found[delay]:.0%} of them."
     )
