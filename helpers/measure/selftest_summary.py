@@ -74,9 +74,10 @@ def sentence(result: SelfTest) -> str:
     """What a report says of it."""
     rate, delay = result.false_alarm_rate, result.smallest_effect or DELAYS[-1]
     seen = "was found in" if result.smallest_effect else "was found in only"
+    alarms = f"{result.false_alarms} false alarm{'' if result.false_alarms == 1 else 's'}"
     return (
         f"On this machine, differences in latency under {100 * result.noise:.1f} % are noise. Self-test, "
-        f"{result.runs} processes: float32 against itself gave {result.false_alarms} false alarm{'' if result.false_alarms == 1 else 's'} "
+        f"{result.runs} processes: float32 against itself gave {alarms} "
         f"({rate.value:.0%}, 95 % interval {rate.low:.0%} to {rate.high:.0%}; 5 % are expected); "
         f"a slowdown of {100 * delay:g} % {seen} {result.found[delay]:.0%} of them."
     )
