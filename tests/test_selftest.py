@@ -129,6 +129,13 @@ def test_where_no_delay_is_found_the_report_says_so():
     assert "a slowdown of 5 % was found in only 0%" in sentence(result)
 
 
+def test_the_meters_error_is_told_where_it_was_tried():
+    raw = made_up([(0.9, 1.0, 1.1)] * 4, [1.001, 1.001, 1.001])
+    assert "pyRAPL" not in sentence(summarize_selftest(raw))
+    tried = raw | {"rapl": {"relative_error": 0.00002, "wraps": 10}}
+    assert sentence(summarize_selftest(tried)).endswith("known power, was off by 0.0020%.")
+
+
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
     # Wilson's interval by hand: Brown, Cai and DasGupta 2001, equation 4.

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from helpers.measure.by_threads import measure_latency_by_threads, share_s, thread_counts
 from helpers.measure.latency import measure_latency
 from helpers.measure.stopping import (
     BUDGET,
@@ -194,37 +193,3 @@ def test_where_the_time_of_a_round_went_is_noted(files):
 def test_impossible_plans_are_refused(files, change):
     with pytest.raises(Exception, match=next(iter(change))):
         measure(files, **change)
-
-
-def test_thread_counts_double_up_to_all_cores():
-    assert [thread_counts(cores) for cores in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
-
-
-def test_the_budget_is_shared_among_thread_counts():
-    used = {"1": {"rounds": [{"wall_s": 2.0}, {"wall_s": 2.0}]}}
-    assert share_s(30.0, {}, [1, 2, 4]) == 10
-    assert share_s(30.0, used, [2, 4]) == 13
-    assert share_s(3.0, used, [2, 4]) == 0
-    assert share_s(None, used, [2, 4]) is None
-
-
-def test_every_thread_count_is_measured_once_and_a_killed_run_goes_on(files):
-    saved = []
-
-    def save_then_die(whole):
-        saved.append(json.dumps(whole))
-        if len(whole["threads"].get("2", {"rounds": []})["rounds"]) == 1:
-            raise KeyboardInterrupt
-
-    options = {"rounds": 2, "repeats": 2, "counts": [1, 2], "progress": False}
-    with pytest.raises(KeyboardInterrupt):
-        measure_latency_by_threads(files, tiny_images(), on_round=save_then_die, **options)
-    earlier = json.loads(saved[-1])
-    whole = measure_latency_by_threads(files, tiny_images(), done=earlier, **options)
-    assert list(whole["threads"]) == ["1", "2"]
-    assert whole["threads"]["1"] == earlier["threads"]["1"]
-    assert whole["threads"]["2"]["rounds"][0] == earlier["threads"]["2"]["rounds"][0]
-    assert [raw["settings"]["threads"] for raw in whole["threads"].values()] == [1, 2]
-    assert all(
-        len(raw["rounds"]) == 2 and raw["stopping"]["why"] == MOST for raw in whole["threads"].values()
-    )

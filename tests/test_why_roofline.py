@@ -10,7 +10,7 @@ from helpers.why import roofline
 from helpers.why.graph import read_graph
 from helpers.why.layer import fully_connected
 from helpers.why.operator_kinds import POINTWISE
-from helpers.why.roofline import bandwidth_for, bound_of, fastest_s, measure_gains, measure_machine
+from helpers.why.roofline import bandwidth_for, bound_of, fastest_s, measure_machine
 
 MACHINE = {
     "peak_macs_per_s": {"float32": 1e6, "int8": 4e6},
@@ -59,13 +59,6 @@ def test_peaks_and_copies_are_measured_and_finite(monkeypatch):
     speeds = [*machine["peak_macs_per_s"].values(), *(c["bytes_per_s"] for c in machine["bandwidth"])]
     assert all(math.isfinite(speed) and speed > 0 for speed in speeds)
     assert [copy["bytes"] for copy in machine["bandwidth"]] == [2**12, 2**14]
-
-
-def test_gains_are_measured_for_every_dtype_and_shape(monkeypatch):
-    monkeypatch.setattr(roofline, "MOBILE_SHAPES", ((8, 16, 16), (4, 32, 8)))
-    gains = measure_gains(0.002)
-    assert [(g["rows"], g["inputs"], g["outputs"]) for g in gains] == [(8, 16, 16), (4, 32, 8)]
-    assert all(speed > 0 for gain in gains for speed in gain["macs_per_s"].values())
 
 
 def test_the_fastest_call_counts_and_warm_ups_do_not():

@@ -115,8 +115,11 @@ class ExactCOCOEvaluation(COCOEvaluation):
         skip_loop(samples)
 
     def evaluate(self, sample_or_frame, eval_key=None):
-        raise NotImplementedError(
-            "this method evaluates a collection at once; use `evaluate_detections` on a data set or view."
+        """Refuse: a sample by itself has no ranking. FiftyOne's loop does not come here (``skip_loop``)."""
+        raise LabError(
+            "this method was asked to evaluate one sample by itself.",
+            "a collection, which it evaluates at once",
+            "call `evaluate_detections` on a data set or view.",
         )
 
     @collector_paused()

@@ -33,6 +33,7 @@ class SelfTest:
         found: delay -> share of runs in which its interval excluded 1, on the right side.
         bias: delay -> mean over runs of (ratio found - true ratio).
         smallest_effect: the smallest delay found in at least 80 % of the runs; None if none was.
+        rapl_error: relative error of the RAPL meter on made-up counters of known power; None if not tried.
     """
 
     runs: int
@@ -42,6 +43,7 @@ class SelfTest:
     found: Mapping[float, float]
     bias: Mapping[float, float]
     smallest_effect: float | None
+    rapl_error: float | None = None
 
 
 def summarize_selftest(raw: Mapping[str, Any]) -> SelfTest:
@@ -59,6 +61,7 @@ def summarize_selftest(raw: Mapping[str, Any]) -> SelfTest:
         found=found,
         bias={d: float(np.mean([e["value"] for e in entries])) - 1 - d for d, entries in seen.items()},
         smallest_effect=next((delay for delay in DELAYS if found[delay] >= POWER), None),
+        rapl_error=raw.get("rapl", {}).get("relative_error"),
     )
 
 
@@ -75,9 +78,14 @@ def sentence(result: SelfTest) -> str:
     rate, delay = result.false_alarm_rate, result.smallest_effect or DELAYS[-1]
     seen = "was found in" if result.smallest_effect else "was found in only"
     alarms = f"{result.false_alarms} false alarm{'' if result.false_alarms == 1 else 's'}"
+    meter = (
+        f" The meter pyRAPL, given made-up counters of a known power, was off by {result.rapl_error:.4%}."
+        if result.rapl_error is not None
+        else ""
+    )
     return (
         f"On this machine, differences in latency under {100 * result.noise:.1f} % are noise. Self-test, "
         f"{result.runs} processes: float32 against itself gave {alarms} "
         f"({rate.value:.0%}, 95 % interval {rate.low:.0%} to {rate.high:.0%}; 5 % are expected); "
-        f"a slowdown of {100 * delay:g} % {seen} {result.found[delay]:.0%} of them."
+        f"a slowdown of {100 * delay:g} % {seen} {result.found[delay]:.0%} of them.{meter}"
     )

@@ -209,11 +209,6 @@ def display_accuracy(results: pd.DataFrame, context: Mapping[str, Any] | None = 
     return display_texts(accuracy_frame(results), accuracy_note(results, context), "accuracy")
 
 
-def display_losses(losses: pd.DataFrame, results: pd.DataFrame) -> Styler:
-    """Each variant's loss by kind of error, with how to read it below."""
-    return display_texts(error_frame(with_totals(losses, results)), NOTE, "losses")
-
-
 def display_texts(frame: pd.DataFrame, note: str, name: str) -> Styler:
     if frame["Model"].nunique() == 1:
         frame = frame.drop(columns="Model")

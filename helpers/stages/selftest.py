@@ -5,6 +5,7 @@ import numpy as np
 from helpers.experiment import Run, keep, origin
 from helpers.files import atomic_file
 from helpers.measure.selftest import REPEATS, ROUNDS, RUNS, measure_selftest
+from helpers.meters.proof import measure_known_power
 from helpers.models import Model
 from helpers.records import Record, current_record
 from helpers.stages.measure import earlier_rounds, sample_inputs, saver
@@ -12,7 +13,10 @@ from helpers.variants import BASELINE
 
 
 def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
-    """Measure float32 against itself and against known delays; an interrupted self-test goes on."""
+    """Measure float32 against itself and against known delays, and the RAPL meter at a known power.
+
+    An interrupted self-test goes on.
+    """
     path, file = run.paths.selftest_record(model.id), run.paths.variant_file(model.id, BASELINE)
     settings = {"runs": runs, "rounds": ROUNDS, "repeats": REPEATS}
     settings |= {"threads": run.threads, "seed": run.profile.seed}
@@ -25,6 +29,8 @@ def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
         np.save(stream, np.stack(sample_inputs(run, model)))
     done = earlier_rounds(partial, source)
     raw = measure_selftest(file, inputs, **settings, done=done, on_round=saver(partial, source))
+    proof = measure_known_power()
+    raw["rapl"] = {"relative_error": proof.relative_error, "wraps": proof.wraps}
     record = keep(path, "selftest", source, raw)
     partial.unlink(missing_ok=True)
     return record

@@ -21,8 +21,6 @@ from helpers.why.profile_probe import image_for
 
 # Rows, inputs and outputs of a fully-connected layer: much arithmetic, and at most 1 MiB of weights.
 SHAPES = ((256, 512, 512), (1024, 256, 512))
-# As the 1x1 convolutions of a MobileNet: many pixels with few channels first, few pixels with many last.
-MOBILE_SHAPES = ((6400, 16, 16), (1600, 32, 96), (400, 192, 32), (100, 384, 64), (100, 576, 96))
 COPY_BYTES = tuple(2**power for power in range(16, 29))
 LEAST_S, MOST_REPEATS = 0.25, 2000
 COMPUTED = ("float32", "int8", "int8-dynamic")
@@ -53,21 +51,6 @@ def measure_layer(path: Path, dtype: str, shape: tuple[int, int, int], least_s: 
     core = Core(path, threads=1)
     core.set_input(image_for(core))
     return float(np.prod(shape)) / fastest_s(core.invoke, least_s)
-
-
-def measure_gains(least_s: float = LEAST_S) -> list[dict[str, Any]]:
-    """How fast each compute dtype is on layers as small as a MobileNet's: 8 bits gain little on few channels.
-
-    Returns:
-        for each of ``MOBILE_SHAPES``: ``{"rows", "inputs", "outputs", "macs_per_s": {compute dtype: n}}``.
-    """
-    with tempfile.TemporaryDirectory() as folder, pinned(1):
-        file = Path(folder) / "layer.tflite"
-        return [
-            dict(zip(("rows", "inputs", "outputs"), shape, strict=True))
-            | {"macs_per_s": {dtype: measure_layer(file, dtype, shape, least_s) for dtype in COMPUTED}}
-            for shape in MOBILE_SHAPES
-        ]
 
 
 def measure_copy(size_bytes: int, least_s: float = LEAST_S) -> dict[str, float]:
