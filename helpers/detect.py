@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from helpers.files import atomic_file
-from helpers.models import Model
 from helpers.photos import core_input, read_photo
+from helpers.preprocessing import Preprocessing
 from helpers.runtime import Core
-from helpers.tail import Detections, Tail
+from helpers.tails.selection import Detections
 
 SHARD = 64
 
@@ -32,12 +32,14 @@ class Shard:
     Attributes:
         image_ids: COCO ids ``[n]``.
         sizes: int ``[n, 2]``, height and width of the photos.
+        spans: float ``[n, 2]``, height and width of the core's whole input in pixels of the photo.
         inputs: the cores' inputs, float32 ``[1, H, W, 3]`` each.
         decode_s: wall time of decoding and resizing.
     """
 
     image_ids: Sequence[int]
     sizes: np.ndarray
+    spans: np.ndarray
     inputs: Sequence[np.ndarray]
     decode_s: float
 
@@ -90,17 +92,18 @@ def split(photos: Mapping[int, Path], size: int = SHARD) -> list[dict[int, Path]
     return [dict(items[i : i + size]) for i in range(0, len(items), size)]
 
 
-def decode(photos: Mapping[int, Path], shape: tuple[int, ...], model: Model) -> Shard:
-    """Read and resize photos on all cores, for cores of input ``shape`` ``(1, H, W, 3)``."""
+def decode(photos: Mapping[int, Path], preprocessing: Preprocessing) -> Shard:
+    """Read and prepare photos on all cores of the processor."""
     start = time.perf_counter()
 
     def prepare(path: Path) -> tuple[tuple[int, int], np.ndarray]:
         photo = read_photo(path)
-        return photo.shape[:2], core_input(photo, *shape[1:3], model)
+        return photo.shape[:2], core_input(photo, preprocessing)
 
     with ThreadPoolExecutor(worker_count()) as pool:
         sizes, inputs = zip(*pool.map(prepare, photos.values()), strict=True)
-    return Shard(list(photos), np.array(sizes), inputs, time.perf_counter() - start)
+    spans = np.array([preprocessing.span(*size) for size in sizes])
+    return Shard(list(photos), np.array(sizes), spans, inputs, time.perf_counter() - start)
 
 
 class CorePool:
@@ -126,7 +129,9 @@ class CorePool:
                 done.result()
 
 
-def detect(pool: CorePool, tail: Tail, shard: Shard, category_ids: Sequence[int]) -> ShardResult:
+def detect(
+    pool: CorePool, tail: Callable[[dict], Detections], shard: Shard, category_ids: Sequence[int]
+) -> ShardResult:
     """Run core and tail over a shard; ``category_ids[c - 1]`` is the COCO id of the model's class ``c``."""
     found: list[Detections | None] = [None] * len(shard.inputs)
     seconds = np.zeros((len(shard.inputs), 2))
@@ -152,10 +157,11 @@ def as_columns(shard: Shard, found: Sequence[Detections], category_ids: np.ndarr
     """
     counts = [len(item.scores) for item in found]
     image = np.repeat(np.asarray(shard.image_ids, np.int64), counts)
-    scale = np.repeat(shard.sizes[:, [1, 0]], counts, axis=0).astype(float)
+    scale = np.repeat(shard.spans[:, [1, 0]], counts, axis=0)
+    within = np.repeat(shard.sizes[:, [1, 0]], counts, axis=0).astype(float)
     boxes = np.concatenate([item.boxes for item in found]).astype(float)
-    corners = boxes[:, [1, 0]] * scale
-    bbox = np.concatenate([corners, boxes[:, [3, 2]] * scale - corners], 1)
+    corners = np.minimum(boxes[:, [1, 0]] * scale, within)
+    bbox = np.concatenate([corners, np.minimum(boxes[:, [3, 2]] * scale, within) - corners], 1)
     category = category_ids[np.concatenate([item.classes for item in found]) - 1]
     scores = np.concatenate([item.scores for item in found]).astype(float)
     return tuple(column[category >= 0] for column in (image, category, bbox, scores))

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from helpers.errors import unknown_name
+from helpers.limits import LIMITS, Limits
 from helpers.paths import EMBEDDED
 
 
@@ -29,9 +30,7 @@ class Model:
         licence: SPDX id.
         categories: names of classes 1, 2, ...
         pixel_scale, pixel_offset: the core's input is ``pixel * pixel_scale + pixel_offset``, RGB 0..255.
-        nms_iou: boxes of one class that overlap more than this are one object.
-        score_threshold: lowest score kept; COCO's AP needs the low ones.
-        most_detections: kept per image.
+        limits: what the tail keeps of an image.
         stated: the publisher's accuracy, None where nobody states one.
     """
 
@@ -42,9 +41,7 @@ class Model:
     categories: tuple[str, ...]
     pixel_scale: float
     pixel_offset: float
-    nms_iou: float = 0.6
-    score_threshold: float = 1e-3
-    most_detections: int = 100
+    limits: Limits = LIMITS
     stated: StatedAccuracy | None = None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.errors import LabError
-from helpers.tail import Detections
+from helpers.tails.selection import Detections
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Photos: decoding and resizing, as the SavedModels of TensorFlow do it."""
+"""Photos: decoding, and what is done to them before they enter a core."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from helpers.errors import LabError
-from helpers.models import Model
+from helpers.preprocessing import Preprocessing
 
 
 def read_photo(path: Path) -> np.ndarray:
@@ -26,10 +26,43 @@ def read_photo(path: Path) -> np.ndarray:
     raise LabError(found, "a whole image file", "run 01_download.ipynb again, or put the file in place.")
 
 
-def core_input(photo: np.ndarray, height: int, width: int, model: Model) -> np.ndarray:
-    """RGB uint8 ``[H, W, 3]`` -> the core's float32 input ``[1, height, width, 3]``.
+def core_input(photo: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """RGB uint8 ``[H, W, 3]`` -> the core's float32 input ``[1, height, width, 3]``."""
+    resized = resize(photo, *preprocessing.resized(*photo.shape[:2]), preprocessing.resize)
+    if preprocessing.pad:
+        below, right = preprocessing.height - resized.shape[0], preprocessing.width - resized.shape[1]
+        resized = np.pad(resized, ((0, below), (0, right), (0, 0)))
+    if preprocessing.channels == "BGR":
+        resized = resized[..., ::-1]
+    scale, offset = np.float32(preprocessing.scale), np.float32(preprocessing.offset)
+    return (resized * scale + offset)[None]
 
-    Bilinear with half-pixel centres and without antialiasing, on floats: ``tf.image.resize``.
+
+def resize(photo: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
+    """Bilinear, without antialiasing: uint8 ``[H, W, 3]`` -> float32 ``[height, width, 3]``.
+
+    Args:
+        how: one of ``preprocessing.RESIZES``.
     """
-    resized = cv2.resize(photo.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return (resized * np.float32(model.pixel_scale) + np.float32(model.pixel_offset))[None]
+    if how == "half-pixel-rounded":
+        return cv2.resize(photo, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    if how == "half-pixel":
+        return cv2.resize(photo.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    rows = between(photo.shape[0], height, how == "aligned")
+    columns = between(photo.shape[1], width, how == "aligned")
+    low, high, part = rows
+    whole = blend(photo[low].astype(np.float32), photo[high], part[:, None, None])
+    low, high, part = columns
+    return blend(whole[:, low], whole[:, high], part[:, None])
+
+
+def between(old: int, new: int, aligned: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each new place the old place below it, the one above it, and how far it lies between them."""
+    step = np.float32((old - 1) / (new - 1) if aligned and new > 1 else old / new)
+    places = np.arange(new, dtype=np.float32) * step
+    low = np.minimum(places.astype(int), old - 1)
+    return low, np.minimum(low + 1, old - 1), places - low.astype(np.float32)
+
+
+def blend(first: np.ndarray, second: np.ndarray, part: np.ndarray) -> np.ndarray:
+    return first + (second - first) * part

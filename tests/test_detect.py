@@ -18,9 +18,9 @@ from helpers.detect import (
     worker_count,
 )
 from helpers.errors import LabError
-from helpers.models import DEFAULT_MODEL, get_model
-from helpers.stages.quantize import load_tail
-from helpers.tail import Detections
+from helpers.preprocessing import Preprocessing
+from helpers.stages.quantize import load_interface
+from helpers.tails.selection import Detections
 from tests.finished_run import finish
 from tests.tiny_models import tiny_core
 
@@ -43,7 +43,7 @@ def found(*entries: tuple[list[float], float, int]) -> Detections:
 
 
 def shard(image_ids: list[int], sizes: list[tuple[int, int]]) -> Shard:
-    return Shard(image_ids, np.array(sizes), [None] * len(sizes), 0.0)
+    return Shard(image_ids, np.array(sizes), np.array(sizes, float), [None] * len(sizes), 0.0)
 
 
 def test_relative_corners_become_pixels_of_each_photo_as_coco_has_them():
@@ -132,11 +132,11 @@ def test_a_file_that_is_no_core_is_a_clear_error(tmp_path):
 
 
 def test_decoding_keeps_order_sizes_and_the_models_range(tmp_path):
-    photos, model = {}, get_model(DEFAULT_MODEL)
+    photos = {}
     for number, (width, height, grey) in enumerate([(30, 20, 0), (64, 64, 255), (10, 90, 102)]):
         photos[100 - number] = tmp_path / f"{number}.png"
         Image.new("RGB", (width, height), (grey,) * 3).save(photos[100 - number])
-    result = decode(photos, (1, 16, 24, 3), model)
+    result = decode(photos, Preprocessing(16, 24, (1 / 127.5,) * 3, (-1.0,) * 3))
     assert result.image_ids == [100, 99, 98]
     assert result.sizes.tolist() == [[20, 30], [64, 64], [90, 10]]
     assert {i.shape for i in result.inputs} == {(1, 16, 24, 3)}
@@ -149,7 +149,7 @@ def test_a_truncated_photo_is_named(tmp_path):
     Image.effect_noise((64, 64), 90).save(path)
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(LabError, match=r"half\.jpg"):
-        decode({1: path}, (1, 16, 16, 3), get_model(DEFAULT_MODEL))
+        decode({1: path}, Preprocessing(16, 16, (1.0,) * 3, (0.0,) * 3))
 
 
 def test_a_stored_shard_is_read_back_as_it_was(tmp_path):
@@ -172,11 +172,11 @@ def test_detections_are_the_same_on_one_worker_on_three_and_on_disk(finished):
     folder = finished.data / "datasets"
     photos = sorted(folder.glob("*/validation-40/data/*.jpg"))
     numbered = dict(enumerate(photos, start=1))
-    tail, results = load_tail(run, model), []
+    interface, results = load_interface(run, model), []
     for workers in (1, 3):
         pool = CorePool(run.paths.variant_file(model.id, "int8"), workers)
-        decoded = decode(numbered, pool.input_shape, model)
-        results.append(detect(pool, tail, decoded, range(1, 13)))
+        decoded = decode(numbered, interface.preprocessing)
+        results.append(detect(pool, interface.tail, decoded, range(1, 13)))
     for result in results:
         assert result.images == stored.images == 40
         for name in ("image_id", "category_id", "bbox", "score"):

@@ -52,7 +52,7 @@ def test_a_folder_counts_with_all_that_lies_in_it(tmp_path):
     [
         {"inputs": {"upstream": "abd"}},
         {"parameters": {"seed": 2}},
-        {"modules": ("helpers.tail",)},
+        {"modules": ("helpers.tails.ssd",)},
     ],
     ids=lambda change: next(iter(change)),
 )

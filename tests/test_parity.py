@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.errors import LabError
+from helpers.interface import Interface
 from helpers.models import DEFAULT_MODEL
 from helpers.parity import TOLERANCE, Parity, agreement, iou, matches, require_parity, summarize
 from helpers.photos import core_input
@@ -14,7 +15,7 @@ from helpers.quantize import savedmodel
 from helpers.runtime import Core
 from helpers.stages import quantize
 from helpers.stages.download import model_folder
-from helpers.tail import Detections
+from helpers.tails.selection import Detections
 from helpers.variants import BASELINE
 from tests.finished_run import finish
 
@@ -127,16 +128,18 @@ def test_float32_answers_like_the_savedmodel_to_within_rounding(finished):
 
 @pytest.mark.pipeline
 @pytest.mark.parametrize("scale", [1 / 255, 1 / 127.5**2], ids=["to 0..1", "normalized twice"])
-def test_another_normalization_is_caught(finished, scale):
-    wrong = dataclasses.replace(finished.model, pixel_scale=scale)
+def test_another_normalization_is_caught(finished, monkeypatch, scale):
+    right = quantize.load_interface(finished.run, finished.model)
+    changed = dataclasses.replace(right.preprocessing, scale=(scale,) * 3)
+    monkeypatch.setattr(quantize, "load_interface", lambda *_: Interface(changed, right.tail))
     with pytest.raises(LabError, match=f"{DEFAULT_MODEL}: raw scores differ"):
-        quantize.check_parity(finished.run, wrong)
+        quantize.check_parity(finished.run, finished.model)
 
 
 @pytest.mark.pipeline
 def test_swapped_channels_are_caught(finished, monkeypatch):
-    def blue_first(photo, height, width, model):
-        return core_input(np.ascontiguousarray(photo[..., ::-1]), height, width, model)
+    def blue_first(photo, preprocessing):
+        return core_input(np.ascontiguousarray(photo[..., ::-1]), preprocessing)
 
     monkeypatch.setattr(quantize, "core_input", blue_first)
     with pytest.raises(LabError, match="raw scores differ"):
@@ -146,10 +149,11 @@ def test_swapped_channels_are_caught(finished, monkeypatch):
 @pytest.mark.pipeline
 def test_anchors_that_lie_a_little_off_are_caught(finished):
     run, model = finished.run, finished.model
-    detector, tail = savedmodel.load(model_folder(model)), quantize.load_tail(run, model)
+    detector, interface = savedmodel.load(model_folder(model)), quantize.load_interface(run, model)
+    tail = interface.tail
     core = Core(run.paths.variant_file(model.id, BASELINE))
     photo = quantize.check_photos(run)[0]
-    whole, heads = savedmodel.detect(detector, photo), core(core_input(photo, *core.input_shape[1:3], model))
+    whole, heads = savedmodel.detect(detector, photo), core(core_input(photo, interface.preprocessing))
     shifted = dataclasses.replace(tail, anchors=tail.anchors + np.float32([0.002, 0, 0, 0]))
     pair = (quantize.as_detections(whole), tail(heads))
     require_parity(summarize([quantize.raw_gaps(whole, heads, tail)], [pair]), model.id)

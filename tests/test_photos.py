@@ -3,6 +3,7 @@
 import contextlib
 import io
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,10 +12,22 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.errors import LabError
-from helpers.models import DEFAULT_MODEL, get_model
 from helpers.photos import core_input, read_photo
+from helpers.preprocessing import Preprocessing
 
-MODEL = get_model(DEFAULT_MODEL)
+RESIZERS = {
+    "half-pixel": lambda photo, size: tf.image.resize(photo[None].astype(np.float32), size).numpy(),
+    "half-pixel-rounded": lambda photo, size: cv2.dnn.blobFromImage(photo, 1, size[::-1]).transpose(
+        0, 2, 3, 1
+    ),
+    "corner": lambda photo, size: tf.compat.v1.image.resize_bilinear(photo[None], size).numpy(),
+    "aligned": lambda photo, size: tf.compat.v1.image.resize_bilinear(photo[None], size, True).numpy(),
+}
+
+
+def sized(height: int, width: int, **more) -> Preprocessing:
+    """To -1..1."""
+    return Preprocessing(height, width, (1 / 127.5,) * 3, (-1.0,) * 3, **more)
 
 
 def pixels(height: int = 40, width: int = 50) -> np.ndarray:
@@ -72,7 +85,7 @@ def test_exif_rotation_is_not_applied(tmp_path):
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 30), (30, 1)])
 def test_photos_one_pixel_wide_go_through(tmp_path, height, width):
     Image.fromarray(pixels(height, width)).save(tmp_path / "a.png")
-    prepared = core_input(read_photo(tmp_path / "a.png"), 24, 24, MODEL)
+    prepared = core_input(read_photo(tmp_path / "a.png"), sized(24, 24))
     assert prepared.shape == (1, 24, 24, 3)
     assert np.isfinite(prepared).all()
 
@@ -116,17 +129,44 @@ def test_a_missing_photo_names_its_cure(tmp_path):
         read_photo(tmp_path)
 
 
+@pytest.mark.parametrize("resize", RESIZERS)
 @settings(max_examples=25)
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(2, 64), st.integers(2, 64))
-def test_core_input_is_that_of_tensorflow(height, width, new_height, new_width):
+def test_core_input_is_that_of_tensorflow_or_opencv(resize, height, width, new_height, new_width):
     photo = pixels(height, width)
-    theirs = tf.image.resize(photo[None].astype(np.float32), (new_height, new_width)) / 127.5 - 1
-    ours = core_input(photo, new_height, new_width, MODEL)
+    theirs = RESIZERS[resize](photo, (new_height, new_width)) / 127.5 - 1
+    ours = core_input(photo, sized(new_height, new_width, resize=resize))
     assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_channels_have_their_own_scale_offset_and_order():
+    photo = np.zeros((4, 6, 3), np.uint8) + np.uint8([10, 20, 30])
+    ours = core_input(photo, Preprocessing(4, 6, (1, 2, 3), (0, 0.5, -1), channels="BGR"))
+    assert ours[0, 0, 0].tolist() == [30, 40.5, 29]
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(4, 60), st.integers(4, 60))
+def test_a_padded_photo_keeps_its_shape_and_finds_its_place_again(height, width, new_height, new_width):
+    preprocessing = Preprocessing(new_height, new_width, (1, 1, 1), (0, 0, 0), pad=True)
+    photo = np.full((height, width, 3), 200, np.uint8)
+    filled = core_input(photo, preprocessing)[0, :, :, 0] > 0
+    inner = preprocessing.resized(height, width)
+    assert filled.sum() == filled[: inner[0], : inner[1]].sum() == inner[0] * inner[1]
+    assert max(inner[0] / new_height, inner[1] / new_width) == 1
+    # A box around the photo's place within the input is the photo.
+    span = preprocessing.span(height, width)
+    assert inner[0] / new_height * span[0] == pytest.approx(height)
+    assert inner[1] / new_width * span[1] == pytest.approx(width)
+
+
+def test_a_preprocessing_that_nobody_knows_is_refused():
+    with pytest.raises(LabError, match="resize='cubic'"):
+        sized(4, 4, resize="cubic")
 
 
 def test_core_input_spans_minus_one_to_one():
     black, white = np.zeros((5, 7, 3), np.uint8), np.full((5, 7, 3), 255, np.uint8)
-    assert core_input(black, 4, 4, MODEL) == pytest.approx(-1)
-    assert core_input(white, 4, 4, MODEL) == pytest.approx(1)
+    assert core_input(black, sized(4, 4)) == pytest.approx(-1)
+    assert core_input(white, sized(4, 4)) == pytest.approx(1)

@@ -89,7 +89,7 @@ def edit_labels(folder, change) -> None:
     ("needs", "notebook"),
     [
         (lambda run, model: quantize.working_files(run, model), "02_quantize"),
-        (lambda run, model: quantize.load_tail(run, model), "02_quantize"),
+        (lambda run, model: quantize.load_interface(run, model), "02_quantize"),
         (lambda run, model: quantize.variants_table(run, model), "02_quantize"),
         (lambda run, model: evaluate.read_score(run, model, "int8"), "03_evaluate"),
         (lambda run, model: measure.read_measurement(run, model, "energy"), "04_energy"),

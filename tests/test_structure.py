@@ -16,10 +16,11 @@ from helpers.paths import ROOT
 FLOORS = (
     ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
      "injected"),
-    ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds"),
+    ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
+     "preprocessing", "coco_names", "label_maps"),
     (
-        "synthetic.*", "detector.*", "quantize.*", "meters.*",
-        "photos", "coco", "runtime", "tail", "database", "host", "mongo", "matching",
+        "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*", "fetch",
+        "tails.*", "interface", "photos", "coco", "runtime", "database", "host", "mongo", "matching",
     ),
     (
         "score", "resample", "verdict", "compare", "error_kinds", "attribution", "error_tables",

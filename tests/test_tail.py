@@ -6,18 +6,20 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import tail as tail_module
 from helpers.boxes import decode_boxes, make_anchors
+from helpers.limits import Limits
 from helpers.parity import iou
-from helpers.tail import Detections, Tail, top
+from helpers.tails import selection
+from helpers.tails.selection import Detections, top
+from helpers.tails.ssd import SSDTail
 
 ANCHORS = make_anchors((8, 4), (0.2, 0.5), (1.0, 2.0))
 CLASSES = 4
 NMS_IOU, THRESHOLD, MOST = 0.6, 1e-3, 100
 
 
-def make_tail(anchors: np.ndarray = ANCHORS, most: int = MOST) -> Tail:
-    return Tail(anchors, NMS_IOU, THRESHOLD, most)
+def make_tail(anchors: np.ndarray = ANCHORS, most: int = MOST) -> SSDTail:
+    return SSDTail(anchors, Limits(NMS_IOU, THRESHOLD, most))
 
 
 # Near 1 float32 scores of different logits are equal, and TensorFlow ranks scores: so tests against it
@@ -114,7 +116,7 @@ def test_the_search_goes_on_until_enough_survive(places, rounds, monkeypatch):
         counts.append(count)
         return top(values, candidates, count)
 
-    monkeypatch.setattr(tail_module, "top", counted_top)
+    monkeypatch.setattr(selection, "top", counted_top)
     heads, anchors = crowded_heads(places, 3000 // places)
     ours = make_tail(anchors)(heads)
     assert counts == [400, 1600, 6400][:rounds]

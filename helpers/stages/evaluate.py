@@ -26,7 +26,7 @@ from helpers.models import Model
 from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
 from helpers.stages.download import data_folders
-from helpers.stages.quantize import anchors_file, load_tail, read_variant, working_files
+from helpers.stages.quantize import interface_file, load_interface, read_variant, working_files
 
 NOTEBOOK = "03_evaluate.ipynb"
 SCORED_BY = ("helpers.exact_coco.method", "helpers.error_kinds")
@@ -52,11 +52,10 @@ class Progress:
         inputs = {
             "variant": self.files[variant],
             "labels": self.labels,
-            "anchors": anchors_file(self.run, model),
+            "interface": interface_file(self.run, model),
         }
-        settings = [model.pixel_scale, model.pixel_offset, model.nms_iou, model.score_threshold]
-        parameters = {"model": [*settings, model.most_detections], "images": len(self.photos)}
-        return origin(inputs, parameters, "helpers.detect")
+        parameters = {"images": len(self.photos)}
+        return origin(inputs, parameters, "helpers.detect", "helpers.interface")
 
     def shard_file(self, variant: str, index: int) -> Path:
         folder = self.run.paths.detections_dir(self.model.id, variant)
@@ -79,7 +78,7 @@ def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
     Returns:
         Variants that could not be run -> why. What was already computed is not computed again.
     """
-    work, tail = Progress(run, model, dataset), load_tail(run, model)
+    work, interface = Progress(run, model, dataset), load_interface(run, model)
     numbers = category_numbers(dataset)
     category_ids = [numbers.get(name, -1) for name in model.categories]
     pools, failures = {}, {}
@@ -89,9 +88,9 @@ def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
         bar.update(len(photos) * (len(work.files) - len(waiting)))
         open_pools(waiting, work.files, pools, failures)
         waiting = [v for v in waiting if v in pools]
-        shard = decode(photos, pools[waiting[0]].input_shape, model) if waiting else None
+        shard = decode(photos, interface.preprocessing) if waiting else None
         for variant in waiting:
-            detect(pools[variant], tail, shard, category_ids).save(work.shard_file(variant, index))
+            detect(pools[variant], interface.tail, shard, category_ids).save(work.shard_file(variant, index))
             bar.update(len(photos))
     bar.close()
     work.forget_others()

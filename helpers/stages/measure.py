@@ -16,8 +16,7 @@ from helpers.meters.choose import choose_meter
 from helpers.models import Model
 from helpers.photos import core_input
 from helpers.records import Origin, Record, current_record, jsonable, read_record
-from helpers.runtime import Core
-from helpers.stages.quantize import check_photos, working_files
+from helpers.stages.quantize import check_photos, load_interface, working_files
 from helpers.variants import BASELINE, CONTROL
 
 NOTEBOOK = "04_energy.ipynb"
@@ -32,22 +31,34 @@ def measured_files(run: Run, model: Model) -> dict[str, Path]:
 
 def sample_inputs(run: Run, model: Model) -> list[np.ndarray]:
     """Real photos as the core's inputs."""
-    core = Core(run.paths.variant_file(model.id, BASELINE))
-    return [core_input(photo, *core.input_shape[1:3], model) for photo in check_photos(run)]
+    preprocessing = load_interface(run, model).preprocessing
+    return [core_input(photo, preprocessing) for photo in check_photos(run)]
 
 
 def latency(run: Run, model: Model) -> Record:
     """Raw latency samples; those already taken of the same files under the same settings are kept."""
     profile = run.profile
+    settings = latency_settings(run, run.threads, profile.latency_rounds, profile.latency_budget_s)
+    return sampled_latency(run, model, "latency", settings)
+
+
+def latency_settings(run: Run, threads: int, least_rounds: int, budget_s: float) -> dict[str, Any]:
+    """For ``measure_latency``; rounds end early only where the profile has more than the least of them."""
+    profile = run.profile
     settings = {"rounds": profile.latency_most_rounds, "repeats": profile.latency_repeats}
-    settings |= {"threads": run.threads, "seed": profile.seed, "least_rounds": profile.latency_rounds}
-    if profile.latency_most_rounds > profile.latency_rounds:
-        settings |= {"width": run.width_percent / 100, "budget_s": profile.latency_budget_s}
+    settings |= {"threads": threads, "seed": profile.seed, "least_rounds": least_rounds}
+    if profile.latency_most_rounds > least_rounds:
+        settings |= {"width": run.width_percent / 100, "budget_s": budget_s}
+    return settings
+
+
+def sampled_latency(run: Run, model: Model, quantity: str, settings: Mapping[str, Any]) -> Record:
+    """The record ``quantity`` of latency under these settings."""
 
     def measure(files: Mapping[str, Path], **resume) -> dict:
         return measure_latency(files, sample_inputs(run, model), **settings, **resume)
 
-    return measured(run, model, "latency", settings, measure, "helpers.measure.latency")
+    return measured(run, model, quantity, settings, measure, "helpers.measure.latency")
 
 
 def memory(run: Run, model: Model) -> Record:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,23 +12,25 @@ from helpers.boxes import decode_boxes
 from helpers.coco import DATA, read_labels
 from helpers.errors import LabError
 from helpers.experiment import Run, keep, keep_failure, origin
-from helpers.files import atomic_file
+from helpers.interface import Interface
 from helpers.models import Model
 from helpers.parity import Parity, agreement, require_parity, summarize
 from helpers.photos import core_input, read_photo
+from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
 from helpers.runtime import Core
 from helpers.stages.download import data_folders, model_folder
-from helpers.tail import Detections, Tail
+from helpers.tails.selection import Detections
+from helpers.tails.ssd import SSDTail
 from helpers.variants import BASELINE, Variant
 
-CODE = ("helpers.quantize.recipes", "helpers.quantize.savedmodel", "helpers.photos")
+CODE = ("helpers.quantize.recipes", "helpers.quantize.savedmodel", "helpers.photos", "helpers.interface")
 PARITY_PHOTOS = 16
 
 
-def anchors_file(run: Run, model: Model) -> Path:
-    return run.paths.variant_file(model.id, BASELINE).with_name("anchors.npy")
+def interface_file(run: Run, model: Model) -> Path:
+    return run.paths.variant_file(model.id, BASELINE).with_name("interface.npz")
 
 
 def make_variants(run: Run, model: Model) -> dict[str, Record]:
@@ -37,7 +40,7 @@ def make_variants(run: Run, model: Model) -> dict[str, Record]:
     records = {}
     for variant in progress(run.variants, f"variants of {model.id}", "variant"):
         path = run.paths.variant_record(model.id, variant.id)
-        parameters = {"variant": dataclasses.asdict(variant), "preprocessing": preprocessing(model)}
+        parameters = {"variant": dataclasses.asdict(variant), "model": model_settings(model)}
         inputs = {"model": source, **(hashed(photos) if variant.calibrated else {})}
         made_from = origin(inputs, parameters, *CODE)
         record = current_record(path, made_from)
@@ -47,8 +50,9 @@ def make_variants(run: Run, model: Model) -> dict[str, Record]:
     return records
 
 
-def preprocessing(model: Model) -> list[float]:
-    return [model.pixel_scale, model.pixel_offset]
+def model_settings(model: Model) -> dict[str, Any]:
+    """What an entry of the registry says beyond its source."""
+    return {"pixel": [model.pixel_scale, model.pixel_offset], "limits": dataclasses.asdict(model.limits)}
 
 
 def hashed(photos: list[Path]) -> dict[str, Path]:
@@ -63,10 +67,10 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     try:
         if variant.id == BASELINE:
             convert_baseline(run, model)
-        inputs = calibration_inputs(run, model, base) if variant.calibrated else ()
+        inputs = calibration_inputs(run, model) if variant.calibrated else ()
         facts = quantize_file(base, variant, inputs, output)
         values = {**dataclasses.asdict(facts), "size_bytes": output.stat().st_size}
-        return keep(path, "variant", made_from, values, [output, anchors_file(run, model)])
+        return keep(path, "variant", made_from, values, [output, interface_file(run, model)])
     except (LabError, RuntimeError, ValueError) as error:
         if variant.id == BASELINE:
             raise LabError(
@@ -78,13 +82,16 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
 
 
 def convert_baseline(run: Run, model: Model) -> None:
-    """Cut the float32 core and the anchors out of the SavedModel."""
+    """Cut the float32 core out of the SavedModel, and write what goes before and after it."""
     from helpers.quantize import savedmodel
 
-    detector = savedmodel.load(require_savedmodel(model))
-    with atomic_file(anchors_file(run, model)) as temporary:
-        np.save(temporary, savedmodel.read_anchors(detector))
-    savedmodel.convert_core(detector, run.paths.variant_file(model.id, BASELINE))
+    detector, output = savedmodel.load(require_savedmodel(model)), run.paths.variant_file(model.id, BASELINE)
+    savedmodel.convert_core(detector, output)
+    scale, offset = (model.pixel_scale,) * 3, (model.pixel_offset,) * 3
+    preprocessing = Preprocessing(*Core(output).input_shape[1:3], scale, offset)
+    Interface(preprocessing, SSDTail(savedmodel.read_anchors(detector), model.limits)).save(
+        interface_file(run, model)
+    )
 
 
 def require_savedmodel(model: Model) -> Path:
@@ -100,18 +107,16 @@ def calibration_files(run: Run) -> list[Path]:
     return [folder / DATA / image["file_name"] for image in images]
 
 
-def calibration_inputs(run: Run, model: Model, base: Path) -> Iterator[np.ndarray]:
+def calibration_inputs(run: Run, model: Model) -> Iterator[np.ndarray]:
     """Calibration photos as the core's inputs, float32 ``[1, H, W, 3]`` each."""
-    height, width = Core(base).input_shape[1:3]
+    preprocessing = load_interface(run, model).preprocessing
     for path in calibration_files(run):
-        yield core_input(read_photo(path), height, width, model)
+        yield core_input(read_photo(path), preprocessing)
 
 
-def load_tail(run: Run, model: Model) -> Tail:
-    path = anchors_file(run, model)
-    if not path.exists():
-        raise LabError(f"{path} does not exist.", "the model's anchors", "run 02_quantize.ipynb first.")
-    return Tail(np.load(path), model.nms_iou, model.score_threshold, model.most_detections)
+def load_interface(run: Run, model: Model) -> Interface:
+    """What goes before and after the cores of a model."""
+    return Interface.load(interface_file(run, model))
 
 
 def read_variant(run: Run, model: Model, variant_id: str) -> Record:
@@ -138,20 +143,20 @@ def check_parity(run: Run, model: Model) -> Parity:
     """
     from helpers.quantize import savedmodel
 
-    detector, tail = savedmodel.load(require_savedmodel(model)), load_tail(run, model)
+    detector, interface = savedmodel.load(require_savedmodel(model)), load_interface(run, model)
     core = Core(run.paths.variant_file(model.id, BASELINE))
     gaps, pairs = [], []
     for photo in check_photos(run):
         whole = savedmodel.detect(detector, photo)
-        heads = core(core_input(photo, *core.input_shape[1:3], model))
-        gaps.append(raw_gaps(whole, heads, tail))
-        pairs.append((as_detections(whole), tail(heads)))
+        heads = core(core_input(photo, interface.preprocessing))
+        gaps.append(raw_gaps(whole, heads, interface.tail))
+        pairs.append((as_detections(whole), interface.tail(heads)))
     parity = summarize(gaps, pairs)
     require_parity(parity, model.id)
     return parity
 
 
-def raw_gaps(whole: dict, heads: dict, tail: Tail) -> tuple[float, float]:
+def raw_gaps(whole: dict, heads: dict, tail: SSDTail) -> tuple[float, float]:
     """Largest differences of raw scores and raw boxes between SavedModel and core."""
     scores = 1 / (1 + np.exp(-heads["class_logits"][0]))
     boxes = decode_boxes(heads["box_encodings"][0], tail.anchors)
@@ -167,11 +172,12 @@ def as_detections(whole: dict) -> Detections:
 
 def check_agreement(run: Run, model: Model) -> pd.DataFrame:
     """How many of float32's confident detections each variant finds too, on validation photos."""
-    files, tail = working_files(run, model), load_tail(run, model)
+    files, interface = working_files(run, model), load_interface(run, model)
+    tail, preprocessing = interface.tail, interface.preprocessing
     photos, found = check_photos(run), {}
     for variant, path in files.items():
         core = Core(path)
-        found[variant] = [tail(core(core_input(p, *core.input_shape[1:3], model))) for p in photos]
+        found[variant] = [tail(core(core_input(p, preprocessing))) for p in photos]
     rows = []
     for variant, detections in found.items():
         counts = [agreement(a, b) for a, b in zip(found[BASELINE], detections, strict=True)]

@@ -12,7 +12,7 @@ from helpers.dataset import photo_paths
 from helpers.detect import CorePool, decode, detect, worker_count
 from helpers.experiment import open_run
 from helpers.stages.download import prepare_data, prepare_model
-from helpers.stages.quantize import load_tail, make_variants
+from helpers.stages.quantize import load_interface, make_variants
 from tests.bench.ledger import note
 
 ROUNDS = 15
@@ -56,8 +56,8 @@ def test_inference_loop_over_bare(prepared):
     """Ours includes the tail, bare does not; loops take turns, ratios are medians over rounds."""
     run, model, photos = prepared
     path = run.paths.variant_file(model.id, "float32")
-    pool, tail = CorePool(path), load_tail(run, model)
-    shard = decode(photos, pool.input_shape, model)
+    pool, interface = CorePool(path), load_interface(run, model)
+    shard, tail = decode(photos, interface.preprocessing), interface.tail
     ids = list(range(1, len(model.categories) + 1))
     loops = {
         "ours": lambda: detect(pool, tail, shard, ids),
