@@ -59,6 +59,14 @@ MarginOption = Annotated[
     float, typer.Option("--margin", help="AP points that a variant may lose and still be good enough.")
 ]
 
+BesideOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--beside",
+        help="Repeatable: another machine's run to lay beside this one; its name below data/runs, or folder.",
+    ),
+]
+
 
 @contextmanager
 def errors_explained() -> Iterator[None]:
@@ -87,6 +95,7 @@ def run(
     region: RegionOption = "",
     width_percent: WidthOption = 2.0,
     margin_points: MarginOption = 100 * MARGIN,
+    beside: BesideOption = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
     ] = False,
@@ -97,12 +106,14 @@ def run(
         from helpers.meters.carbon import grid
         from helpers.meters.choose import choose_meter
         from helpers.pipeline import made_files, run_pipeline, stage_times
+        from helpers.stages.machines import other_runs
 
-        options = threads, meter, power_w, region, width_percent, margin_points
+        options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
         chosen = open_run(profile, run_name, models or (), variants or (), *options)
         choose_meter(meter, power_w)
         if region:
             grid(region)
+        other_runs(chosen, chosen.runs)
         run_pipeline(chosen, console, fresh)
         total = format_duration(sum(stage_times(chosen).values()))
         console.print(
@@ -124,6 +135,7 @@ def status(
     region: RegionOption = "",
     width_percent: WidthOption = 2.0,
     margin_points: MarginOption = 100 * MARGIN,
+    beside: BesideOption = None,
 ) -> None:
     """Show what a run has and what it lacks; give it the options that the run was given."""
     with errors_explained():
@@ -131,7 +143,7 @@ def status(
         from helpers.pipeline import reason_to_run, stage_times
         from helpers.stages.ledger import STAGES, failed_variants
 
-        options = threads, meter, power_w, region, width_percent, margin_points
+        options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
         chosen = open_run(profile, run_name, models or (), variants or (), *options)
         times = stage_times(chosen)
         table = Table(

@@ -108,7 +108,8 @@ def energy_columns(summary: EnergySummary | Absent, grade: str) -> dict[str, Any
         return {"energy_grade": grade, "energy_reason": summary.reason}
     gross = summary.gross_j
     columns = {"energy_j_per_image": gross.value, "energy_low": gross.low, "energy_high": gross.high}
-    return columns | {"energy_grade": summary.grade} | spread("energy_ratio", summary.ratio)
+    columns |= {"energy_grade": summary.grade} | spread("energy_ratio", summary.ratio)
+    return columns | spread("energy_net_j", summary.net_j)
 
 
 def measured_columns(raw: Mapping[str, Mapping], resamples: int, seed: int) -> dict[str, dict[str, Any]]:

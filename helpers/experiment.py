@@ -13,7 +13,7 @@ from helpers.fingerprint import code_digest
 from helpers.injected import require_known_here
 from helpers.measure.stopping import WIDTH
 from helpers.models import DEFAULT_MODEL, Model, get_model
-from helpers.paths import RunPaths
+from helpers.paths import RunPaths, run_folder, runs_dir
 from helpers.profiles import Profile, get_profile
 from helpers.records import Origin, Record, hash_outputs, write_record
 from helpers.variants import VARIANTS, Variant, require_variants
@@ -34,6 +34,7 @@ class Run:
         region: country of the machine, three letters, for CO2 equivalents; empty for none.
         width_percent: wanted full width of the interval of each latency ratio, in percent of it.
         margin_points: AP points that a variant may lose and still count as good enough.
+        runs: other machines' runs to lay beside this one: names below ``data/runs``, or paths of folders.
     """
 
     profile: Profile
@@ -46,6 +47,7 @@ class Run:
     region: str = ""
     width_percent: float = 100 * WIDTH
     margin_points: float = MARGIN_POINTS
+    runs: tuple[str, ...] = ()
 
 
 def run_paths(name: str) -> RunPaths:
@@ -74,6 +76,7 @@ def open_run(
     region: str = "",
     width_percent: float = 100 * WIDTH,
     margin_points: float = MARGIN_POINTS,
+    runs: Sequence[str] = (),
 ) -> Run:
     """Look up a run's parts by name; nothing is written.
 
@@ -82,7 +85,7 @@ def open_run(
         run_name: name of the run's folder below ``data/runs``; the profile's id if empty.
         models: ids of models; the embedded detector if empty.
         variants: ids of variants; all if empty. The baseline is always among them.
-        threads, meter, power_w, region, width_percent, margin_points: as in ``Run``.
+        threads, meter, power_w, region, width_percent, margin_points, runs: as in ``Run``.
 
     Raises:
         LabError: a name is unknown, ``run_name`` cannot name a folder, or papermill injected a
@@ -101,7 +104,14 @@ def open_run(
         region,
         require_width(width_percent),
         float(margin_points),
+        tuple(lasting_name(name) for name in runs),
     )
+
+
+def lasting_name(name: str) -> str:
+    """A name below ``data/runs`` as it is, else the whole path: notebooks run in a folder of their own."""
+    folder = run_folder(name)
+    return name if folder == runs_dir() / name else str(folder)
 
 
 def require_width(percent: float) -> float:

@@ -26,6 +26,12 @@ def runs_dir() -> Path:
     return data_dir() / "runs"
 
 
+def run_folder(name: str | Path) -> Path:
+    """Folder of the run of that name below ``data/runs``, or else the folder that ``name`` is a path of."""
+    below = runs_dir() / name
+    return below if below.is_dir() else Path(name).expanduser().absolute()
+
+
 def display(path: Path) -> str:
     """``path`` relative to the current folder or the project where that is shorter."""
     for base in (Path.cwd(), ROOT):

@@ -1,5 +1,7 @@
 """Photos: decoding, and what is done to them before they enter a core."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -34,8 +36,21 @@ def core_input(photo: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         resized = np.pad(resized, ((0, below), (0, right), (0, 0)))
     if preprocessing.channels == "BGR":
         resized = resized[..., ::-1]
-    scale, offset = np.float32(preprocessing.scale), np.float32(preprocessing.offset)
-    return (resized * scale + offset)[None]
+    # Along whole rows: three times as fast as along three channels.
+    columns = resized.shape[1]
+    scale, offset = (np.tile(np.float32(v), columns) for v in (preprocessing.scale, preprocessing.offset))
+    return (resized.reshape(len(resized), -1) * scale + offset).reshape(1, *resized.shape)
+
+
+@contextlib.contextmanager
+def resize_threads(threads: int) -> Iterator[None]:
+    """OpenCV's own threads, limited meanwhile: it resizes large photos on all cores."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(threads)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def resize(photo: np.ndarray, height: int, width: int, how: str) -> np.ndarray:

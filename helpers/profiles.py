@@ -48,9 +48,9 @@ _ENTRIES = (
     Profile("smoke", "A check that everything runs: tiny, its numbers mean little.",
             40, 16, 1000, 6, 6, 10, 4, 3, 0.1, 4),
     Profile("quick", "The default: minutes, intervals that support a first conclusion.",
-            500, 100, 2000, 30, 120, 60, 15, 12, 0.4, 12),
+            500, 100, 2000, 20, 120, 30, 45, 10, 0.4, 12),
     Profile("full", "For a written report: four times the images, longer measurement.",
-            2000, 200, 4000, 100, 400, 600, 25, 30, 1.0, 20),
+            2000, 200, 4000, 60, 400, 600, 45, 30, 1.0, 20),
 )  # fmt: skip
 
 PROFILES = MappingProxyType({profile.id: profile for profile in _ENTRIES})

@@ -5,7 +5,10 @@ import pandas as pd
 
 from helpers.attribution import SIZES
 from helpers.kinds import KINDS
+from helpers.measure.parts_summary import PARTS
+from helpers.variants import CONTROL
 from helpers.verdict import FEW_IMAGES, NO, YES
+from helpers.why.operator_kinds import DEPTHWISE, POINTWISE, XNNPACK
 
 NAN = float("nan")
 MODEL = "ssd_mobilenet_v2_small"
@@ -126,7 +129,69 @@ def loss_entries(points: float) -> list[dict]:
 
 
 def example_frames(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {"latency_samples": example_samples(results), "losses": example_losses(results)}
+    return {
+        "latency_samples": example_samples(results),
+        "losses": example_losses(results),
+        "operators": example_operators(results),
+        "threads": example_threads(results),
+        "parts": example_parts(results),
+    }
+
+
+def example_threads(results: pd.DataFrame, counts: tuple[int, ...] = (1, 2, 4, 8)) -> pd.DataFrame:
+    """Latency by thread count after Amdahl (1967), from each variant's median in the results."""
+    rows = []
+    for row in results.to_dict("records"):
+        serial = 0.35 if row["variant"] == "int8-dynamic" else 0.08
+        for count in counts:
+            shrink, failed = serial + (1 - serial) / count, row["failed"]
+            p50_ms = NAN if failed else row["latency_ms_p50"] * shrink
+            rows.append(
+                {"model": row["model"], "variant": row["variant"], "threads": count,
+                 "rounds": 0 if failed else 75 if count == 1 else 20, "disturbed": 1, "failed": failed,
+                 **with_bounds("latency_ms_p50", p50_ms, 0.006 * p50_ms, 0.009 * p50_ms),
+                 **with_bounds("latency_ratio", row["latency_ratio"], 0.01, 0.01),
+                 **with_bounds("speedup", 1 / shrink, 0.02, 0.02)}
+            )  # fmt: skip
+    columns = ("latency_ms_p50", "latency_ratio", "speedup")
+    names = [f"{column}{end}" for column in columns for end in ("", "_low", "_high")]
+    return pd.DataFrame(
+        rows, columns=["model", "variant", "threads", "rounds", "disturbed", "failed", *names]
+    )
+
+
+def example_parts(results: pd.DataFrame) -> pd.DataFrame:
+    """Time per photo by part: each variant's latency as the core's, the rest the same for all."""
+    rows = []
+    for model, frame in results.groupby("model", sort=False):
+        loops = {row["variant"]: 2.4 + row["latency_ms_p50"] for row in frame.to_dict("records")}
+        for row in frame.to_dict("records"):
+            total = loops[row["variant"]]
+            bounds = with_bounds("total_ms", total, 0.05, 0.08)
+            bounds |= with_bounds("ratio", total / loops["float32"], 0.01, 0.01)
+            about = {"model": model, "variant": row["variant"], "failed": row["failed"], "absent": ""}
+            about |= {"photos": 16, "rounds": 12, "threads": 1}
+            if row["failed"]:
+                rows.append(about | dict.fromkeys(bounds, NAN) | {"part": "", "ms": NAN})
+                continue
+            times = (0.7, 0.5, row["latency_ms_p50"], 0.5, 0.7)
+            rows += [about | bounds | {"part": p, "ms": ms} for p, ms in zip(PARTS, times, strict=True)]
+    return pd.DataFrame(rows)
+
+
+def example_operators(results: pd.DataFrame) -> pd.DataFrame:
+    """Time by kind of operator: each variant's latency, two thirds of it in pointwise convolutions."""
+    rows = []
+    for row in results[results["variant"] != CONTROL].to_dict("records"):
+        nothing = {"kind": "", "runs_by": "", "time_ms": NAN, "failed": row["failed"]}
+        parts = [
+            {"kind": kind, "runs_by": XNNPACK, "time_ms": share * row["latency_ms_p50"], "failed": ""}
+            for kind, share in ((POINTWISE, 2 / 3), (DEPTHWISE, 1 / 3))
+        ]
+        whole = {"bound_ms": 0.4 * row["latency_ms_p50"], "measured_ms": row["latency_ms_p50"]}
+        names = {"model": row["model"], "variant": row["variant"]}
+        rows += [names | whole | part for part in ([nothing] if row["failed"] else parts)]
+    return pd.DataFrame(rows)
 
 
 def example_results(variants: tuple[str, ...] = USUAL, model: str = MODEL) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from helpers.paths import ROOT
 
 
 def coco_dir() -> Path:
-    """Folder with ``val2017/``, ``annotations/``, ``calibration/``, ``models/``; skips the test without one."""
+    """Folder with ``val2017/``, ``annotations/``, ``calibration/`` and ``models/``; else the test skips."""
     folder = Path(os.environ.get("COCO_DIR") or ROOT.parent / "shared" / "coco")
     if not (folder / "val2017").is_dir():
         pytest.skip(

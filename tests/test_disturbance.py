@@ -128,10 +128,12 @@ def test_rules(change, rules):
     assert marked == ({1: rules} if rules else {})
 
 
-def test_more_threads_may_be_preempted_more_often():
-    busy = QUIET | {"involuntary_switches": 70}
-    assert disturbed_rounds(raw_of(QUIET, busy, threads=4)) == {}
-    assert disturbed_rounds(raw_of(QUIET, busy, threads=2)) == {1: ["switches"]}
+def test_preemption_tells_of_other_work_with_one_thread_only():
+    """Threads of one process preempt each other."""
+    busy, stolen = QUIET | {"involuntary_switches": 900}, QUIET | {"steal_share": 0.5}
+    assert disturbed_rounds(raw_of(QUIET, busy, stolen, threads=1)) == {1: ["switches"], 2: ["steal"]}
+    assert disturbed_rounds(raw_of(QUIET, busy, stolen, threads=2)) == {2: ["steal"]}
+    assert "switches" in disturbance_facts(raw_of(QUIET, busy, threads=2))["unreadable"]
 
 
 def test_disturbed_rounds_are_kept_and_the_ratio_without_them_is_told():

@@ -24,6 +24,8 @@ from tests.example_results import (
     NAN,
     example_frames,
     example_losses,
+    example_operators,
+    example_parts,
     example_results,
     example_samples,
     fail,
@@ -129,6 +131,26 @@ def test_a_failed_variant_is_visible_with_its_reason(drawn, name):
     texts = " ".join(t.get_text().replace("\n", " ") for t in visible_texts(drawn["failed", name]))
     assert "failed: kernels" in texts
     assert "value:int8" not in lines_by_gid(drawn["failed", name])
+
+
+def test_net_energy_stands_below_gross_where_the_meter_sees_the_idle_machine():
+    results = example_results()
+    net = {"energy_net_j": 0.6, "energy_net_j_low": 0.5, "energy_net_j_high": 0.7}
+    net = {name: share * results["energy_j_per_image"] for name, share in net.items()}
+    figure = figures.draw("energy", results.assign(**net, energy_grade="A"), {}, CONTEXT)
+    lines = lines_by_gid(figure)
+    for place, row in enumerate(results.to_dict("records")):
+        [mark] = lines[f"net:{row['variant']}"]
+        assert mark.get_xdata()[0] == pytest.approx(600 * row["energy_j_per_image"])
+        assert place < mark.get_ydata()[0] < place + 0.5
+    assert "net, less idle power" in figure.caption
+    assert "net" not in figures.draw("energy", results, {}, CONTEXT).caption
+
+
+def test_the_caption_says_how_ratio_intervals_were_drawn():
+    drawn = figures.draw("latency_ratio", example_results(), {}, {**CONTEXT, "ratio_level": 0.97})
+    assert "95 % percentile bootstrap over rounds, drawn at 97 %" in drawn.caption
+    assert "drawn at" not in figures.draw("latency_ratio", example_results(), {}, CONTEXT).caption
 
 
 def test_energy_without_a_figure_says_so_and_why():
@@ -340,6 +362,7 @@ def test_every_number_missing_still_gives_every_figure():
     for variant in results["variant"]:
         results = fail(results, variant)
     empty = {name: frame.iloc[:0] for name, frame in example_frames(example_results()).items()}
+    empty |= {"operators": example_operators(results), "parts": example_parts(results)}
     for figure in figures.draw_all(results, empty, CONTEXT).values():
         assert overlapping(figure) == []
 

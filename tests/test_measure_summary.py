@@ -8,7 +8,7 @@ import pytest
 from helpers.measure.energy_summary import summarize_energy
 from helpers.measure.schedule import round_order
 from helpers.measure.stopping import WIDTH, reached_width
-from helpers.measure.summary import noise_floor, paired_ratios, summarize_latency, summarize_memory
+from helpers.measure.summary import paired_ratios, summarize_latency, summarize_memory
 from helpers.measure.warmup import find_warmup, warmup_facts
 from helpers.meters.base import Absent, Reading, bounded
 from helpers.variants import BASELINE, CONTROL
@@ -76,19 +76,6 @@ def test_sequential_timing_misses_what_interleaving_finds():
         errors["interleaved"].append(abs(ratio - 1.03))
     assert np.median(errors["sequential"]) > 0.03
     assert np.median(errors["interleaved"]) < 0.01
-
-
-def test_control_tells_the_noise_floor():
-    summaries = summarize_latency(latency_raw(seed=3))
-    floor = noise_floor(summaries)
-    assert floor.ratio == summaries[CONTROL].ratio
-    assert floor.relative == max(abs(floor.ratio.low - 1), abs(floor.ratio.high - 1))
-    assert 0 < floor.relative < 0.05
-
-
-def test_without_control_there_is_no_noise_floor():
-    summaries = summarize_latency(latency_raw(seed=3, true_ms={BASELINE: 4.0}))
-    assert isinstance(noise_floor(summaries), Absent)
 
 
 def test_failed_baseline_leaves_latency_without_ratio():
@@ -230,11 +217,6 @@ def test_net_ratio_is_absent_where_the_baseline_cannot_be_told_from_idle():
     summary = summarize_energy(energy_raw({BASELINE: 10.2, "int8": 12.0}, idle_w=10.0, slack=0.05))["int8"]
     assert "cannot be told from zero" in summary.net_ratio.reason
     assert summary.ratio.value > 1
-
-
-def test_energy_noise_floor_comes_from_the_control():
-    summaries = summarize_energy(energy_raw({BASELINE: 30.0, CONTROL: 30.0}, slack=0.001))
-    assert noise_floor(summaries).relative == pytest.approx(0.002, rel=0.01)
 
 
 def test_unfinished_measurement_can_be_summarized():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.errors import LabError
-from helpers.photos import core_input, read_photo
+from helpers.photos import core_input, read_photo, resize_threads
 from helpers.preprocessing import Preprocessing
 
 RESIZERS = {
@@ -170,3 +170,10 @@ def test_core_input_spans_minus_one_to_one():
     black, white = np.zeros((5, 7, 3), np.uint8), np.full((5, 7, 3), 255, np.uint8)
     assert core_input(black, sized(4, 4)) == pytest.approx(-1)
     assert core_input(white, sized(4, 4)) == pytest.approx(1)
+
+
+def test_the_resizing_threads_are_limited_meanwhile():
+    before = cv2.getNumThreads()
+    with resize_threads(1):
+        assert cv2.getNumThreads() == 1
+    assert cv2.getNumThreads() == before

@@ -1,7 +1,6 @@
 """A finished run stays as it is; a damaged, killed or interrupted one goes on, and loses nothing."""
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ from helpers.paths import ROOT
 from helpers.records import read_record
 from helpers.stages.download import data_folders
 from helpers.stages.ledger import STAGES
+from helpers.stages.partial import read_lines
 from tests.finished_run import LONGEST_S, command, copy_run, environment, finish, lab, written_times
 
 pytestmark = pytest.mark.pipeline
@@ -113,9 +113,7 @@ def wait_until(found: Callable[[], Any], process: subprocess.Popen, log: Path) -
 
 def rounds_in(partial: Path) -> list:
     """Rounds of a measurement that goes on; none if there is no file yet."""
-    with contextlib.suppress(FileNotFoundError):
-        return json.loads(partial.read_text())["raw"]["rounds"]
-    return []
+    return [line["round"] for line in read_lines(partial)[1:]]
 
 
 def test_a_run_that_is_killed_and_then_interrupted_loses_nothing(finished, tmp_path):

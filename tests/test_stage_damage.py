@@ -18,6 +18,7 @@ from helpers.stages import (
     measure,
     quantize,
 )
+from helpers.stages.partial import PartialRounds
 from tests.finished_run import copy_run, finish, written_times
 
 pytestmark = pytest.mark.pipeline
@@ -90,7 +91,7 @@ def test_rounds_of_an_interrupted_measurement_are_kept(finished):
     stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), "")
     path = run.paths.measurement_record(model.id, "latency")
     raw = {**stored.values, "rounds": stored.values["rounds"][:4]}
-    measure.saver(path.with_suffix(".partial"), stored.origin)(raw)
+    PartialRounds(path.with_suffix(".partial"), stored.origin).keep(raw)
     record = measure.latency(run, model)
     assert record.values["rounds"][:4] == raw["rounds"]
     assert len(record.values["rounds"]) == get_profile("smoke").latency_rounds
@@ -104,7 +105,7 @@ def test_rounds_of_another_measurement_are_not_used(finished):
     stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), "")
     path = run.paths.measurement_record(model.id, "latency")
     other = dataclasses.replace(stored.origin, parameters={"rounds": 99})
-    measure.saver(path.with_suffix(".partial"), other)({**stored.values})
+    PartialRounds(path.with_suffix(".partial"), other).keep(stored.values)
     record = measure.latency(run, model)
     assert record.values["rounds"][0] != stored.values["rounds"][0]
 

@@ -19,12 +19,14 @@ FLOORS = (
     ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
      "preprocessing", "coco_names", "label_maps"),
     (
-        "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*", "fetch",
+        "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*",
+        "fetch", "kaggle", "archives", "coco_photos",
         "tails.*", "interface", "photos", "coco", "runtime", "database", "host", "mongo", "matching",
     ),
     (
         "score", "resample", "verdict", "compare", "error_kinds", "attribution", "error_tables",
-        "exact_coco.*", "dataset", "detect", "parity", "measure.*", "why.*", "experiment", "doctor",
+        "exact_coco.*", "dataset", "coco_folders", "detect", "parity", "measure.*", "why.*",
+        "experiment", "doctor",
     ),
     ("show.*",),
     ("stages.*",),

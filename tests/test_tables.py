@@ -179,6 +179,28 @@ def test_missing_numbers_are_not_judged():
     )
 
 
+@pytest.mark.parametrize(("noise", "source"), [(0.5, "self-test"), (1e-6, "control"), (NAN, "control")])
+def test_the_larger_of_control_and_self_test_is_the_noise_floor(noise, source):
+    results = example_results()
+    alone, floor = noise_floor(results, "latency"), noise_floor(with_noise(results, noise), "latency")
+    assert floor.source == source
+    assert floor.relative == (noise if source == "self-test" else alone.relative)
+    assert noise_floor(with_noise(results, noise), "energy") == noise_floor(results, "energy")
+
+
+def test_a_difference_within_the_self_tests_noise_is_not_shown():
+    results = example_results()
+    judged = {f.variant: f.judgement for f in findings(results) if f.quantity == "latency"}
+    noisy = {f.variant: f for f in findings(with_noise(results, 50.0)) if f.quantity == "latency"}
+    assert Judgement.NONE_SHOWN not in judged.values() or set(judged.values()) != {Judgement.NONE_SHOWN}
+    assert {f.judgement for f in noisy.values()} == {Judgement.NONE_SHOWN}
+    assert all("noise floor 1 ± 50.000 (self-test)" in f.text for f in noisy.values())
+
+
+def with_noise(results, noise: float):
+    return results.assign(latency_selftest_noise=noise)
+
+
 def test_a_failed_control_leaves_the_noise_floor_unknown_and_says_so():
     results = fail(example_results(), "float32-control")
     assert noise_floor(results, "latency") is None

@@ -47,6 +47,14 @@ def test_multiply_adds_are_those_counted_by_hand_whatever_the_dtype(graphs, vari
     assert graphs[variant].macs == sum(MACS.values())
 
 
+def test_activations_alive_at_once_are_those_counted_by_hand(graphs):
+    """Float: the last layer's input and output, 16 x 16 x 16 each; int8: those of the last cast."""
+    last = 16 * 16 * 16
+    assert graphs["float32"].alive_bytes == 2 * 4 * last
+    assert graphs["float16"].alive_bytes == graphs["int8-dynamic"].alive_bytes == 2 * 4 * last
+    assert graphs["int8"].alive_bytes == last + 4 * last
+
+
 def test_convolutions_are_told_apart_by_kind(graphs):
     kinds = [op.kind for op in graphs["float32"].operators if op.macs]
     assert kinds == [DENSE, DEPTHWISE, POINTWISE, POINTWISE]

@@ -38,7 +38,6 @@ def pinned(threads: int) -> Iterator[list[int] | None]:
 def no_garbage_collection() -> Iterator[None]:
     """Python's cycle collector off, so that it does not run inside a timed part."""
     was_on = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield

@@ -115,6 +115,14 @@ def idle_power_w(raw: Mapping[str, Any], number: int) -> np.ndarray | None:
     return np.mean(seen, axis=0) if seen else None
 
 
+def idle_powers_w(raw: Mapping[str, Any]) -> list[Quantity]:
+    """Power of every idle window in order: before the first round, between rounds, after the last."""
+    readings = [entry["idle_before"] for entry in raw["rounds"]] + [raw.get("idle_after")]
+    if not raw["settings"]["meter"]["sees_idle"]:
+        return [Absent(NO_IDLE)] * len(readings)
+    return [power_of(reading) for reading in readings]
+
+
 def net_of(gross_j: np.ndarray, idle_w: np.ndarray, duration_s: float) -> np.ndarray:
     """Gross minus idle, ``[3]``; the low end takes the highest idle power, the high end the lowest."""
     return gross_j - idle_w[[0, 2, 1]] * duration_s

@@ -17,7 +17,7 @@ from helpers.measure.disturbance import UNWATCHED, disturbed_rounds
 from helpers.measure.schedule import BARE
 from helpers.measure.warmup import warmup_of
 from helpers.meters.base import Absent, quantity_from_json
-from helpers.variants import BASELINE, CONTROL
+from helpers.variants import BASELINE
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -72,19 +72,6 @@ class MemorySummary:
     bare_rss_bytes: float
     arena_bytes: Interval | Absent
     source: str
-
-
-@dataclass(frozen=True)
-class NoiseFloor:
-    """What the control says about the measurement.
-
-    Attributes:
-        ratio: of the control to the baseline, which are the same file; the truth is 1.
-        relative: largest distance of the interval from 1: differences below it are noise.
-    """
-
-    ratio: Interval
-    relative: float
 
 
 @functools.lru_cache(maxsize=8)
@@ -222,12 +209,3 @@ def memory_summary(raw: Mapping[str, Any], variant: str) -> MemorySummary | Abse
         arena_bytes=quantity_from_json(raw["arena"]),
         source=rounds[0][variant]["source"],
     )
-
-
-def noise_floor(summaries: Mapping[str, Any]) -> NoiseFloor | Absent:
-    """From the control's ratio, in summaries of latency or of energy."""
-    control = summaries.get(CONTROL, Absent("the measurement had no control"))
-    ratio = control if isinstance(control, Absent) else control.ratio
-    if isinstance(ratio, Absent):
-        return ratio
-    return NoiseFloor(ratio, max(abs(ratio.low - 1), abs(ratio.high - 1)))

@@ -26,6 +26,7 @@ class Context(TypedDict, total=False):
     level: float
     host: str
     threads: int
+    ratio_level: float
     commit: str
     created_utc: str
     meter: str
@@ -73,10 +74,13 @@ def threads_text(context: Mapping[str, Any]) -> str:
     return f"{threads} thread{'' if threads == '1' else 's'}"
 
 
-def rounds_interval(context: Mapping[str, Any]) -> str:
+def ratio_interval(context: Mapping[str, Any]) -> str:
+    """How the intervals of latency ratios were taken."""
+    level, drawn = context.get("level", 0.95), context.get("ratio_level", 0.95)
+    note = f", drawn at {100 * drawn:g} % since rounds could end on their width" if drawn > level else ""
     return (
         f"{known(context, 'rounds')} interleaved rounds, {threads_text(context)}. "
-        f"Bars: {level_text(context)} percentile bootstrap over rounds"
+        f"Bars: {level_text(context)} percentile bootstrap over rounds{note}"
     )
 
 

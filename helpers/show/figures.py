@@ -13,14 +13,19 @@ from helpers.show.figures_accuracy import ap_by_size, ap_difference
 from helpers.show.figures_latency import latency_distribution
 from helpers.show.figures_loss import ap_loss
 from helpers.show.figures_pareto import pareto
+from helpers.show.figures_parts import HOW_TO_READ as PARTS_READING
+from helpers.show.figures_parts import time_by_part
 from helpers.show.figures_rows import energy, latency_ratio, memory, size
+from helpers.show.figures_threads import latency_threads
+from helpers.show.figures_why import time_by_operator
 from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid
 from helpers.show.style import LabFigure, save_figure
 
 __all__ = [
     "FIGURES", "DrawnBox", "FigureEntry", "ap_by_size", "ap_difference", "ap_loss", "contact_sheet",
-    "detections_grid", "draw", "draw_all", "energy", "latency_distribution", "latency_ratio", "memory",
-    "pareto", "save_all", "save_figure", "size",
+    "detections_grid", "draw", "draw_all", "energy", "latency_distribution", "latency_ratio",
+    "latency_threads", "memory", "pareto", "save_all", "save_figure", "size", "time_by_operator",
+    "time_by_part",
 ]  # fmt: skip
 
 
@@ -34,6 +39,7 @@ class FigureEntry:
         how_to_read: what the reader should look at, and what not to conclude.
         function: draws it from the results, the frames that it needs in that order, and the context.
         needs: names of those frames.
+        of_results: whether it takes the results at all.
     """
 
     id: str
@@ -41,6 +47,7 @@ class FigureEntry:
     how_to_read: str
     function: Callable[..., LabFigure]
     needs: tuple[str, ...] = ()
+    of_results: bool = True
 
 
 _ENTRIES = (
@@ -91,6 +98,27 @@ _ENTRIES = (
         latency_distribution, ("latency_samples",),
     ),
     FigureEntry(
+        "latency_threads", "Latency by number of threads",
+        "Lower is faster; both axes are logarithmic, so equal steps are equal factors, and float32 would "
+        "follow the dotted line if twice the threads halved its time. Compare variants at one count, where "
+        "they were measured in the same rounds, and look at the control first; counts were measured one "
+        "after the other. Do not read on beyond the counts shown, nor take a count above the physical cores "
+        "for a gain or loss of cores: two hyperthreads share one. Threads wait for the slowest of them, so "
+        "on a shared machine several can be slower than one.",
+        latency_threads, ("threads",),
+    ),
+    FigureEntry(
+        "time_by_operator", "Why it is, or is not, faster",
+        "Length is time, colour the kind of operator; hatched parts run outside XNNPACK, on mostly slower "
+        "kernels. The tick is the bound: what this machine could do at best, for every operator the longer "
+        "of its multiply-adds at the measured peak and its bytes at the measured bandwidth (a roofline). "
+        "Compare one colour across variants: quantization speeds up some kinds and slows down others.",
+        time_by_operator, ("operators",), of_results=False,
+    ),
+    FigureEntry(
+        "time_by_part", "Where a detector's time goes", PARTS_READING, time_by_part, ("parts",),
+    ),
+    FigureEntry(
         "size", "File size",
         "Length of the bar is the size of the file that is shipped. It is exact. Storage is not "
         "arithmetic: a small file may still be computed in float32.",
@@ -123,7 +151,8 @@ def draw(
         raise unknown_name("figure", figure_id, FIGURES)
     entry = FIGURES[figure_id]
     require_frames(entry, frames)
-    return entry.function(results, *(frames[name] for name in entry.needs), context)
+    first = (results,) if entry.of_results else ()
+    return entry.function(*first, *(frames[name] for name in entry.needs), context)
 
 
 def require_frames(entry: FigureEntry, frames: Mapping[str, pd.DataFrame]) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from helpers.intervals import Interval
 from helpers.show.captions import (
     add_caption,
     caption_height_in,
     known,
     level_text,
-    rounds_interval,
+    ratio_interval,
 )
 from helpers.show.noise import noise_floor
 from helpers.show.rows import (
@@ -26,7 +27,7 @@ from helpers.show.rows import (
     reference_line,
     span_of,
 )
-from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
+from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
 from helpers.units import format_bytes
 from helpers.variants import BASELINE
 
@@ -110,8 +111,9 @@ def memory(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
 def latency_ratio(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     """Latency of each variant relative to float32, over the noise floor that the control shows."""
     text = (
-        f"Ratio of median latency to float32. {rounds_interval(context)}. Grey band: noise floor, as far "
-        "from 1 as the interval of the control (float32 timed twice) reaches."
+        f"Ratio of median latency to float32. {ratio_interval(context)}. Grey band: noise floor, as "
+        "far from 1 as the interval of the control (float32 timed twice) reaches, or as the self-test says, "
+        "where it was run and says more."
     )
     models, frames = zip(*by_model(results), strict=True)
     figure, axes = model_panels(frames, len(text) + 120)
@@ -137,12 +139,17 @@ def energy(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     groups = [(model, grade, rows) for model, frame in by_model(results) for grade, rows in by_grade(frame)]
     meter = context.get("meter_sentence") or f"Meter: {context.get('meter') or 'unknown'}."
     bars = f"Bars: the meter's own range and a {level_text(context)} percentile bootstrap over rounds"
-    text = f"Energy of inference alone, per image. {meter} {bars}."
+    net = " Small mark below: net, less idle power x time." if has_net(results) else ""
+    text = f"Energy of inference alone, per image. {meter} {bars}.{net}"
     figure, axes = model_panels([rows for _, _, rows in groups], len(text) + 120)
     for panel, (model, grade, rows) in zip(axes, groups, strict=True):
         draw_energy(panel, rows, grade, str(context.get("energy_reason") or ""))
         panel.set_title(model, pad=24)
     return add_caption(figure, text, context)
+
+
+def has_net(frame: pd.DataFrame) -> bool:
+    return "energy_net_j" in frame and bool(frame["energy_net_j"].notna().any())
 
 
 def by_grade(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -163,6 +170,7 @@ def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str, reason: str) -> Non
         "energy_j_per_image", "energy_low", "energy_high", f"Energy per image ({unit})", scale, digits
     )
     drawn = draw_rows(axes, with_energy_reason(frame, reason), quantity)
+    drawn += draw_net(axes, frame, scale) if has_net(frame) else []
     axes.set_xlim(0, padded(*span_of(drawn, [0]))[1])
     axes.annotate(
         f"grade {grade}: {GRADES.get(grade, 'unknown')}",
@@ -179,6 +187,19 @@ def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str, reason: str) -> Non
     )
     if not drawn:
         axes.set_xticks([])
+
+
+def draw_net(axes: Axes, frame: pd.DataFrame, scale: float) -> list[Interval]:
+    """Energy less idle power x time: a small open mark below each variant's, with its interval."""
+    quantity = Quantity("energy_net_j", "energy_net_j_low", "energy_net_j_high", "", scale)
+    found = [(place, row, quantity.at(row)) for place, row in enumerate(records_of(frame))]
+    for place, row, net in found:
+        if net is not None:
+            look, y = look_of(str(row["variant"])), place + 0.27
+            axes.plot([net.low, net.high], [y, y], color=look.colour, linewidth=1.2, zorder=3)
+            style = look.marker_style() | {"markerfacecolor": "white", "markersize": 4.5}
+            axes.plot([net.value], [y], zorder=4, gid=f"net:{row['variant']}", **style)
+    return [net for _, _, net in found if net is not None]
 
 
 def with_energy_reason(frame: pd.DataFrame, reason: str) -> pd.DataFrame:

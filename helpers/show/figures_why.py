@@ -83,7 +83,7 @@ def draw_model(axes: Axes, frame: pd.DataFrame) -> None:
     for y, about in variant_rows(axes, variants):
         rows = frame[frame["variant"] == about["variant"]]
         if about["failed"]:
-            write_missing(axes, y, {"variant": about["variant"], "reason": about["failed"]}, 60)
+            write_missing(axes, y, about, 60)
             continue
         end = draw_bar(axes, y, rows, longest)
         draw_bound(axes, y, about)

@@ -35,10 +35,11 @@ Figure = tuple[str, Path, str]
 
 @dataclass(frozen=True)
 class Section:
-    """A passage of the caller's own: a heading and paragraphs of plain text."""
+    """A passage of the caller's own: a heading, a table that ``table_page`` made, if any, and plain text."""
 
     title: str
     paragraphs: Sequence[str]
+    table: Mapping[str, Any] | None = None
 
 
 def render_report(

@@ -101,10 +101,10 @@ def image_count(results: pd.DataFrame, context: Mapping[str, Any]) -> str:
 
 
 def noise_text(model: str, frame: pd.DataFrame) -> str:
-    """Noise floors of one model, from its control."""
+    """Noise floors of one model."""
     floors = {quantity: noise_floor(frame, quantity) for quantity in ("latency", "energy")}
     texts = [f"{quantity} {floor.text() if floor else 'unknown'}" for quantity, floor in floors.items()]
-    return f"Noise floor of the ratios of {model} (control): {', '.join(texts)}."
+    return f"Noise floor of the ratios of {model}: {', '.join(texts)}."
 
 
 def ordered(results: pd.DataFrame) -> pd.DataFrame:

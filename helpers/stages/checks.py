@@ -91,6 +91,8 @@ def check_measure(run: Run, model: Model) -> Styler:
     expected = set(measured_files(run, model))
     latency = read_measurement(run, model, "latency").values
     energy = read_measurement(run, model, "energy").values
+    loop = read_measurement(run, model, "parts").values
+    looped = {v for entry in loop["rounds"] for v in entry["visits"]} | set(loop["failures"])
     frame = latency_frame(latency, model.id)
     measured = set(frame["variant"]) | set(latency["failures"])
     rounds = (len(latency["rounds"]), len(energy["rounds"]))
@@ -98,6 +100,7 @@ def check_measure(run: Run, model: Model) -> Styler:
     return require(
         {
             "every variant and the control were timed": measured == expected and CONTROL in expected,
+            "every variant's loop was timed in parts": looped == expected,
             "every sample is finite and above zero": bool(
                 np.isfinite(frame["latency_ms"]).all() and (frame["latency_ms"] > 0).all()
             ),

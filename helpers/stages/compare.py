@@ -1,5 +1,6 @@
 """05: from records alone to results table, figures, tables and report."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,19 @@ from helpers.compare import (
 from helpers.evidence import Evidence
 from helpers.experiment import Run, keep, origin
 from helpers.files import atomic_file
-from helpers.measure.selftest_summary import sentence, summarize_selftest
+from helpers.measure.parts_summary import parts_rows
+from helpers.measure.selftest_summary import SelfTest, sentence, summarize_selftest
+from helpers.measure.summary import LEVEL_BY_WIDTH, ended_by_width
 from helpers.models import Model
 from helpers.paths import runs_dir
 from helpers.records import Record, current_record, read_record, require_same_setting
 from helpers.stages.explain import losses_frame, scored_variants
+from helpers.stages.operators import INVOCATIONS, operators_frame
+from helpers.stages.threads import threads_frame
 from helpers.variants import BASELINE, CONTROL
 from helpers.verdict import verdicts
 
-MEASURED = {"latency": "04_energy.ipynb", "memory": "04_energy.ipynb", "energy": "04_energy.ipynb"}
+MEASURED = dict.fromkeys(("latency", "memory", "energy", "parts"), "04_energy.ipynb")
 
 
 def read_records(run: Run, model: Model) -> dict[str, Record]:
@@ -101,10 +106,10 @@ def model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
     measured = measured_columns(raw, run.profile.resamples, run.profile.seed)
     images = records[f"score/{BASELINE}"].values["images"]
     judged = verdict_columns(verdicts(draws, images, run.margin_points / 100))
-    return [
-        result_row(model, variant, records, draws, judged.get(variant, {}) | measured.get(variant, {}))
-        for variant in [*(v.id for v in run.variants), CONTROL]
-    ]
+    noise = {"latency_selftest_noise": selftest_noise(run, model)}
+    variants = [*(variant.id for variant in run.variants), CONTROL]
+    columns = {v: judged.get(v, {}) | measured.get(v, {}) | noise for v in variants}
+    return [result_row(model, variant, records, draws, columns[variant]) for variant in variants]
 
 
 def result_row(
@@ -128,7 +133,9 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
 
     Returns:
         ``latency_samples``: raw samples of all models, tidy. ``losses``: where each variant's difference
-        in AP lies, see ``losses_frame``.
+        in AP lies, see ``losses_frame``. ``operators``: time by kind of operator, see ``kinds_frame``.
+        ``threads``: latency by number of threads, see ``threads_frame``.
+        ``parts``: time per photo by part of the loop, see ``parts_rows``.
     """
     records = {m.id: read_records(run, m)["latency"] for m in run.models}
     samples = [latency_frame(record.values, model) for model, record in records.items()]
@@ -136,7 +143,15 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
     return {
         "latency_samples": pd.concat(samples, ignore_index=True),
         "losses": pd.concat(losses, ignore_index=True),
+        "operators": operators_frame(run),
+        "threads": threads_frame(run, run.models),
+        "parts": pd.concat([parts_frame(run, model) for model in run.models], ignore_index=True),
     }
+
+
+def parts_frame(run: Run, model: Model) -> pd.DataFrame:
+    raw = read_records(run, model)["parts"].values
+    return parts_rows(raw, model.id, run.profile.resamples, run.profile.seed)
 
 
 def build_context(run: Run) -> dict[str, Any]:
@@ -155,21 +170,34 @@ def build_context(run: Run) -> dict[str, Any]:
         "level": 0.95,
         "host": f"{origin_facts['cpu']} ({origin_facts['usable_cores']} cores)",
         "threads": latency.values["settings"]["threads"],
+        "ratio_level": LEVEL_BY_WIDTH if ended_by_width(latency.values) else 0.95,
         "commit": origin_facts.get("commit"),
         "created_utc": max(record.provenance["time_utc"] for record in records.values()),
         "meter": meter["name"],
         "meter_sentence": meter["description"],
         "seed": run.profile.seed,
+        "invocations": INVOCATIONS,
         "margin_points": run.margin_points,
         "selftest": selftest_text(run),
     }
 
 
+def read_selftest(run: Run, model: Model) -> SelfTest | None:
+    """What the self-test of measuring found; None where it was not asked for."""
+    path = run.paths.selftest_record(model.id)
+    return summarize_selftest(read_record(path, "").values) if path.exists() else None
+
+
+def selftest_noise(run: Run, model: Model) -> float:
+    """Relative differences in latency below it are noise, by the self-test; NaN without one."""
+    found = read_selftest(run, model)
+    return found.noise if found else math.nan
+
+
 def selftest_text(run: Run) -> str:
-    """What the self-test of measuring found, for every model that was tested; empty for none."""
-    paths = [run.paths.selftest_record(model.id) for model in run.models]
-    records = [read_record(path, "") for path in paths if path.exists()]
-    return " ".join(sentence(summarize_selftest(record.values)) for record in records)
+    """What the self-test found, for every model that was tested; empty for none."""
+    found = [read_selftest(run, model) for model in run.models]
+    return " ".join(sentence(each) for each in found if each)
 
 
 def build_provenance(run: Run) -> dict[str, Any]:

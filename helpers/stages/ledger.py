@@ -10,7 +10,7 @@ from helpers.errors import LabError, unknown_name
 from helpers.experiment import Run, keep
 from helpers.files import sha256_json, sha256_path
 from helpers.fingerprint import code_digest, notebook_imports
-from helpers.paths import NOTEBOOKS
+from helpers.paths import NOTEBOOKS, run_folder
 from helpers.records import Origin, Record, outputs_whole, read_record
 from helpers.stages.download import data_folders, model_folder
 
@@ -41,7 +41,9 @@ class Stage:
 
 
 MEASURING = ("threads", "meter", "power_w", "region", "width_percent")
-RESULTS = ("losses.csv", "results.csv", "results.md", "results.tex", "report.html")
+# What is read of a run that is laid beside another; ``machines`` reads them.
+BESIDE = ("results.csv", "context.json")
+RESULTS = ("context.json", "losses.csv", "results.csv", "results.md", "results.tex", "report.html")
 
 _ENTRIES = (
     Stage("01_download", "data set and model", ()),
@@ -60,7 +62,7 @@ _ENTRIES = (
         "05_compare",
         "figures and report",
         ("02_quantize", "03_evaluate", "04_energy"),
-        ("margin_points",),
+        ("margin_points", "runs"),
         ("resampled", "figures", *RESULTS),
         ("selftest",),
     ),
@@ -97,6 +99,8 @@ def stage_origin(run: Run, stage: Stage) -> Origin:
         inputs[name] = sha256_json(dict(read_stage(run, name).outputs))
     beside = {name: run.paths.folder / name for name in stage.beside}
     inputs |= {name: sha256_path(path) for name, path in beside.items() if path.exists()}
+    if "runs" in stage.options:
+        inputs |= beside_inputs(run)
     parameters = {
         "profile": asdict(run.profile),
         "models": [model.id for model in run.models],
@@ -105,6 +109,12 @@ def stage_origin(run: Run, stage: Stage) -> Origin:
     }
     code = code_digest(*notebook_imports(source))
     return Origin(inputs, json.loads(json.dumps(parameters)), code, host.setting())
+
+
+def beside_inputs(run: Run) -> dict[str, str]:
+    """Hashes of what is read of the runs beside this one; 05 itself says what of it is missing."""
+    files = {f"{name}/{file}": run_folder(name) / file for name in run.runs for file in BESIDE}
+    return {name: sha256_path(path) for name, path in files.items() if path.is_file()}
 
 
 def read_stage(run: Run, name: str) -> Record:

@@ -1,26 +1,33 @@
 """04: raw latency, memory and energy samples of every variant, and of the control."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from helpers import host
 from helpers.experiment import Run, keep, origin
-from helpers.files import read_json, write_json
 from helpers.measure.energy import measure_energy
 from helpers.measure.latency import measure_latency
 from helpers.measure.memory import measure_memory
+from helpers.measure.stopping import LEAST_ROUNDS
 from helpers.meters.base import meter_facts
 from helpers.meters.choose import choose_meter
 from helpers.models import Model
 from helpers.photos import core_input
-from helpers.records import Origin, Record, current_record, jsonable, read_record
+from helpers.records import Record, current_record, jsonable, read_record
+from helpers.stages.partial import PartialRounds
 from helpers.stages.quantize import check_photos, load_interface, working_files
+from helpers.stages.threads import other_counts, record_name
 from helpers.variants import BASELINE, CONTROL
 
 NOTEBOOK = "04_energy.ipynb"
 MEMORY_ROUNDS = 3
+# Other thread counts take a part of the time. Two thirds of the rounds are 20 in ``quick``: the fewest for
+# which intervals hold what they say (measure.stopping).
+ROUNDS_SHARE, BUDGET_SHARE = 2 / 3, 1 / 4
 
 
 def measured_files(run: Run, model: Model) -> dict[str, Path]:
@@ -40,6 +47,24 @@ def latency(run: Run, model: Model) -> Record:
     profile = run.profile
     settings = latency_settings(run, run.threads, profile.latency_rounds, profile.latency_budget_s)
     return sampled_latency(run, model, "latency", settings)
+
+
+def latency_by_threads(run: Run, model: Model) -> dict[int, Record]:
+    """Thread count -> raw latency samples at every count but the run's own, which ``latency`` measures.
+
+    The process is kept on as many cores as there are threads. Each count has its own rounds and control.
+    """
+    return {
+        threads: sampled_latency(run, model, record_name(run, threads), threads_settings(run, threads))
+        for threads in other_counts(run, host.usable_cores())
+    }
+
+
+def threads_settings(run: Run, threads: int) -> dict[str, Any]:
+    """For ``measure_latency``: fewer rounds than the main measurement, a part of its budget, its width."""
+    rounds = run.profile.latency_rounds
+    least = min(rounds, max(LEAST_ROUNDS, math.ceil(rounds * ROUNDS_SHARE)))
+    return latency_settings(run, threads, least, run.profile.latency_budget_s * BUDGET_SHARE)
 
 
 def latency_settings(run: Run, threads: int, least_rounds: int, budget_s: float) -> dict[str, Any]:
@@ -95,23 +120,11 @@ def measured(
     record = current_record(path, source)
     if record:
         return record
-    partial = path.with_suffix(".partial")
-    raw = measure(files, done=earlier_rounds(partial, source), on_round=saver(partial, source))
+    partial = PartialRounds(path.with_suffix(".partial"), source)
+    raw = measure(files, done=partial.earlier(), on_round=partial.keep)
     record = keep(path, quantity, source, raw)
-    partial.unlink(missing_ok=True)
+    partial.forget()
     return record
-
-
-def saver(partial: Path, source: Origin) -> Callable[[Mapping], None]:
-    return lambda raw: write_json(partial, {"key": source.key, "raw": jsonable(raw)})
-
-
-def earlier_rounds(partial: Path, source: Origin) -> dict | None:
-    """Rounds that an interrupted measurement left, if it was this one."""
-    if not partial.exists():
-        return None
-    content = read_json(partial, f"delete it and run {NOTEBOOK} again.")
-    return content["raw"] if content["key"] == source.key else None
 
 
 def read_measurement(run: Run, model: Model, quantity: str) -> Record:

@@ -13,6 +13,7 @@ from helpers.show.figures import FIGURES, LabFigure, draw_all, save_all
 from helpers.show.pictures import lost_name
 from helpers.show.report import Section, registry_figures, render_report, write_report
 from helpers.show.tables import write_results
+from helpers.stages import machines
 from helpers.stages.compare import build_provenance
 
 LOST_READING = (
@@ -27,6 +28,7 @@ FILES = (
     ("results.csv", "results, one row per model and variant, full precision"),
     ("results.md", "the table in Markdown"),
     ("results.tex", "the table in LaTeX"),
+    ("context.json", "what lets another machine's run be laid beside this one, with results.csv"),
     ("losses.csv", "where each variant's difference in AP lies, full precision"),
     ("notebooks/", "the executed notebooks"),
     ("figures/", "figures as PNG and PDF"),
@@ -43,8 +45,9 @@ def save_figures(
 
 
 def save_tables(run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]) -> list[Path]:
-    """Write the results as CSV, Markdown and LaTeX, and the losses as CSV."""
-    return write_results(results, run.paths.folder, context, frames["losses"])
+    """Write the results as CSV, Markdown and LaTeX, the losses as CSV, and the context as JSON."""
+    written = write_results(results, run.paths.folder, context, frames["losses"])
+    return [*written, machines.save_context(run, context)]
 
 
 def lost_pictures(run: Run) -> list[tuple[str, Path, str]]:
@@ -64,13 +67,14 @@ def lost_pictures(run: Run) -> list[tuple[str, Path, str]]:
 
 def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]) -> Path:
     """Write the self-contained HTML report."""
+    beside = machines.lay_beside(run, results, context, run.runs)
     html = render_report(
         results,
-        registry_figures(run.paths.figures),
+        [*registry_figures(run.paths.figures), *machines.report_figures(run, beside)],
         context,
         losses=frames["losses"],
         pictures=lost_pictures(run),
-        sections=[model_section(run)],
+        sections=[model_section(run), *machines.report_sections(beside)],
         provenance=build_provenance(run),
         files=FILES,
         beside=run.paths.folder,

@@ -8,7 +8,8 @@ from helpers.measure.selftest import REPEATS, ROUNDS, RUNS, measure_selftest
 from helpers.meters.proof import measure_known_power
 from helpers.models import Model
 from helpers.records import Record, current_record
-from helpers.stages.measure import earlier_rounds, sample_inputs, saver
+from helpers.stages.measure import sample_inputs
+from helpers.stages.partial import PartialRounds
 from helpers.variants import BASELINE
 
 
@@ -24,13 +25,12 @@ def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
     record = current_record(path, source)
     if record:
         return record
-    inputs, partial = path.with_suffix(".npy"), path.with_suffix(".partial")
+    inputs, partial = path.with_suffix(".npy"), PartialRounds(path.with_suffix(".partial"), source)
     with atomic_file(inputs) as temporary, temporary.open("wb") as stream:
         np.save(stream, np.stack(sample_inputs(run, model)))
-    done = earlier_rounds(partial, source)
-    raw = measure_selftest(file, inputs, **settings, done=done, on_round=saver(partial, source))
+    raw = measure_selftest(file, inputs, **settings, done=partial.earlier(), on_round=partial.keep)
     proof = measure_known_power()
     raw["rapl"] = {"relative_error": proof.relative_error, "wraps": proof.wraps}
     record = keep(path, "selftest", source, raw)
-    partial.unlink(missing_ok=True)
+    partial.forget()
     return record

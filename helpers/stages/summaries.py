@@ -1,21 +1,23 @@
 """Tables of what 04 measured, computed from the raw samples on load."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from helpers import host
-from helpers.compare import latency_columns, latency_frame
+from helpers.compare import energy_columns
 from helpers.experiment import Run, picture_context
 from helpers.intervals import Interval
-from helpers.measure.energy_summary import summarize_energy
+from helpers.measure.energy_summary import idle_powers_w, summarize_energy
 from helpers.measure.summary import summarize_latency, summarize_memory
 from helpers.meters.base import GRADES, Absent
 from helpers.meters.carbon import gco2e_per_image
 from helpers.meters.choose import choose_meter
 from helpers.models import Model
-from helpers.stages.measure import read_measurement
+from helpers.stages.measure import measured_files, read_measurement
+from helpers.why.graph import Graph, read_graph
 
 
 def machine_facts(run: Run) -> dict[str, Any]:
@@ -75,31 +77,28 @@ def latency_note(run: Run, model: Model) -> str:
     return f"Ended after {len(raw['rounds'])} rounds: {stopping['why']}{widest}."
 
 
-def latency_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
-    """What the figure of the distributions is drawn from: latency columns, frames, context."""
-    rows, frames = [], []
-    for model in run.models:
-        raw = read_measurement(run, model, "latency").values
-        frames.append(latency_frame(raw, model.id))
-        for variant, summary in summarize_latency(raw, run.profile.resamples, run.profile.seed).items():
-            reason = summary.reason if isinstance(summary, Absent) else ""
-            row = {"model": model.id, "variant": variant, "failed": reason}
-            rows.append(row | latency_columns(summary))
-    context = {**picture_context(run), "rounds": len(raw["rounds"]), "threads": run.threads}
-    return pd.DataFrame(rows), {"latency_samples": pd.concat(frames, ignore_index=True)}, context
-
-
 def memory_table(run: Run, model: Model) -> pd.DataFrame:
     raw = read_measurement(run, model, "memory").values
+    graphs = {variant: read_graph(path) for variant, path in measured_files(run, model).items()}
     return rows_of(
         summarize_memory(raw),
         lambda s: {
             "above the bare runtime (MB)": bracketed(s.peak_rss_bytes, factor=1e-6),
             "bare runtime (MB)": s.bare_rss_bytes / 1e6,
             "arena": bracketed(s.arena_bytes, factor=1e-6),
+            **stored_columns(graphs[s.variant]),
             "probes": s.probes,
         },
     )
+
+
+def stored_columns(graph: Graph) -> dict[str, float]:
+    """What the file itself says of the memory that its core takes."""
+    return {
+        "file (MB)": graph.file_bytes / 1e6,
+        "weights in it (MB)": graph.weights_bytes / 1e6,
+        "activations alive at once (MB)": graph.alive_bytes / 1e6,
+    }
 
 
 def energy_table(run: Run, model: Model) -> pd.DataFrame:
@@ -117,6 +116,30 @@ def energy_table(run: Run, model: Model) -> pd.DataFrame:
             "disturbed windows": s.disturbed.reason if isinstance(s.disturbed, Absent) else s.disturbed,
         },
     )
+
+
+def idle_note(run: Run, model: Model) -> str:
+    """What the idle machine took, before the rounds, between them and after."""
+    powers = idle_powers_w(read_measurement(run, model, "energy").values)
+    absent = [power.reason for power in powers if isinstance(power, Absent)]
+    if absent:
+        return f"Idle power: n/a in {len(absent)} of {len(powers)} windows: {absent[-1]}."
+    before_w, *between_w, after_w = (power.value for power in powers)
+    span = f"{min(between_w):.3g} to {max(between_w):.3g} W" if between_w else "no window"
+    return f"Idle power: {before_w:.3g} W before, {span} between the rounds, {after_w:.3g} W after."
+
+
+def energy_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+    """What the figure of energy is drawn from: energy columns, no frames, context."""
+    rows = []
+    for model in run.models:
+        raw = read_measurement(run, model, "energy").values
+        meter = raw["settings"]["meter"]
+        for variant, summary in summarize_energy(raw, run.profile.resamples, run.profile.seed).items():
+            row = {"model": model.id, "variant": variant, "failed": raw["failures"].get(variant, "")}
+            rows.append({"energy_j_per_image": math.nan} | row | energy_columns(summary, meter["grade"]))
+    context = {**picture_context(run), "rounds": len(raw["rounds"]), "meter": meter["name"]}
+    return pd.DataFrame(rows), {}, {**context, "meter_sentence": meter["description"]}
 
 
 def carbon_columns(run: Run, energy_j: Interval) -> dict[str, str]:

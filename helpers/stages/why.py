@@ -7,14 +7,12 @@ import pandas as pd
 from helpers.experiment import Run, keep, origin, picture_context
 from helpers.models import Model
 from helpers.records import Record, current_record, jsonable
-from helpers.show.figures import save_figure
 from helpers.show.figures_why import time_by_operator
 from helpers.show.style import LabFigure
+from helpers.stages.operators import INVOCATIONS, operators_frame
 from helpers.stages.quantize import working_files
-from helpers.why.answers import kinds_frame, reasons, table
+from helpers.why.answers import reasons, table
 from helpers.why.explain import explain_files
-
-INVOCATIONS = 50
 
 
 def explain_speed(run: Run, model: Model) -> Record:
@@ -36,10 +34,7 @@ def speed_reasons(record: Record) -> dict[str, str]:
     return reasons(record.values)
 
 
-def speed_figure(run: Run, found: dict[str, Record]) -> LabFigure:
-    """Time by kind of operator of all models, saved with the run."""
-    frames = [kinds_frame(record.values, model) for model, record in found.items()]
+def speed_figure(run: Run) -> LabFigure:
+    """Time by kind of operator of all models."""
     context: dict[str, Any] = picture_context(run) | {"invocations": INVOCATIONS, "threads": run.threads}
-    figure = time_by_operator(pd.concat(frames, ignore_index=True), context)
-    save_figure(figure, run.paths.folder / "why", "time_by_operator", context)
-    return figure
+    return time_by_operator(operators_frame(run), context)

@@ -126,6 +126,26 @@ class Graph:
         """Operators that run at each inference: all but the folded ones."""
         return [operator for operator in self.operators if not operator.folded]
 
+    @cached_property
+    def alive_bytes(self) -> int:
+        """Largest sum of activations that are between being made and their last use, at any operator.
+
+        A planner that lets an operator write over its own input needs less, one that leaves gaps more.
+        """
+        running, fixed = self.running(), {t.index for op in self.operators if op.folded for t in op.outputs}
+        spans: dict[int, list[int]] = {}
+        sizes: dict[int, int] = {}
+        for place, operator in enumerate(running):
+            for tensor in (*operator.inputs, *operator.outputs):
+                if not tensor.constant and tensor.index not in fixed:
+                    spans.setdefault(tensor.index, []).append(place)
+                    sizes[tensor.index] = tensor.size_bytes
+        alive = [0] * len(running)
+        for index, places in spans.items():
+            for place in range(places[0], places[-1] + 1):
+                alive[place] += sizes[index]
+        return max(alive, default=0)
+
     def boundaries(self) -> list[Boundary]:
         """Every cast that runs at each inference, and what stands before and after it."""
         makers = {tensor.index: op.type for op in self.operators for tensor in op.outputs}

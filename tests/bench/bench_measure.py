@@ -1,16 +1,16 @@
 """What measuring latency costs besides invoking: of the whole window, how much is not the interpreter's."""
 
-import gc
 import time
 from pathlib import Path
 
 import pytest
 
 from helpers.experiment import open_run
-from helpers.files import write_json
 from helpers.measure.latency import measure_latency
+from helpers.records import Origin
 from helpers.stages.download import prepare_data, prepare_model
 from helpers.stages.measure import measured_files, sample_inputs
+from helpers.stages.partial import PartialRounds
 from helpers.stages.quantize import make_variants
 from tests.bench.ledger import note
 
@@ -29,11 +29,11 @@ class Saver:
     """What 04 does after every round, timed."""
 
     def __init__(self, path: Path):
-        self._path, self.saving_s = path, 0.0
+        self._partial, self.saving_s = PartialRounds(path, Origin({}, {}, "", {})), 0.0
 
     def __call__(self, raw: dict) -> None:
         started_s = time.perf_counter()
-        write_json(self._path, raw)
+        self._partial.keep(raw)
         self.saving_s += time.perf_counter() - started_s
 
 
@@ -46,14 +46,11 @@ def test_overhead_of_measuring(prepared, tmp_path):
 
     The call is the one of 04, its saving after every round included. Of the overhead, loading is on purpose
     (``measure.rounds.Cores``), so it is also given apart; in rounds there are the setting of images, the
-    freeing of cores and notes of the system; between rounds, one collection of garbage and looks at widths.
+    freeing of cores and notes of the system; between rounds, looks at widths.
     """
     run, files, inputs = prepared
     profile = run.profile
     saver = Saver(tmp_path / "latency.partial")
-    started_s = time.perf_counter()
-    gc.collect()  # as the measurement does once; long in a process that holds TensorFlow and FiftyOne
-    collecting_s = time.perf_counter() - started_s
     started_s = time.perf_counter()
     raw = measure_latency(
         files,
@@ -71,7 +68,6 @@ def test_overhead_of_measuring(prepared, tmp_path):
         measure_overhead_loading=load_s / window_s,
         measure_overhead_in_rounds=(wall_s - load_s - invoke_s) / window_s,
         measure_overhead_saving=saver.saving_s / window_s,
-        measure_overhead_collecting=collecting_s / window_s,
         measure_overhead_between_rounds=1 - (wall_s + saver.saving_s) / window_s,
         measure_window_s=window_s,
         measure_widest_interval=max(raw["stopping"]["reached_widths"].values()),

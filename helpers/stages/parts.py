@@ -1,0 +1,161 @@
+"""04: where the time of a whole loop goes, from a photo's file to its detections in FiftyOne."""
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pymongo.errors import PyMongoError
+
+from helpers.coco import DATA, read_labels
+from helpers.dataset import fiftyone
+from helpers.errors import LabError
+from helpers.exact_coco.writing import SampleDetections, write_detections
+from helpers.experiment import Run, picture_context
+from helpers.files import sha256_file
+from helpers.fingerprint import code_digest
+from helpers.measure.parts import Around, Found, Store, measure_parts
+from helpers.measure.parts_summary import PARTS, PartsSummary, parts_rows, summarize_parts
+from helpers.measure.rounds import one_line
+from helpers.meters.base import Absent
+from helpers.models import Model
+from helpers.mongo import check_mongod
+from helpers.photos import core_input, read_photo, resize_threads
+from helpers.preprocessing import Preprocessing
+from helpers.records import Record
+from helpers.stages.download import data_folders
+from helpers.stages.measure import measured, read_measurement
+from helpers.stages.quantize import load_interface
+from helpers.stages.summaries import bracketed, rows_of
+
+PHOTOS = 16
+# Rounds for each round of energy; share of the time that latency may take.
+ROUNDS_FACTOR, BUDGET_SHARE = 2, 0.2
+FIELD = "found"
+# What the times depend on beside the measurement itself: tails, preprocessing, writing.
+AROUND = ("helpers.detect", "helpers.interface", "helpers.exact_coco.writing")
+
+
+def loop_photos(run: Run) -> list[Path]:
+    """Files of the first validation photos: enough that photos of several kinds count."""
+    folder = data_folders(run.profile).validation
+    return [folder / DATA / image["file_name"] for image in read_labels(folder)["images"][:PHOTOS]]
+
+
+def parts(run: Run, model: Model) -> Record:
+    """Raw times of every part of the loop; kept until a file, a photo or the code of a part changes.
+
+    Where FiftyOne has no database, storing is absent, with the reason; the measurement is done again once
+    there is one.
+    """
+    photos, profile = loop_photos(run), run.profile
+    settings = {"rounds": ROUNDS_FACTOR * profile.energy_rounds, "threads": run.threads}
+    settings |= {"seed": profile.seed, "budget_s": BUDGET_SHARE * profile.latency_budget_s}
+    described = settings | {
+        "photos": {path.name: sha256_file(path) for path in photos},
+        "around": code_digest(*AROUND),
+        "database": check_mongod().usable,
+    }
+
+    def measure(files: Mapping[str, Path], **resume) -> dict:
+        interface = load_interface(run, model)
+        with resize_threads(run.threads), storing(photos, interface.preprocessing, model.categories) as store:
+            around = Around(
+                read_photo,
+                lambda photo: core_input(photo, interface.preprocessing),
+                interface.tail,
+                store,
+            )
+            return measure_parts(files, photos, around, **settings, **resume)
+
+    return measured(run, model, "parts", described, measure, "helpers.measure.parts")
+
+
+@contextlib.contextmanager
+def storing(
+    photos: Sequence[Path], preprocessing: Preprocessing, categories: Sequence[str]
+) -> Iterator[Store | Absent]:
+    """Writes into a data set of its own, which is removed at the end; absent where there is no database."""
+    with contextlib.ExitStack() as stack:
+        try:
+            dataset = stack.enter_context(temporary_dataset(photos))
+            ids = dict(zip(*dataset.values(["filepath", "id"]), strict=True))
+        except (LabError, PyMongoError) as error:
+            yield Absent(one_line(error))
+            return
+
+        def store(found: Sequence[Found]) -> None:
+            samples = (as_sample(ids[str(item.photo)], item, preprocessing, categories) for item in found)
+            try:
+                write_detections(dataset, FIELD, samples)
+            except PyMongoError as error:
+                raise LabError(f"FiftyOne's database took no detections: {error}", "", "") from error
+
+        yield store
+
+
+@contextlib.contextmanager
+def temporary_dataset(photos: Sequence[Path]) -> Iterator[Any]:
+    """A FiftyOne data set of these photos, not persistent, under a name that no other has; then removed.
+
+    Raises:
+        LabError: there is no database, or it does not start.
+    """
+    fo = fiftyone()
+    dataset = fo.Dataset(f"quantlab-parts-{uuid.uuid4().hex}")
+    try:
+        dataset.add_samples([fo.Sample(filepath=str(path)) for path in photos], progress=False)
+        yield dataset
+    finally:
+        # If the server is gone it cannot be asked; FiftyOne drops such data sets when it starts again.
+        with contextlib.suppress(PyMongoError):
+            dataset.delete()
+
+
+def as_sample(
+    sample_id: str, found: Found, preprocessing: Preprocessing, categories: Sequence[str]
+) -> SampleDetections:
+    """Detections relative to the core's input -> (x, y, width, height) relative to the photo."""
+    span = np.array(preprocessing.span(found.height, found.width)) / (found.height, found.width)
+    corners = np.minimum(found.detections.boxes.astype(float) * np.tile(span, 2), 1)
+    low, high = corners[:, [1, 0]], corners[:, [3, 2]]
+    labels = [categories[number - 1] for number in found.detections.classes.tolist()]
+    return SampleDetections(sample_id, labels, np.concatenate([low, high - low], 1), found.detections.scores)
+
+
+def parts_table(run: Run, model: Model) -> pd.DataFrame:
+    """ms per photo of every part and of the whole loop, one row per variant."""
+    raw = read_measurement(run, model, "parts").values
+    return rows_of(summarize_parts(raw, run.profile.resamples, run.profile.seed), table_columns)
+
+
+def table_columns(summary: PartsSummary) -> dict[str, Any]:
+    columns = {f"{part} (ms)": bracketed(summary.parts[part]) for part in PARTS}
+    marked = summary.disturbed
+    return columns | {
+        "whole loop (ms)": bracketed(summary.total),
+        "share of the core (%)": bracketed(summary.core_share, factor=100),
+        "whole loop / float32": bracketed(summary.ratio),
+        "rounds": summary.rounds,
+        "disturbed rounds": marked.reason if isinstance(marked, Absent) else marked,
+    }
+
+
+def parts_frame(run: Run, models: Sequence[Model]) -> pd.DataFrame:
+    """What ``show.figures_parts.time_by_part`` draws; columns as ``parts_summary.parts_rows`` has them."""
+    profile = run.profile
+    frames = [
+        parts_rows(read_measurement(run, model, "parts").values, model.id, profile.resamples, profile.seed)
+        for model in models
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def parts_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+    """Results, frames and context for ``figures.draw("time_by_part", ...)`` before 05 has been run."""
+    frame = parts_frame(run, run.models)
+    rows = frame.drop_duplicates(["model", "variant"])[["model", "variant", "failed"]]
+    return rows, {"parts": frame}, picture_context(run) | {"threads": run.threads}
