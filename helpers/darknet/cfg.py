@@ -1,0 +1,143 @@
+"""The text of a Darknet ``.cfg``: sections of ``key=value`` lines, read with types."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from helpers.errors import LabError
+
+T = TypeVar("T")
+NET = ("net", "network")
+CURE = "correct that line, or download the file again from the model's publisher."
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of a ``.cfg``.
+
+    Attributes:
+        kind: what stands in the brackets: ``convolutional``.
+        number: Darknet's number of the layer, from 0; the section ``[net]`` before them has -1.
+        line: where it begins, from 1.
+        values: its keys and their text, without blanks.
+        lines: key -> line.
+        file: name of the file, for errors.
+    """
+
+    kind: str
+    number: int
+    line: int
+    values: Mapping[str, str]
+    lines: Mapping[str, int]
+    file: str
+
+    def __str__(self) -> str:
+        layer = "" if self.number < 0 else f"layer {self.number}, "
+        return f"{layer}[{self.kind}] at line {self.line} of {self.file}"
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        """The value of ``key``; ``default`` where it is absent, an error where there is none."""
+        return self._typed(key, default, int, "a whole number")
+
+    def decimal(self, key: str, default: float | None = None) -> float:
+        return self._typed(key, default, float, "a number")
+
+    def text(self, key: str, default: str | None = None) -> str:
+        return self._typed(key, default, str, "a word")
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        """A list with commas; one after the last value is allowed, as Darknet does."""
+        return self._typed(key, None, listed(int), "whole numbers with commas between them")
+
+    def decimals(self, key: str) -> tuple[float, ...]:
+        return self._typed(key, None, listed(float), "numbers with commas between them")
+
+    def positive(self, key: str, default: int | None = None) -> int:
+        """A whole number of 1 or more."""
+        value = self.integer(key, default)
+        if value < 1:
+            raise self.error(f"{key}={value}", f"{key} of 1 or more", key)
+        return value
+
+    def _typed(self, key: str, default: T | None, convert: Callable[[str], T], kind: str) -> T:
+        if key not in self.values:
+            if default is None:
+                raise self.error(f"no {key}", f"{key}=<{kind}>")
+            return default
+        try:
+            return convert(self.values[key])
+        except ValueError:
+            raise self.error(f"{key}={self.values[key]}", f"{key}: {kind}", key) from None
+
+    def error(self, found: str, expected: str, key: str = "") -> LabError:
+        """The error of this section, at the line of ``key`` where one is given."""
+        at = f" (line {self.lines[key]})" if key in self.lines else ""
+        return LabError(f"{self}: {found}{at}.", expected, CURE)
+
+
+def listed(convert: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    return lambda text: tuple(convert(part) for part in text.removesuffix(",").split(","))
+
+
+def parse_cfg(text: str, file: str) -> tuple[Section, ...]:
+    """Sections of a ``.cfg``, ``[net]`` first.
+
+    As in Darknet blanks do not count, and lines that begin with ``#`` or ``;`` are comments; so is what
+    follows a ``#`` later in a line, which Darknet's numbers end at.
+
+    Args:
+        file: name of the file, for errors.
+
+    Raises:
+        LabError: a line that is neither, a key before any section or twice with two values in one
+            section, or a file that does not begin with ``[net]``.
+    """
+    sections: list[Section] = []
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = "".join(raw.split()).split("#")[0]
+        if not line or line.startswith(";"):
+            continue
+        if line.startswith("["):
+            sections.append(begin(line, number, len(sections) - 1, file))
+        else:
+            add_value(sections, line, number, file)
+    if not sections or sections[0].kind not in NET:
+        raise LabError(f"{file} does not begin with a section [net].", "a Darknet .cfg", CURE)
+    return tuple(sections)
+
+
+def begin(line: str, number: int, layer: int, file: str) -> Section:
+    if not line.endswith("]"):
+        raise LabError(f"line {number} of {file} is {line!r}.", "a section's name in brackets", CURE)
+    return Section(line[1:-1], layer, number, {}, {}, file)
+
+
+def add_value(sections: list[Section], line: str, number: int, file: str) -> None:
+    key, equals, value = line.partition("=")
+    if not sections or not key or not equals or not value:
+        raise LabError(f"line {number} of {file} is {line!r}.", "key=value within a section", CURE)
+    section = sections[-1]
+    # Darknet takes the first of two, OpenCV the last.
+    if section.values.get(key, value) != value:
+        raise section.error(f"{key}={section.values[key]}, and {key}={value} at line {number}", "one", key)
+    values, lines = {**section.values, key: value}, {key: number, **section.lines}
+    sections[-1] = Section(
+        section.kind, section.number, section.line, MappingProxyType(values), MappingProxyType(lines), file
+    )
+
+
+def read_text(path: Path) -> str:
+    """The text of a ``.cfg``.
+
+    Raises:
+        LabError: the file is absent or is no text.
+    """
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        found = f"{path} does not exist."
+    except (OSError, UnicodeDecodeError) as error:
+        found = f"{path} cannot be read: {error}."
+    raise LabError(found, "a Darknet .cfg", "give the path of the model's .cfg file.")

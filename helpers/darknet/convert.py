@@ -1,0 +1,66 @@
+"""From ``.cfg`` and ``.weights`` to a core's float32 ``.tflite``, and what goes before and after it."""
+
+from pathlib import Path
+
+import tensorflow as tf
+import tf_keras as keras
+
+from helpers.darknet.architecture import read_architecture
+from helpers.darknet.layers import Architecture
+from helpers.darknet.network import INPUT_NAME, build_network
+from helpers.darknet.weights import read_weights
+from helpers.errors import LabError
+from helpers.files import write_bytes
+from helpers.interface import Interface
+from helpers.preprocessing import Preprocessing
+from helpers.quietly import stderr_muted
+from helpers.tails.selection import Limits
+from helpers.tails.yolo import YoloTail
+
+BYTE = 1 / 255
+
+
+def convert(cfg: Path, weights: Path, output: Path, limits: Limits) -> Interface:
+    """Write the core as float32 ``.tflite``, batch norm folded; return what goes before and after it.
+
+    Raises:
+        LabError: the files are absent, damaged, do not belong together, or hold what is not built here.
+    """
+    architecture = read_architecture(cfg)
+    core = to_tflite(build_network(architecture, read_weights(weights, architecture)))
+    write_bytes(output, core)
+    return Interface(preprocessing(architecture), tail(architecture, limits))
+
+
+def preprocessing(architecture: Architecture) -> Preprocessing:
+    """Stretched to the input's size, pixels divided by 255: OpenCV's ``blobFromImage``, RGB."""
+    height, width, _ = architecture.image
+    return Preprocessing(height, width, (BYTE,) * 3, (0.0,) * 3, "half-pixel-rounded", "RGB")
+
+
+def tail(architecture: Architecture, limits: Limits) -> YoloTail:
+    yolos = architecture.yolos
+    classes = {yolo.classes for yolo in yolos}
+    if len(classes) > 1:
+        found = f"{architecture.file} has [yolo] sections with {sorted(classes)} classes."
+        raise LabError(found, "the same classes in all", "correct the .cfg.")
+    return YoloTail(
+        input_size=architecture.image[:2],
+        grids=tuple(yolo.shape[:2] for yolo in yolos),
+        anchors=tuple(yolo.anchors for yolo in yolos),
+        scale_x_y=tuple(yolo.scale_x_y for yolo in yolos),
+        classes=classes.pop(),
+        limits=limits,
+    )
+
+
+def to_tflite(network: keras.Model) -> bytes:
+    """float32 ``.tflite``; its signature ``serving_default``: ``image`` -> the network's outputs by name."""
+    spec = tf.TensorSpec(network.input_shape, tf.float32, name=INPUT_NAME)
+    function = tf.function(lambda image: network(image, training=False), input_signature=[spec])
+    # The converter saves and loads its model. A Keras model would bring a traced function for each layer.
+    held = tf.Module()
+    held.weights = network.weights
+    with stderr_muted():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], held)
+        return converter.convert()

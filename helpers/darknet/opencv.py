@@ -1,0 +1,80 @@
+"""The original Darknet model run by OpenCV DNN: the independent run that a core is compared with."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from helpers.darknet.architecture import parse_architecture
+from helpers.darknet.cfg import read_text
+from helpers.errors import LabError
+from helpers.tails.selection import Detections, Limits, survivors
+
+NUMBERS_OF_A_BOX = 5  # centre x, centre y, width, height, objectness
+
+
+def reference(cfg: Path, weights: Path, limits: Limits) -> Callable[[np.ndarray], Detections]:
+    """A detector by OpenCV DNN: RGB uint8 photo ``[H, W, 3]`` -> ``Detections``, boxes relative to the photo.
+
+    OpenCV sets class scores up to the ``thresh`` of a ``[yolo]`` section (0.2 where it is absent) to 0; so it
+    is set to the limits' threshold, in memory. With no ``nms_threshold`` in a section OpenCV suppresses
+    nothing; suppression within each class follows here, with the same limits as in our tails.
+
+    Raises:
+        LabError: the files are absent, damaged, or hold what OpenCV does not know.
+    """
+    text = read_text(cfg)
+    height, width, _ = parse_architecture(text, cfg.name).image
+    network = load(with_threshold(text, limits.score_threshold), weights)
+    names = network.getUnconnectedOutLayersNames()
+
+    def detect(photo: np.ndarray) -> Detections:
+        network.setInput(cv2.dnn.blobFromImage(photo, 1 / 255, (width, height)))
+        return detections(np.concatenate(network.forward(names)), limits)
+
+    return detect
+
+
+def with_threshold(text: str, threshold: float) -> str:
+    """The text of a ``.cfg`` whose ``[yolo]`` sections have ``thresh=threshold`` and suppress nothing."""
+    lines, within = [], False
+    for line in text.splitlines():
+        bare = "".join(line.split())
+        if bare.startswith("["):
+            within = bare == "[yolo]"
+            lines += [line, f"thresh={threshold}"] if within else [line]
+        elif not (within and bare.startswith(("thresh=", "nms_threshold="))):
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def load(cfg: str, weights: Path) -> cv2.dnn.Net:
+    """OpenCV's network from the text of a ``.cfg`` and a file of weights."""
+    try:
+        return from_memory(cfg, weights.read_bytes())
+    except (OSError, cv2.error) as error:
+        raise LabError(
+            f"OpenCV cannot load {weights}: {error}",
+            "a .cfg and its .weights, with sections that OpenCV knows",
+            "give the .weights file that was published with this .cfg, downloaded whole.",
+        ) from error
+
+
+def from_memory(cfg: str, weights: bytes) -> cv2.dnn.Net:
+    network = cv2.dnn.readNetFromDarknet(
+        np.frombuffer(cfg.encode(), np.uint8), np.frombuffer(weights, np.uint8)
+    )
+    network.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+    return network
+
+
+def detections(rows: np.ndarray, limits: Limits) -> Detections:
+    """Rows ``[N, 5 + classes]``: centre, size, objectness, scores, of all heads -> ``Detections``."""
+    scores = rows[:, NUMBERS_OF_A_BOX:]
+    row, label = np.nonzero(scores > limits.score_threshold)
+    centres, halves = rows[row, 0:2], rows[row, 2:4] / 2
+    boxes = np.concatenate([centres - halves, centres + halves], 1)[:, [1, 0, 3, 2]]
+    ranking = scores[row, label]
+    kept = survivors(boxes, ranking, label, limits)
+    return Detections(np.clip(boxes[kept], 0, 1), ranking[kept], label[kept].astype(np.int32) + 1)

@@ -1,0 +1,160 @@
+"""The text of a ``.cfg``: what counts, what does not, and errors that name the place."""
+
+import pytest
+
+from helpers.darknet.architecture import parse_architecture
+from helpers.darknet.cfg import parse_cfg, read_text
+from helpers.errors import LabError
+from tests.darknet.generate import convolution, head, net, section
+
+
+def test_sections_carry_darknets_numbers_and_their_lines():
+    net_, first, second = parse_cfg("# c\n[net]\nwidth=8\n\n[convolutional]\n[yolo]\n", "a.cfg")
+    assert (net_.number, first.number, second.number) == (-1, 0, 1)
+    assert str(first) == "layer 0, [convolutional] at line 5 of a.cfg"
+
+
+def test_blanks_comments_and_a_last_comma_do_not_count():
+    text = " [ net ]\n; note\n# note\nanchors = 1, 2 ,3,\nwidth = 4 # of 8\n"
+    (section_,) = parse_cfg(text, "a.cfg")
+    assert section_.integers("anchors") == (1, 2, 3)
+    assert section_.integer("width") == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "does not begin with a section [net]"),
+        ("[convolutional]\n", "does not begin with a section [net]"),
+        ("width=3\n[net]\n", "line 1 of a.cfg is 'width=3'"),
+        ("[net]\nwidth\n", "line 2 of a.cfg is 'width'"),
+        ("[net]\nwidth=\n", "line 2 of a.cfg is 'width='"),
+        ("[net\nwidth=1\n", "line 1 of a.cfg is '[net'"),
+        ("[net]\nwidth=1\n\nwidth=2\n", "width=1, and width=2 at line 4 (line 2)"),
+    ],
+)
+def test_a_text_that_is_no_cfg_is_refused(text, found):
+    with pytest.raises(LabError) as error:
+        parse_cfg(text, "a.cfg")
+    assert found in error.value.found
+
+
+def test_a_key_twice_with_one_value_is_fine():
+    assert parse_cfg("[net]\nwidth=1\nwidth=1\n", "a.cfg")[0].integer("width") == 1
+
+
+CHAIN = net() + convolution(8)
+CONVOLUTION = {"filters": 8, "size": 3, "stride": 1, "pad": 1, "activation": "leaky"}
+YOLO = {"mask": "0,1", "anchors": "1,2,3,4", "classes": 3, "num": 2}
+BEFORE_YOLO = CHAIN + convolution(16, 1, 1, "linear")
+
+
+def without(values: dict, key: str) -> dict:
+    return {name: value for name, value in values.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "expected"),
+    [
+        (
+            CHAIN + section("gaussian"),
+            "layer 1, [gaussian] at line 12 of a.cfg",
+            "[convolutional], [maxpool]",
+        ),
+        (CHAIN + convolution(8, activation="elu"), "activation=elu (line 18)", "linear, leaky, relu, mish"),
+        (
+            CHAIN + section("shortcut", **{"from": -1, "activation": "elu"}),
+            "activation=elu (line 14)",
+            "leaky",
+        ),
+        *[
+            (CHAIN + section("convolutional", **without(CONVOLUTION, key)), f"no {key}", key)
+            for key in ("filters", "size", "activation")
+        ],
+        (CHAIN + convolution("many"), "filters=many (line 14)", "filters: a whole number"),
+        (CHAIN + convolution(8, stride=0), "stride=0", "1 or more"),
+        (CHAIN + convolution(8, groups=3), "groups=3 with 8 channels and 8 filters", "divide"),
+        (CHAIN + convolution(8, dilation=2), "dilation=2, not built here", "dilation=1"),
+        (CHAIN + section("maxpool", size=2), "no stride", "stride="),
+        (CHAIN + section("maxpool", stride=2), "no size", "size="),
+        (CHAIN + section("maxpool", size=2, stride=2, padding=2), "padding=2 with size=2", "0 to size - 1"),
+        (
+            CHAIN + section("maxpool", size=40, stride=1, padding=0),
+            "a window of 40 on a map of 32 x 32",
+            "fits",
+        ),
+        (CHAIN + section("route"), "no layers", "layers"),
+        (CHAIN + section("route", layers="-1,x"), "layers=-1,x", "whole numbers"),
+        (CHAIN + section("route", layers=1), "reads layer 1", "-1..0"),
+        (CHAIN + section("route", layers=-3), "reads layer -2", "-1..0"),
+        (CHAIN + section("route", layers=-1, groups=3), "part 0 of 3 of [8] channels", "divide"),
+        (CHAIN + section("route", layers=-1, groups=2, group_id=2), "part 2 of 2", "below groups"),
+        (
+            CHAIN + convolution(8, stride=2) + section("route", layers="-1,-2"),
+            "maps of 16x16 and 32x32",
+            "one size",
+        ),
+        (
+            CHAIN + convolution(4) + section("shortcut", **{"from": -2}),
+            "(32, 32, 8) to (32, 32, 4)",
+            "one shape",
+        ),
+        (CHAIN + section("shortcut", **{"from": -1, "weights_type": "per_channel"}), "weights_type", "none"),
+        (CHAIN + section("upsample"), "no stride", "stride"),
+        *[
+            (BEFORE_YOLO + section("yolo", **without(YOLO, key)), f"no {key}", key)
+            for key in ("mask", "anchors", "classes", "num")
+        ],
+        (
+            BEFORE_YOLO + section("yolo", **YOLO | {"classes": 4}),
+            "16 channels for 2 anchors and 4",
+            "18 filters",
+        ),
+        (BEFORE_YOLO + section("yolo", **YOLO | {"num": 3}), "4 anchors", "6: a width and a height"),
+        (BEFORE_YOLO + section("yolo", **YOLO | {"mask": "0,2"}), "mask=0,2", "from 0 to 1"),
+        (BEFORE_YOLO + section("yolo", **YOLO, new_coords=1), "new_coords=1", "new_coords=0"),
+        (BEFORE_YOLO + section("yolo", **YOLO) + convolution(8), "reads layer 2", "no [yolo]"),
+        (CHAIN, "a.cfg has no section [yolo]", "detector"),
+        (section("net", height=8, width=8, channels=1) + convolution(8), "channels=1", "channels=3"),
+        (section("net", height=8, channels=3) + convolution(8), "no width", "width"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_with_its_place(text, found, expected):
+    with pytest.raises(LabError) as error:
+        parse_architecture(text, "a.cfg")
+    assert found in error.value.found
+    assert "a.cfg" in error.value.found
+    assert expected in error.value.expected
+
+
+def test_an_absent_file_and_one_that_is_no_text_are_refused(tmp_path):
+    (tmp_path / "b.cfg").write_bytes(b"\xff\xfe[net]")
+    for name, found in (("a.cfg", "does not exist"), ("b.cfg", "cannot be read")):
+        with pytest.raises(LabError, match=found):
+            read_text(tmp_path / name)
+
+
+def test_shapes_follow_darknets_rules():
+    text = (
+        net(33, 20)
+        + convolution(8, 3, 2)
+        + section("maxpool", size=2, stride=2)
+        + section("upsample", stride=3)
+    )
+    text += convolution(8, 2) + section(
+        "convolutional", **CONVOLUTION | {"pad": 0, "padding": 2, "stride_x": 2}
+    )
+    layers = parse_architecture(text + head(), "a.cfg").layers
+    assert [layer.shape[:2] for layer in layers[:5]] == [(17, 10), (9, 5), (27, 15), (28, 16), (30, 9)]
+
+
+def test_stride_y_and_stride_x_go_before_stride():
+    text = net() + section("convolutional", **CONVOLUTION | {"stride": 4, "stride_x": 2}) + head()
+    assert parse_architecture(text, "a.cfg").layers[0].strides == (4, 2)
+
+
+def test_a_yolo_keeps_the_anchors_of_its_mask_in_the_masks_order():
+    text = net() + head(mask="2,0", anchors="1,2, 3,4, 5,6", scale_x_y=1.05)
+    (yolo,) = parse_architecture(text, "a.cfg").yolos
+    assert yolo.anchors == ((5, 6), (1, 2))
+    assert yolo.scale_x_y == 1.05
