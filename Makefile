@@ -1,8 +1,16 @@
 # Every target sets up what it needs: a .venv with the locked packages, and a mongod for FiftyOne.
 
 PROFILE ?= quick
+MODELS ?=
+COCO_DIR ?=
+MODEL_DIR ?=
 PYTHON ?=
 JUPYTERLAB := jupyterlab==4.6.6
+
+# COCO_DIR and MODEL_DIR reach the command by the environment.
+export COCO_DIR MODEL_DIR
+COMMA := ,
+MODEL_OPTIONS = $(foreach model,$(subst $(COMMA), ,$(MODELS)),--model $(model))
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,12 +27,13 @@ export PYTHONNOUSERSITE = 1
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
-	@echo "  PROFILE=smoke|quick|full sizes the report; PYTHON=... picks the Python of a new .venv."
+	@echo "  PROFILE=smoke|quick|full|coco sizes the report; MODELS=a,b COCO_DIR=... MODEL_DIR=... choose its subject;"
+	@echo "   PYTHON=... picks the Python of a new .venv."
 
 setup: $(INSTALLED) ## install everything (the other targets do it by themselves)
 
-report: $(INSTALLED) ## run the five notebooks; PROFILE=smoke|quick|full
-	@$(BIN)/python -m helpers run --profile $(PROFILE)
+report: $(INSTALLED) ## run the five notebooks; PROFILE=smoke|quick|full|coco
+	@$(BIN)/python -m helpers run --profile $(PROFILE) $(MODEL_OPTIONS)
 
 train: $(INSTALLED) ## train the embedded detector again (an hour on two cores; resumable)
 	@$(BIN)/python -m helpers train

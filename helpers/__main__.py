@@ -1,9 +1,11 @@
 """The command line: ``python -m helpers --help``."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -59,6 +61,12 @@ MarginOption = Annotated[
     float, typer.Option("--margin", help="AP points that a variant may lose and still be good enough.")
 ]
 
+CocoDirOption = Annotated[
+    str, typer.Option("--coco-dir", help="Folder of COCO's photos and labels, or of your own; else COCO_DIR.")
+]
+ModelDirOption = Annotated[
+    str, typer.Option("--model-dir", help="Folder searched for model files first; else MODEL_DIR.")
+]
 BesideOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -83,6 +91,11 @@ def errors_explained() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def name_folders(**folders: str) -> None:
+    """Set environment variables that name folders: the notebooks' kernels inherit them."""
+    os.environ.update({name: str(Path(folder).resolve()) for name, folder in folders.items() if folder})
+
+
 @app.command()
 def run(
     profile: ProfileOption = "quick",
@@ -96,6 +109,8 @@ def run(
     width_percent: WidthOption = 2.0,
     margin_points: MarginOption = 100 * MARGIN,
     beside: BesideOption = None,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
     ] = False,
@@ -108,6 +123,7 @@ def run(
         from helpers.pipeline import made_files, run_pipeline, stage_times
         from helpers.stages.machines import other_runs
 
+        name_folders(COCO_DIR=coco_dir, MODEL_DIR=model_dir)
         options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
         chosen = open_run(profile, run_name, models or (), variants or (), *options)
         choose_meter(meter, power_w)
@@ -136,6 +152,8 @@ def status(
     width_percent: WidthOption = 2.0,
     margin_points: MarginOption = 100 * MARGIN,
     beside: BesideOption = None,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
 ) -> None:
     """Show what a run has and what it lacks; give it the options that the run was given."""
     with errors_explained():
@@ -143,6 +161,7 @@ def status(
         from helpers.pipeline import reason_to_run, stage_times
         from helpers.stages.ledger import STAGES, failed_variants
 
+        name_folders(COCO_DIR=coco_dir, MODEL_DIR=model_dir)
         options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
         chosen = open_run(profile, run_name, models or (), variants or (), *options)
         times = stage_times(chosen)
@@ -178,6 +197,8 @@ def selftest(
     models: ModelsOption = None,
     threads: ThreadsOption = 1,
     runs: Annotated[int, typer.Option(min=1, help="Processes that measure float32 against itself.")] = 20,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
 ) -> None:
     """Measure float32 against itself and against known delays: what differences can this machine show?"""
     with errors_explained():
@@ -185,6 +206,7 @@ def selftest(
         from helpers.measure.selftest_summary import sentence, summarize_selftest
         from helpers.stages.selftest import selftest as measure_selftest
 
+        name_folders(COCO_DIR=coco_dir, MODEL_DIR=model_dir)
         chosen = open_run(profile, run_name, models or (), threads=threads)
         for model in chosen.models:
             found = summarize_selftest(measure_selftest(chosen, model, runs).values)
@@ -247,8 +269,6 @@ def train(
 ) -> None:
     """Train the embedded detector from scratch; resumes after the last finished epoch."""
     with errors_explained():
-        from pathlib import Path
-
         from helpers.detector.training import Schedule
         from helpers.detector.training import train as train_detector
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.errors import LabError
-from helpers.fetch import SourceFile, fetch_file
+from helpers.fetch import fetch_file
 from helpers.files import atomic_folder, require_free_space, sha256_file
+from helpers.sources import SourceFile
 
 NOT_AN_ARCHIVE = (tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error, UnicodeError)
 

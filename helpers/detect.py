@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.errors import LabError
 from helpers.files import atomic_file
 from helpers.photos import core_input, read_photo
 from helpers.preprocessing import Preprocessing
@@ -162,6 +163,18 @@ def as_columns(shard: Shard, found: Sequence[Detections], category_ids: np.ndarr
     boxes = np.concatenate([item.boxes for item in found]).astype(float)
     corners = np.minimum(boxes[:, [1, 0]] * scale, within)
     bbox = np.concatenate([corners, np.minimum(boxes[:, [3, 2]] * scale, within) - corners], 1)
-    category = category_ids[np.concatenate([item.classes for item in found]) - 1]
+    category = category_ids[require_known(np.concatenate([item.classes for item in found]), category_ids) - 1]
     scores = np.concatenate([item.scores for item in found]).astype(float)
     return tuple(column[category >= 0] for column in (image, category, bbox, scores))
+
+
+def require_known(classes: np.ndarray, category_ids: np.ndarray) -> np.ndarray:
+    """The class numbers ``[n]``, all of which must have an entry in ``category_ids``."""
+    highest = int(classes.max(initial=0))
+    if highest > len(category_ids):
+        raise LabError(
+            f"class {highest} was detected, and the model's label map names {len(category_ids)} classes.",
+            "a name, or an empty one, for every class",
+            "give the model the label map that it was trained with (helpers/label_maps.py has COCO's).",
+        )
+    return classes

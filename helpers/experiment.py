@@ -13,7 +13,7 @@ from helpers.fingerprint import code_digest
 from helpers.injected import require_known_here
 from helpers.measure.stopping import WIDTH
 from helpers.models import DEFAULT_MODEL, Model, get_model
-from helpers.paths import RunPaths, run_folder, runs_dir
+from helpers.paths import RunPaths, own_folder, run_folder, runs_dir
 from helpers.profiles import Profile, get_profile
 from helpers.records import Origin, Record, hash_outputs, write_record
 from helpers.variants import VARIANTS, Variant, require_variants
@@ -34,6 +34,8 @@ class Run:
         region: country of the machine, three letters, for CO2 equivalents; empty for none.
         width_percent: wanted full width of the interval of each latency ratio, in percent of it.
         margin_points: AP points that a variant may lose and still count as good enough.
+        coco_dir: folder of photos for the profile ``coco``; None to let FiftyOne's zoo download them.
+        model_dir: folder of the user's own that is searched for model files before they are downloaded.
         runs: other machines' runs to lay beside this one: names below ``data/runs``, or paths of folders.
     """
 
@@ -48,6 +50,8 @@ class Run:
     width_percent: float = 100 * WIDTH
     margin_points: float = MARGIN_POINTS
     runs: tuple[str, ...] = ()
+    coco_dir: Path | None = None
+    model_dir: Path | None = None
 
 
 def run_paths(name: str) -> RunPaths:
@@ -77,15 +81,18 @@ def open_run(
     width_percent: float = 100 * WIDTH,
     margin_points: float = MARGIN_POINTS,
     runs: Sequence[str] = (),
+    coco_dir: str = "",
+    model_dir: str = "",
 ) -> Run:
     """Look up a run's parts by name; nothing is written.
 
     Args:
         profile: id of a profile.
         run_name: name of the run's folder below ``data/runs``; the profile's id if empty.
-        models: ids of models; the embedded detector if empty.
+        models: ids of models, or models of one's own (``models.own_model``); the embedded one if empty.
         variants: ids of variants; all if empty. The baseline is always among them.
         threads, meter, power_w, region, width_percent, margin_points, runs: as in ``Run``.
+        coco_dir, model_dir: as in ``Run``; empty for what COCO_DIR and MODEL_DIR say.
 
     Raises:
         LabError: a name is unknown, ``run_name`` cannot name a folder, or papermill injected a
@@ -105,6 +112,8 @@ def open_run(
         require_width(width_percent),
         float(margin_points),
         tuple(lasting_name(name) for name in runs),
+        own_folder(coco_dir, "COCO_DIR"),
+        own_folder(model_dir, "MODEL_DIR"),
     )
 
 

@@ -2,10 +2,9 @@
 
 import contextlib
 import http.client
-import re
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
@@ -15,42 +14,13 @@ from helpers.database import start_lock
 from helpers.errors import LabError
 from helpers.files import disk_errors_explained, require_free_space, sha256_file, write_text
 from helpers.progress import progress as progress_bar
+from helpers.sources import SourceFile
 
 TIMEOUT_S = 30.0
 CHUNK_BYTES = 1 << 20
 MOST_ANSWERS = 50  # of one mirror, each of which breaks off further on
 RANGE_NOT_SATISFIABLE = 416
 AGENT = "quantization-lab"
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """A file that is known before it is fetched.
-
-    Attributes:
-        name: of the file on disk, without folders.
-        sha256: 64 hexadecimal digits; empty where the publisher states none. Then the checksum of the first
-            file that arrives is kept beside it (``NAME.sha256``), and holds from then on.
-        size_bytes: 0 where it is not known.
-        urls: http or https addresses, tried in order.
-    """
-
-    name: str
-    sha256: str
-    size_bytes: int
-    urls: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if (
-            not self.name
-            or Path(self.name).name != self.name
-            or not re.fullmatch(r"([0-9a-f]{64})?", self.sha256)
-        ):
-            raise LabError(
-                f"a source with the name {self.name!r} and the sha256 {self.sha256!r}.",
-                "a file name without folders, and 64 hexadecimal digits in lower case or nothing",
-                "correct the entry.",
-            )
 
 
 class MirrorError(Exception):

@@ -14,10 +14,15 @@ from helpers.errors import LabError, unknown_name
 from helpers.files import atomic_file
 from helpers.limits import Limits
 from helpers.preprocessing import Preprocessing
+from helpers.tails.boxes_scores import BoxesScoresTail
+from helpers.tails.centernet import CenterNetTail
 from helpers.tails.ssd import SSDTail
+from helpers.tails.yolo import YoloTail
 
 # A tail is a frozen dataclass of arrays and JSON values with a field ``limits``; heads -> Detections.
-TAILS = MappingProxyType({"ssd": SSDTail})
+TAILS = MappingProxyType(
+    {"ssd": SSDTail, "yolo": YoloTail, "centernet": CenterNetTail, "boxes-scores": BoxesScoresTail}
+)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """How closely two ways of running one detector agree."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from helpers.errors import LabError
+from helpers.preprocessing import Preprocessing
 from helpers.tails.selection import Detections
 
 
@@ -14,15 +16,11 @@ class Parity:
 
     Attributes:
         photos: number of photos.
-        raw_score: largest difference between raw scores, 0..1.
-        raw_box: largest difference between raw box corners, relative to 0..1.
         matched: share of the reference's detections that ours have too, to within ``TOLERANCE``.
         detections: number of the reference's detections.
     """
 
     photos: int
-    raw_score: float
-    raw_box: float
     matched: float
     detections: int
 
@@ -41,22 +39,27 @@ def matches(reference: Detections, ours: Detections, tolerance: float = TOLERANC
     return int((same_class & (score_gap < tolerance) & (box_gap < tolerance)).any(1).sum())
 
 
-def summarize(raw_gaps: list[tuple[float, float]], pairs: list[tuple[Detections, Detections]]) -> Parity:
-    """Combine per-photo gaps of raw (scores, boxes) and pairs of (reference, our) detections."""
+def on_photo(found: Detections, preprocessing: Preprocessing, height: int, width: int) -> Detections:
+    """Boxes relative to the core's input -> relative to the photo of that size, clipped to it."""
+    share = np.divide(preprocessing.span(height, width), (height, width)).astype(np.float32)
+    return dataclasses.replace(found, boxes=np.minimum(found.boxes * np.tile(share, 2), 1))
+
+
+def summarize(pairs: list[tuple[Detections, Detections]]) -> Parity:
+    """Combine pairs of (reference, our) detections, one per photo."""
     total = sum(len(reference.scores) for reference, _ in pairs)
     matched = sum(matches(reference, ours) for reference, ours in pairs)
-    score, box = np.max(raw_gaps, axis=0)
-    return Parity(len(pairs), float(score), float(box), matched / max(1, total), total)
+    return Parity(len(pairs), matched / max(1, total), total)
 
 
 def require_parity(parity: Parity, name: str) -> None:
     """Raise unless the two agree: a converted core that answers differently must not be measured."""
-    if parity.raw_score > TOLERANCE or parity.raw_box > TOLERANCE or parity.matched < LEAST_MATCHED:
+    if parity.matched < LEAST_MATCHED:
         raise LabError(
-            f"{name}: raw scores differ by up to {parity.raw_score:.2g}, boxes by {parity.raw_box:.2g}, "
-            f"{parity.matched:.1%} of the detections agree.",
-            f"differences below {TOLERANCE:g} and at least {LEAST_MATCHED:.0%} in agreement",
-            "check that preprocessing, anchors and tail in helpers/models.py are those of the SavedModel.",
+            f"{name}: {parity.matched:.1%} of {parity.detections} detections of the original model on "
+            f"{parity.photos} photos are also those of the float32 .tflite, to {TOLERANCE:g}.",
+            f"at least {LEAST_MATCHED:.0%} in agreement",
+            "the preprocessing, the anchors or the tail are not the model's own: report it with the model.",
         )
 
 

@@ -32,6 +32,12 @@ def run_folder(name: str | Path) -> Path:
     return below if below.is_dir() else Path(name).expanduser().absolute()
 
 
+def own_folder(given: str, variable: str) -> Path | None:
+    """A folder of the user's own: the one given, or that of an environment variable; None without either."""
+    folder = given or os.environ.get(variable)
+    return Path(folder).expanduser().resolve() if folder else None
+
+
 def display(path: Path) -> str:
     """``path`` relative to the current folder or the project where that is shorter."""
     for base in (Path.cwd(), ROOT):

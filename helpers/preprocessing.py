@@ -23,8 +23,9 @@ class Preprocessing:
         scale, offset: per channel of the input, for pixels 0..255.
         resize: one of ``RESIZES``.
         channels: order of the input's channels, one of ``CHANNELS``; photos are RGB.
-        pad: whether the photo keeps its aspect ratio, at the top left, and the rest is filled with pixels
-            of value 0; else it is stretched.
+        pad: whether the photo keeps its aspect ratio, at the top left, and the rest is filled; else it is
+            stretched.
+        fill: the rest's pixel values, 0..255, in the order of the input's channels.
     """
 
     height: int
@@ -34,6 +35,7 @@ class Preprocessing:
     resize: str = "half-pixel"
     channels: str = "RGB"
     pad: bool = False
+    fill: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self):
         for name, value, known in (("resize", self.resize, RESIZES), ("channels", self.channels, CHANNELS)):

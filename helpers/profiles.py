@@ -26,6 +26,7 @@ class Profile:
         seed: seed of every random choice.
         data: a folder of one's own with ``validation/`` and ``calibration/``, each with ``data/`` and
             ``labels.json`` in COCO's format; empty for the embedded synthetic photos.
+        coco: whether the photos are those of COCO 2017 validation, or of the user's folder in such a layout.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Profile:
     subset_images: int
     seed: int = 20
     data: str = ""
+    coco: bool = False
 
 
 _ENTRIES = (
@@ -51,6 +53,8 @@ _ENTRIES = (
             500, 100, 2000, 20, 120, 30, 45, 10, 0.4, 12),
     Profile("full", "For a written report: four times the images, longer measurement.",
             2000, 200, 4000, 60, 400, 600, 45, 30, 1.0, 20),
+    Profile("coco", "Real photos: COCO 2017 validation, or the folder that COCO_DIR names.",
+            5000, 128, 4000, 20, 120, 30, 45, 10, 0.4, 12, coco=True),
 )  # fmt: skip
 
 PROFILES = MappingProxyType({profile.id: profile for profile in _ENTRIES})

@@ -69,7 +69,7 @@ def rows(results) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def validation(finished) -> Path:
-    return data_folders(finished.run.profile).validation
+    return data_folders(finished.run).validation
 
 
 def shards_of(run, variant: str) -> list[ShardResult]:

@@ -32,7 +32,7 @@ def finished(lab_data):
 
 @pytest.fixture(scope="module")
 def validation(finished) -> Path:
-    return data_folders(finished.run.profile).validation
+    return data_folders(finished.run).validation
 
 
 def test_a_second_run_does_nothing(finished):

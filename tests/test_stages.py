@@ -10,17 +10,22 @@ import pytest
 
 from helpers.errors import LabError
 from helpers.experiment import open_run
+from helpers.families import prepare_files
 from helpers.files import sha256_file
 from helpers.quantize import recipes
+from helpers.show.figures import FIGURES
+from helpers.sources import Embedded, SavedModelSource
 from helpers.stages import (
     checks,
     compare,
     download,
     evaluate,
     measure,
+    parts,
     present,
     publish,
     quantize,
+    why,
 )
 from helpers.variants import BASELINE, CONTROL
 from tests.drawing import draw
@@ -114,8 +119,8 @@ def test_comparing_names_the_one_stage_that_was_not_run(finished, without, noteb
 
 
 def test_without_the_savedmodel_01_is_named(finished, tmp_path):
-    nowhere = dataclasses.replace(finished.model, source=tmp_path)
-    with pytest.raises(LabError, match="holds no SavedModel") as caught:
+    nowhere = dataclasses.replace(finished.model, source=SavedModelSource(str(tmp_path)))
+    with pytest.raises(LabError, match=r"files of .* are absent") as caught:
         quantize.make_variants(finished.run, nowhere)
     assert caught.value.cure == "run 01_download.ipynb first."
 
@@ -133,27 +138,27 @@ def test_detections_that_are_gone_name_the_notebook(finished):
 
 def damaged_copy(model, tmp_path):
     """The model with weights of which one byte changed."""
-    for source in (model.source, model.source.with_suffix(".json")):
+    for source in (model.source.weights, model.source.weights.with_suffix(".json")):
         shutil.copy(source, tmp_path)
-    weights = tmp_path / model.source.name
+    weights = tmp_path / model.source.weights.name
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
-    return dataclasses.replace(model, source=weights)
+    return dataclasses.replace(model, source=Embedded(weights))
 
 
 def test_weights_with_another_checksum_are_refused(finished, tmp_path):
     with pytest.raises(LabError, match="another checksum than its training record") as caught:
-        download.prepare_model(damaged_copy(finished.model, tmp_path))
+        prepare_files(damaged_copy(finished.model, tmp_path), None)
     assert "git checkout -- data/embedded" in caught.value.cure
     assert len(caught.value.expected.removeprefix("sha256 ")) == 64
 
 
 def test_absent_weights_are_refused(finished, tmp_path):
     model = damaged_copy(finished.model, tmp_path)
-    model.source.unlink()
+    model.source.weights.unlink()
     with pytest.raises(LabError, match="is absent"):
-        download.prepare_model(model)
+        prepare_files(model, None)
 
 
 def test_a_photo_that_is_evaluated_on_must_not_calibrate(own_data):
@@ -165,7 +170,7 @@ def test_a_photo_that_is_evaluated_on_must_not_calibrate(own_data):
 
 
 def test_a_removed_or_damaged_photo_is_drawn_again_with_the_same_bytes(finished):
-    folder = download.data_folders(finished.run.profile).validation
+    folder = download.data_folders(finished.run).validation
     photos = sorted((folder / "data").iterdir())
     before = [sha256_file(path) for path in photos]
     photos[3].unlink()
@@ -231,7 +236,7 @@ def test_a_data_set_of_ones_own_goes_through_01_to_03(finished, own_data):
     model = run.models[0]
     before = written_times(run.paths.folder / "variants" / model.id)
     dataset = download.prepare_data(run)
-    download.prepare_model(model)
+    prepare_files(model, None)
     assert len(dataset) == 12
     records = quantize.make_variants(run, model)
     after = written_times(run.paths.folder / "variants" / model.id)
@@ -286,7 +291,8 @@ def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, fai
     scored = evaluate.score_all(run, model, dataset, failures)
     assert [scored[v].failure for v in (*OTHERS, "int8")] == ["", "", "", REASON]
     checks.check_evaluate(run, model)
-    for quantity in (measure.latency, measure.memory, measure.energy):
+    taken = (measure.latency, measure.latency_by_threads, measure.memory, measure.energy)
+    for quantity in (*taken, parts.parts, why.explain_speed):
         quantity(run, model)
     checks.check_measure(run, model)
 
@@ -394,5 +400,5 @@ def test_figures_of_an_earlier_run_do_not_pass(finished):
     results, context = compare.build_results(run), compare.build_context(run)
     checks.check_compare(run, results, context)
     later = context | {"created_utc": "2031-01-01T00:00:00+00:00"}
-    with pytest.raises(LabError, match="9 figures, all of this run's records"):
+    with pytest.raises(LabError, match=f"{len(FIGURES)} figures, all of this run's records"):
         checks.check_compare(run, results, later)

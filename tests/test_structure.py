@@ -17,7 +17,7 @@ FLOORS = (
     ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
      "injected"),
     ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
-     "preprocessing", "coco_names", "label_maps"),
+     "preprocessing", "coco_names", "label_maps", "sources"),
     (
         "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*",
         "fetch", "kaggle", "archives", "coco_photos",
@@ -26,7 +26,7 @@ FLOORS = (
     (
         "score", "resample", "verdict", "compare", "error_kinds", "attribution", "error_tables",
         "exact_coco.*", "dataset", "coco_folders", "detect", "parity", "measure.*", "why.*",
-        "experiment", "doctor",
+        "experiment", "doctor", "families", "own_tflite.*", "pitfalls.*",
     ),
     ("show.*",),
     ("stages.*",),

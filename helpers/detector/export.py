@@ -1,5 +1,6 @@
 """The embedded detector as a SavedModel with the TensorFlow Object Detection API's signature."""
 
+import functools
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,37 +12,24 @@ from helpers.detector.weights import load_network
 from helpers.files import atomic_folder
 
 IMAGE_SPEC = tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")
-CORE_SPEC = tf.TensorSpec([1, INPUT_SIDE, INPUT_SIDE, 3], tf.float32, name="image")
 NMS_IOU, SCORE_THRESHOLD, MOST_DETECTIONS = 0.6, 1e-3, 100
 
 
 class Detector(tf.Module):
-    """Called with a uint8 image ``[1, H, W, 3]`` of any size; answers as the Object Detection API does.
-
-    ``core`` (normalized image in, raw heads out) and ``anchors`` are signatures of their own, so
-    that the part to be quantized need not be cut out of the graph.
-    """
+    """Called with a uint8 image ``[1, H, W, 3]`` of any size; answers as the Object Detection API does."""
 
     def __init__(self, network: keras.Model):
         super().__init__()
-        self.network = network
+        # Its weights alone are saved: saving a Keras model traces every layer by itself, to no use here.
+        self.weights = network.weights
+        self._heads = functools.partial(network, training=False)
         self._anchors = tf.constant(anchors())
-
-    @tf.function(input_signature=[CORE_SPEC])
-    def core(self, image):
-        encodings, logits = self.network(image, training=False)
-        return {"box_encodings": encodings, "class_logits": logits}
-
-    @tf.function(input_signature=[])
-    def anchors(self):
-        return {"anchors": tf.identity(self._anchors)}
 
     @tf.function(input_signature=[IMAGE_SPEC])
     def __call__(self, input_tensor):
         image = tf.image.resize(tf.cast(input_tensor, tf.float32), (INPUT_SIDE, INPUT_SIDE))
-        heads = self.core(image / 127.5 - 1)
-        boxes = decode(heads["box_encodings"], self._anchors)
-        scores = tf.sigmoid(heads["class_logits"])
+        encodings, logits = self._heads(image / 127.5 - 1)
+        boxes, scores = decode(encodings, self._anchors), tf.sigmoid(logits)
         kept = tf.image.combined_non_max_suppression(
             boxes[:, :, None], scores, MOST_DETECTIONS, MOST_DETECTIONS, NMS_IOU, SCORE_THRESHOLD
         )
@@ -66,7 +54,6 @@ def decode(encodings: tf.Tensor, anchors_: tf.Tensor) -> tf.Tensor:
 def export_detector(weights: Path, folder: Path) -> Path:
     """Write the SavedModel to ``folder``; return it."""
     module = Detector(load_network(weights))
-    signatures = {"serving_default": module.__call__, "core": module.core, "anchors": module.anchors}
     with atomic_folder(folder) as temporary:
-        tf.saved_model.save(module, str(temporary), signatures=signatures)
+        tf.saved_model.save(module, str(temporary), signatures={"serving_default": module.__call__})
     return folder

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
 
 from helpers.errors import LabError, unknown_name
 from helpers.files import write_bytes
+from helpers.quantize.dead_channels import revive
 from helpers.quantize.flatfile import FileFacts, read_facts
 from helpers.quietly import stderr_muted
 from helpers.variants import Variant
@@ -54,8 +55,18 @@ def get_recipe(name: str) -> list[dict]:
         raise unknown_name("recipe", name, RECIPES) from None
 
 
+def kept_float(operators: Sequence[str]) -> list[dict]:
+    """Steps that leave operators as they are; ``operators``: regular expressions of their outputs' names."""
+    step = {"operation": "*", "algorithm_key": "no_quantize", "op_config": {}}
+    return [{"regex": name, **step} for name in operators]
+
+
 def quantize_file(
-    float_file: Path, variant: Variant, photos: Iterable[np.ndarray], output: Path
+    float_file: Path,
+    variant: Variant,
+    photos: Iterable[np.ndarray],
+    output: Path,
+    float_operators: Sequence[str] = (),
 ) -> FileFacts:
     """Write ``variant`` of a float32 ``.tflite`` and return what the written file holds.
 
@@ -64,6 +75,7 @@ def quantize_file(
         variant: which numeric form.
         photos: core inputs, float32 ``[1, H, W, 3]`` each, for calibrated variants.
         output: the file to write.
+        float_operators: operators that stay float, by regular expressions of their outputs' names.
 
     Raises:
         LabError: the written file is not what the variant promises.
@@ -71,23 +83,24 @@ def quantize_file(
     content = float_file.read_bytes()
     steps = get_recipe(variant.recipe)
     if steps:
-        content = apply_recipe(float_file, steps, photos)
+        content = apply_recipe(float_file, [*steps, *kept_float(float_operators)], photos)
     write_bytes(output, content)
     return require_promised(output, variant)
 
 
 def apply_recipe(float_file: Path, steps: list[dict], photos: Iterable[np.ndarray]) -> bytes:
-    worker = quantizer.Quantizer(str(float_file), steps)
+    content = revive(float_file.read_bytes())
+    worker = quantizer.Quantizer(content, steps)
     samples = [{INPUT_NAME: photo} for photo in photos]
     if worker.need_calibration and not samples:
         raise LabError("no calibration photos.", "at least one", "set calibration_images in the profile.")
     with chatter_dropped():
-        calibration = activation_ranges(float_file, steps, samples) if samples else None
+        calibration = activation_ranges(content, steps, samples) if samples else None
         result = worker.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 
 
-def activation_ranges(float_file: Path, steps: list[dict], samples: list[dict]) -> dict:
+def activation_ranges(content: bytes, steps: list[dict], samples: list[dict]) -> dict:
     """Smallest and largest value of every tensor over all samples.
 
     The quantizer's own way is a moving average that gives the first sample most of the weight and
@@ -95,7 +108,7 @@ def activation_ranges(float_file: Path, steps: list[dict], samples: list[dict]) 
     """
     manager = recipe_manager.RecipeManager()
     manager.load_quantization_recipe(steps)
-    worker = calibrator.Calibrator(float_file.read_bytes(), num_threads=2, qsv_update_func=widest)
+    worker = calibrator.Calibrator(content, num_threads=2, qsv_update_func=widest)
     worker.calibrate({SIGNATURE: samples}, manager)
     return worker.get_model_qsvs()
 

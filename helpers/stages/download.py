@@ -1,6 +1,5 @@
 """01: data set and model on disk, their checksums verified."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,29 +7,36 @@ import numpy as np
 import pandas as pd
 
 from helpers.coco import read_labels
+from helpers.coco_folders import DataFolders, lay_out, planned_folders, zoo_folder
 from helpers.dataset import load_dataset, read_objects, require_categories, sample_count
 from helpers.errors import LabError
 from helpers.experiment import Run
-from helpers.files import read_json, sha256_file, sha256_json
-from helpers.fingerprint import code_digest
+from helpers.files import read_json, sha256_file
 from helpers.models import Model
-from helpers.paths import datasets_dir, display, models_dir
-from helpers.profiles import Profile
+from helpers.paths import datasets_dir
+from helpers.sources import Embedded
 from helpers.synthetic.dataset import generate_split, split_folder
 
+MOST_LISTED = 20
 SIZE_BOUNDS = (32**2, 96**2)  # COCO's: areas in pixels between small, medium and large
 
 
-@dataclass(frozen=True)
-class DataFolders:
-    """COCO folders (``data/``, ``labels.json``): what is evaluated on, what ranges are calibrated on."""
+def coco_wishes(run: Run) -> tuple[Path, Path, int, int, int]:
+    """Arguments of ``lay_out`` and ``planned_folders``."""
+    source = run.coco_dir or datasets_dir() / "zoo" / "coco-2017"
+    profile = run.profile
+    return source, datasets_dir(), profile.images, profile.calibration_images, profile.seed
 
-    validation: Path
-    calibration: Path
 
+def data_folders(run: Run) -> DataFolders:
+    """Where a run's data lie, whether or not they exist yet.
 
-def data_folders(profile: Profile) -> DataFolders:
-    """Where a profile's data lie, whether or not they exist yet."""
+    Raises:
+        LabError: they are the user's own, and their layout is not recognized.
+    """
+    profile = run.profile
+    if profile.coco:
+        return planned_folders(*coco_wishes(run))
     if profile.data:
         root = Path(profile.data)
         return DataFolders(root / "validation", root / "calibration")
@@ -48,10 +54,14 @@ def prepare_data(run: Run):
         LabError: labels do not parse or name absent images, or calibration and evaluation overlap.
     """
     profile = run.profile
-    if not profile.data:
+    if profile.coco:
+        if run.coco_dir is None:
+            zoo_folder(datasets_dir() / "zoo")
+        lay_out(*coco_wishes(run))
+    elif not profile.data:
         generate_split(datasets_dir(), "calibration", profile.calibration_images)
         generate_split(datasets_dir(), "validation", profile.images)
-    folders = data_folders(profile)
+    folders = data_folders(run)
     require_disjoint(folders)
     dataset = load_dataset(folders.validation)
     for model in run.models:
@@ -77,40 +87,6 @@ def photo_hashes(folder: Path) -> dict[str, str]:
     return {sha256_file(folder / "data" / name): name for name in names}
 
 
-def model_folder(model: Model) -> Path:
-    """The model's SavedModel; for the embedded detector, keyed by its weights and the exporting code."""
-    if model.source.is_dir():
-        return model.source
-    key = sha256_json([verified_weights(model), code_digest("helpers.detector.export")])
-    return models_dir() / f"{model.id}-{key[:12]}"
-
-
-def verified_weights(model: Model) -> str:
-    """sha256 of the weights file, checked against its training record.
-
-    Raises:
-        LabError: the file is absent or is not the one that the record describes.
-    """
-    record = read_json(model.source.with_suffix(".json"), "restore it: `git checkout -- data/embedded`.")
-    if not model.source.is_file() or sha256_file(model.source) != record["weights_sha256"]:
-        raise LabError(
-            f"{display(model.source)} is absent or has another checksum than its training record.",
-            f"sha256 {record['weights_sha256']}",
-            "restore it: `git checkout -- data/embedded`, or train again: `python -m helpers train`.",
-        )
-    return record["weights_sha256"]
-
-
-def prepare_model(model: Model) -> Path:
-    """Export the model's SavedModel unless it is there; return its folder."""
-    folder = model_folder(model)
-    if not (folder / "saved_model.pb").exists():
-        from helpers.detector.export import export_detector
-
-        export_detector(model.source, folder)
-    return folder
-
-
 def object_table(dataset) -> pd.DataFrame:
     """Photos, objects by COCO size class, and crowd regions of a data set."""
     photos, objects = sample_count(dataset), read_objects(dataset)
@@ -123,12 +99,20 @@ def object_table(dataset) -> pd.DataFrame:
 
 def describe_model(model: Model) -> dict[str, Any]:
     """Facts for the notebook's table."""
-    record = read_json(model.source.with_suffix(".json"), "") if model.source.is_file() else {}
-    stated = model.stated
+    stated, names = model.stated, [name for name in model.categories if name]
+    listed = ", ".join(names) if len(names) <= MOST_LISTED else f"{', '.join(names[:5])}, ..., {names[-1]}"
     return {
         "model": model.title,
         "licence": model.licence,
-        "categories": ", ".join(model.categories),
-        "parameters": record.get("parameters", "unknown"),
+        "categories": f"{len(names)}: {listed}",
+        **embedded_facts(model),
         "stated accuracy": f"{stated.metric} {stated.value} ({stated.source})" if stated else "none stated",
     }
+
+
+def embedded_facts(model: Model) -> dict[str, Any]:
+    """What the training record of the embedded detector says; nothing of others."""
+    if not isinstance(model.source, Embedded):
+        return {}
+    record = read_json(model.source.weights.with_suffix(".json"), "")
+    return {"parameters": record.get("parameters", "unknown")}

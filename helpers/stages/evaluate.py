@@ -22,11 +22,14 @@ from helpers.evidence import Evidence
 from helpers.exact_coco.writing import SampleDetections, write_detections
 from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.kinds import Kinds
+from helpers.label_maps import category_numbers_of
 from helpers.models import Model
 from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
 from helpers.stages.download import data_folders
+from helpers.stages.labels import require_fitting_labels
 from helpers.stages.quantize import interface_file, load_interface, read_variant, working_files
+from helpers.variants import BASELINE
 
 NOTEBOOK = "03_evaluate.ipynb"
 SCORED_BY = ("helpers.exact_coco.method", "helpers.error_kinds")
@@ -43,7 +46,7 @@ class Progress:
         self.run, self.model = run, model
         self.files = working_files(run, model)
         self.photos = photo_paths(dataset)
-        self.labels = data_folders(run.profile).validation / "labels.json"
+        self.labels = data_folders(run).validation / "labels.json"
         self.shards = split(self.photos)
         self.keys = {v: self.origin_of(v).key[:12] for v in self.files}
 
@@ -54,7 +57,7 @@ class Progress:
             "labels": self.labels,
             "interface": interface_file(self.run, model),
         }
-        parameters = {"images": len(self.photos)}
+        parameters = {"images": len(self.photos), "categories": list(model.categories)}
         return origin(inputs, parameters, "helpers.detect", "helpers.interface")
 
     def shard_file(self, variant: str, index: int) -> Path:
@@ -80,7 +83,9 @@ def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
     """
     work, interface = Progress(run, model, dataset), load_interface(run, model)
     numbers = category_numbers(dataset)
-    category_ids = [numbers.get(name, -1) for name in model.categories]
+    category_ids = category_numbers_of(model.categories, numbers)
+    if BASELINE in work.pending(0):
+        require_fitting_labels(work.files[BASELINE], interface, work.photos, model, dataset)
     pools, failures = {}, {}
     bar = progress(None, "detecting", "photo", total=len(work.photos) * len(work.files))
     for index, photos in enumerate(work.shards):

@@ -8,11 +8,12 @@ from types import MappingProxyType
 from helpers import host
 from helpers.errors import LabError, unknown_name
 from helpers.experiment import Run, keep
+from helpers.families import require_files
 from helpers.files import sha256_json, sha256_path
 from helpers.fingerprint import code_digest, notebook_imports
 from helpers.paths import NOTEBOOKS, run_folder
 from helpers.records import Origin, Record, outputs_whole, read_record
-from helpers.stages.download import data_folders, model_folder
+from helpers.stages.download import data_folders
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def get_stage(name: str) -> Stage:
 def stage_outputs(run: Run, stage: Stage) -> list[Path]:
     """Everything that the stage leaves on disk for others."""
     if stage.name == "01_download":
-        folders = data_folders(run.profile)
-        return [folders.validation, folders.calibration, *(model_folder(model) for model in run.models)]
+        folders = data_folders(run)
+        models = [path for model in run.models for path in require_files(model, run.model_dir)]
+        return [folders.validation, folders.calibration, *models]
     return [run.paths.folder / name for name in stage.folders]
 
 
@@ -104,6 +106,7 @@ def stage_origin(run: Run, stage: Stage) -> Origin:
     parameters = {
         "profile": asdict(run.profile),
         "models": [model.id for model in run.models],
+        "data": data_folders(run).validation.parent.name,
         "variants": [variant.id for variant in run.variants],
         **{option: getattr(run, option) for option in stage.options},
     }

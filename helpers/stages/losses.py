@@ -52,6 +52,6 @@ def offer_later(run: Run, wanted: bool):
     if not wanted:
         print("FiftyOne App skipped: open_app is False. 03_evaluate.ipynb saved the views.")
         return None
-    model, dataset = run.models[0], load_dataset(data_folders(run.profile).validation)
+    model, dataset = run.models[0], load_dataset(data_folders(run).validation)
     found = explain_all(run, model)
     return offer_app(save_loss_views(run, model, dataset, found).get(farthest(found)), wanted)

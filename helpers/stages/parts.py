@@ -41,7 +41,7 @@ AROUND = ("helpers.detect", "helpers.interface", "helpers.exact_coco.writing")
 
 def loop_photos(run: Run) -> list[Path]:
     """Files of the first validation photos: enough that photos of several kinds count."""
-    folder = data_folders(run.profile).validation
+    folder = data_folders(run).validation
     return [folder / DATA / image["file_name"] for image in read_labels(folder)["images"][:PHOTOS]]
 
 

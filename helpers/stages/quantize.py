@@ -3,29 +3,26 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from helpers.boxes import decode_boxes
 from helpers.coco import DATA, read_labels
 from helpers.errors import LabError
 from helpers.experiment import Run, keep, keep_failure, origin
+from helpers.families import convert, reference, require_files
 from helpers.interface import Interface
 from helpers.models import Model
-from helpers.parity import Parity, agreement, require_parity, summarize
+from helpers.parity import Parity, agreement, on_photo, require_parity, summarize
 from helpers.photos import core_input, read_photo
-from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
 from helpers.runtime import Core
-from helpers.stages.download import data_folders, model_folder
-from helpers.tails.selection import Detections
-from helpers.tails.ssd import SSDTail
+from helpers.sources import DarknetSource
+from helpers.stages.download import data_folders
 from helpers.variants import BASELINE, Variant
 
-CODE = ("helpers.quantize.recipes", "helpers.quantize.savedmodel", "helpers.photos", "helpers.interface")
+CODE = ("helpers.quantize.recipes", "helpers.photos", "helpers.interface")
 PARITY_PHOTOS = 16
 
 
@@ -35,14 +32,15 @@ def interface_file(run: Run, model: Model) -> Path:
 
 def make_variants(run: Run, model: Model) -> dict[str, Record]:
     """Make every variant of the run that is not there yet; a variant that fails is recorded as failed."""
-    source = require_savedmodel(model)
+    files = require_files(model, run.model_dir)
     photos = calibration_files(run)
     records = {}
     for variant in progress(run.variants, f"variants of {model.id}", "variant"):
         path = run.paths.variant_record(model.id, variant.id)
-        parameters = {"variant": dataclasses.asdict(variant), "model": model_settings(model)}
-        inputs = {"model": source, **(hashed(photos) if variant.calibrated else {})}
-        made_from = origin(inputs, parameters, *CODE)
+        parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
+        inputs = {f"model/{n}": file for n, file in enumerate(files)}
+        inputs |= hashed(photos) if variant.calibrated else {}
+        made_from = origin(inputs, parameters, *code_of(model))
         record = current_record(path, made_from)
         # A failure is tried again: its cause (a full disk, say) may be gone.
         usable = record is not None and not record.failure
@@ -50,9 +48,10 @@ def make_variants(run: Run, model: Model) -> dict[str, Record]:
     return records
 
 
-def model_settings(model: Model) -> dict[str, Any]:
-    """What an entry of the registry says beyond its source."""
-    return {"pixel": [model.pixel_scale, model.pixel_offset], "limits": dataclasses.asdict(model.limits)}
+def code_of(model: Model) -> tuple[str, ...]:
+    """Modules that make a model's variants."""
+    family = "darknet" if isinstance(model.source, DarknetSource) else "savedmodels"
+    return (*CODE, f"helpers.{family}.convert")
 
 
 def hashed(photos: list[Path]) -> dict[str, Path]:
@@ -68,7 +67,8 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
         if variant.id == BASELINE:
             convert_baseline(run, model)
         inputs = calibration_inputs(run, model) if variant.calibrated else ()
-        facts = quantize_file(base, variant, inputs, output)
+        kept = getattr(load_interface(run, model).tail, "float_operators", ())
+        facts = quantize_file(base, variant, inputs, output, kept)
         values = {**dataclasses.asdict(facts), "size_bytes": output.stat().st_size}
         return keep(path, "variant", made_from, values, [output, interface_file(run, model)])
     except (LabError, RuntimeError, ValueError) as error:
@@ -82,27 +82,13 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
 
 
 def convert_baseline(run: Run, model: Model) -> None:
-    """Cut the float32 core out of the SavedModel, and write what goes before and after it."""
-    from helpers.quantize import savedmodel
-
-    detector, output = savedmodel.load(require_savedmodel(model)), run.paths.variant_file(model.id, BASELINE)
-    savedmodel.convert_core(detector, output)
-    scale, offset = (model.pixel_scale,) * 3, (model.pixel_offset,) * 3
-    preprocessing = Preprocessing(*Core(output).input_shape[1:3], scale, offset)
-    Interface(preprocessing, SSDTail(savedmodel.read_anchors(detector), model.limits)).save(
-        interface_file(run, model)
-    )
-
-
-def require_savedmodel(model: Model) -> Path:
-    folder = model_folder(model)
-    if not (folder / "saved_model.pb").exists():
-        raise LabError(f"{folder} holds no SavedModel.", "the model on disk", "run 01_download.ipynb first.")
-    return folder
+    """Write the float32 core, and what goes before and after it."""
+    output = run.paths.variant_file(model.id, BASELINE)
+    convert(model, require_files(model, run.model_dir), output).save(interface_file(run, model))
 
 
 def calibration_files(run: Run) -> list[Path]:
-    folder = data_folders(run.profile).calibration
+    folder = data_folders(run).calibration
     images = read_labels(folder)["images"][: run.profile.calibration_images]
     return [folder / DATA / image["file_name"] for image in images]
 
@@ -130,44 +116,25 @@ def working_files(run: Run, model: Model) -> dict[str, Path]:
 
 
 def check_photos(run: Run) -> list[np.ndarray]:
-    folder = data_folders(run.profile).validation
+    folder = data_folders(run).validation
     images = read_labels(folder)["images"][:PARITY_PHOTOS]
     return [read_photo(folder / DATA / image["file_name"]) for image in images]
 
 
 def check_parity(run: Run, model: Model) -> Parity:
-    """Float32 ``.tflite`` and tail against the SavedModel, on validation photos.
+    """Float32 ``.tflite`` and tail against the original model, on validation photos.
 
     Raises:
         LabError: they do not agree.
     """
-    from helpers.quantize import savedmodel
-
-    detector, interface = savedmodel.load(require_savedmodel(model)), load_interface(run, model)
-    core = Core(run.paths.variant_file(model.id, BASELINE))
-    gaps, pairs = [], []
+    original, interface = reference(model, require_files(model, run.model_dir)), load_interface(run, model)
+    core, pairs = Core(run.paths.variant_file(model.id, BASELINE)), []
     for photo in check_photos(run):
-        whole = savedmodel.detect(detector, photo)
-        heads = core(core_input(photo, interface.preprocessing))
-        gaps.append(raw_gaps(whole, heads, interface.tail))
-        pairs.append((as_detections(whole), interface.tail(heads)))
-    parity = summarize(gaps, pairs)
+        found = interface.tail(core(core_input(photo, interface.preprocessing)))
+        pairs.append((original(photo), on_photo(found, interface.preprocessing, *photo.shape[:2])))
+    parity = summarize(pairs)
     require_parity(parity, model.id)
     return parity
-
-
-def raw_gaps(whole: dict, heads: dict, tail: SSDTail) -> tuple[float, float]:
-    """Largest differences of raw scores and raw boxes between SavedModel and core."""
-    scores = 1 / (1 + np.exp(-heads["class_logits"][0]))
-    boxes = decode_boxes(heads["box_encodings"][0], tail.anchors)
-    score_gap = np.abs(scores - whole["raw_detection_scores"]).max()
-    return float(score_gap), float(np.abs(boxes - whole["raw_detection_boxes"]).max())
-
-
-def as_detections(whole: dict) -> Detections:
-    count = int(whole["num_detections"])
-    classes = whole["detection_classes"][:count].astype(np.int32)
-    return Detections(whole["detection_boxes"][:count], whole["detection_scores"][:count], classes)
 
 
 def check_agreement(run: Run, model: Model) -> pd.DataFrame:

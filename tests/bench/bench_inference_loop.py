@@ -11,7 +11,8 @@ from ai_edge_litert.interpreter import Interpreter
 from helpers.dataset import photo_paths
 from helpers.detect import CorePool, decode, detect, worker_count
 from helpers.experiment import open_run
-from helpers.stages.download import prepare_data, prepare_model
+from helpers.families import prepare_files
+from helpers.stages.download import prepare_data
 from helpers.stages.quantize import load_interface, make_variants
 from tests.bench.ledger import note
 
@@ -24,7 +25,7 @@ def prepared():
     run = open_run("quick", run_name="bench")
     model = run.models[0]
     dataset = prepare_data(run)
-    prepare_model(model)
+    prepare_files(model, run.model_dir)
     make_variants(run, model)
     return run, model, dict(itertools.islice(photo_paths(dataset).items(), PHOTOS))
 

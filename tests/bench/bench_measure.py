@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from helpers.experiment import open_run
+from helpers.families import prepare_files
 from helpers.measure.latency import measure_latency
 from helpers.records import Origin
-from helpers.stages.download import prepare_data, prepare_model
+from helpers.stages.download import prepare_data
 from helpers.stages.measure import measured_files, sample_inputs
 from helpers.stages.partial import PartialRounds
 from helpers.stages.quantize import make_variants
@@ -20,7 +21,7 @@ def prepared():
     run = open_run("quick", run_name="bench")
     model = run.models[0]
     prepare_data(run)
-    prepare_model(model)
+    prepare_files(model, run.model_dir)
     make_variants(run, model)
     return run, measured_files(run, model), sample_inputs(run, model)
 

@@ -1,8 +1,9 @@
 """What size of difference in latency this machine can show, and how often it shows one that is not there."""
 
 from helpers.experiment import open_run
+from helpers.families import prepare_files
 from helpers.measure.selftest_summary import summarize_selftest
-from helpers.stages.download import prepare_data, prepare_model
+from helpers.stages.download import prepare_data
 from helpers.stages.quantize import make_variants
 from helpers.stages.selftest import selftest
 from tests.bench.ledger import note
@@ -13,7 +14,7 @@ def test_selftest():
     run = open_run("quick", run_name="bench")
     model = run.models[0]
     prepare_data(run)
-    prepare_model(model)
+    prepare_files(model, run.model_dir)
     make_variants(run, model)
     run.paths.selftest_record(model.id).unlink(missing_ok=True)
     found = summarize_selftest(selftest(run, model).values)

@@ -1,0 +1,155 @@
+"""The families of models behind one contract: files, core, and the original to compare with."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from helpers.archives import fetch_archive
+from helpers.errors import LabError
+from helpers.fetch import fetch_file, place
+from helpers.files import read_json, sha256_file, sha256_json
+from helpers.fingerprint import code_digest
+from helpers.interface import Interface
+from helpers.models import Model
+from helpers.paths import display, models_dir
+from helpers.sources import DarknetSource, Embedded, SavedModelSource, SourceFile
+from helpers.tails.selection import Detections
+
+SAVED_MODEL = "saved_model.pb"
+
+
+def find_files(model: Model, model_dir: Path | None) -> tuple[Path, ...] | None:
+    """The model's files as they lie on disk now, without fetching any: a SavedModel's folder, or Darknet's
+    ``.cfg`` and ``.weights``; None where one is absent.
+
+    Args:
+        model_dir: a folder of the user's own, which is searched first.
+    """
+    source, folders = model.source, [*([model_dir] if model_dir else []), models_dir()]
+    if isinstance(source, Embedded):
+        found = [savedmodel_in(exported_folder(model, source))]
+    elif isinstance(source, SavedModelSource):
+        found = [find_savedmodel(source, folders)]
+    else:
+        found = [find_file(file, folders) for file in (source.cfg, source.weights)]
+    return tuple(path for path in found if path) if all(found) else None
+
+
+def find_file(file: SourceFile | Path, folders: list[Path]) -> Path | None:
+    return (file if file.is_file() else None) if isinstance(file, Path) else place(file, folders)
+
+
+def find_savedmodel(source: SavedModelSource, folders: list[Path]) -> Path | None:
+    """In the folder that it names, or where its archives were unpacked."""
+    named = [folder / source.folder for folder in folders]
+    stems = [archive.name.split(".tar")[0] for archive in source.archives]
+    unpacked = [path for stem in stems for path in sorted(models_dir().glob(f"{stem}-*"))]
+    found = (savedmodel_in(folder) for folder in (*named, *unpacked))
+    return next((folder for folder in found if folder), None)
+
+
+def savedmodel_in(folder: Path) -> Path | None:
+    """``folder`` or a folder at most two levels below it that holds a SavedModel."""
+    patterns = (SAVED_MODEL, f"*/{SAVED_MODEL}", f"*/*/{SAVED_MODEL}")
+    found = (path.parent for pattern in patterns for path in sorted(folder.glob(pattern)))
+    return next(found, None)
+
+
+def require_files(model: Model, model_dir: Path | None) -> tuple[Path, ...]:
+    """As ``find_files``; an absent file is an error that names the notebook that fetches it."""
+    found = find_files(model, model_dir)
+    if found is None:
+        raise LabError(
+            f"the files of {model.id} are absent.", "the model on disk", "run 01_download.ipynb first."
+        )
+    return found
+
+
+def prepare_files(model: Model, model_dir: Path | None) -> tuple[Path, ...]:
+    """As ``find_files``, after making or fetching what is absent.
+
+    Raises:
+        LabError: a file can be had from nowhere.
+    """
+    source = model.source
+    if isinstance(source, Embedded):
+        export(model, source)
+    elif find_files(model, model_dir) is None:
+        if isinstance(source, SavedModelSource):
+            fetch_savedmodel(model, source)
+        else:
+            for file in (source.cfg, source.weights):
+                if isinstance(file, SourceFile):
+                    fetch_file(file, models_dir())
+    return require_files(model, model_dir)
+
+
+def fetch_savedmodel(model: Model, source: SavedModelSource) -> None:
+    failures = []
+    for archive in source.archives:
+        try:
+            folder = fetch_archive(archive, models_dir())
+        except LabError as error:
+            failures.append(error.found)
+            continue
+        if savedmodel_in(folder):
+            return
+        failures.append(f"{archive.name} holds no {SAVED_MODEL}.")
+    raise LabError(
+        f"no SavedModel of {model.id}. {' '.join(failures)}".strip(),
+        f"a folder {source.folder} with {SAVED_MODEL} in it",
+        f"put it below a folder of your own and name that (--model-dir), or in {display(models_dir())}.",
+    )
+
+
+def exported_folder(model: Model, source: Embedded) -> Path:
+    """The embedded detector's SavedModel, keyed by its weights and the exporting code."""
+    key = sha256_json([verified_weights(source.weights), code_digest("helpers.detector.export")])
+    return models_dir() / f"{model.id}-{key[:12]}"
+
+
+def export(model: Model, source: Embedded) -> None:
+    folder = exported_folder(model, source)
+    if not (folder / SAVED_MODEL).exists():
+        from helpers.detector.export import export_detector
+
+        export_detector(source.weights, folder)
+
+
+def verified_weights(weights: Path) -> str:
+    """sha256 of the embedded weights, checked against their training record.
+
+    Raises:
+        LabError: the file is absent or is not the one that the record describes.
+    """
+    record = read_json(weights.with_suffix(".json"), "restore it: `git checkout -- data/embedded`.")
+    if not weights.is_file() or sha256_file(weights) != record["weights_sha256"]:
+        raise LabError(
+            f"{display(weights)} is absent or has another checksum than its training record.",
+            f"sha256 {record['weights_sha256']}",
+            "restore it: `git checkout -- data/embedded`, or train again: `python -m helpers train`.",
+        )
+    return record["weights_sha256"]
+
+
+def convert(model: Model, files: tuple[Path, ...], output: Path) -> Interface:
+    """Write the float32 core to ``output``; return what goes before and after it."""
+    if isinstance(model.source, DarknetSource):
+        from helpers.darknet.convert import convert as convert_darknet
+
+        return convert_darknet(*files, output, model.limits)
+    from helpers.savedmodels.convert import convert as convert_savedmodel
+
+    return convert_savedmodel(*files, model.limits, output)
+
+
+def reference(model: Model, files: tuple[Path, ...]) -> Callable[[np.ndarray], Detections]:
+    """The original model, run by other software than ours: TensorFlow, or OpenCV for Darknet."""
+    if isinstance(model.source, DarknetSource):
+        from helpers.darknet.opencv import reference as darknet_reference
+
+        return darknet_reference(*files, model.limits)
+    from helpers.savedmodels.reference import reference as savedmodel_reference
+
+    return savedmodel_reference(*files)

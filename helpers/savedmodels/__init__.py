@@ -1,0 +1,1 @@
+"""Detectors of the TensorFlow Object Detection API: the core is cut out of a SavedModel's own graph."""

@@ -1,0 +1,60 @@
+"""Channels without weights keep their bias through static quantization."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from helpers.files import write_bytes
+from helpers.quantize.dead_channels import LEAST_SHARE, revive
+from helpers.quantize.recipes import INPUT_NAME, quantize_file
+from helpers.runtime import Core
+from helpers.variants import get_variant
+
+DEAD = 2
+
+
+@pytest.fixture(params=["conv", "depthwise"])
+def network(request, tmp_path):
+    """A convolution of 6 channels; one has a bias of -4.6 and no weights."""
+    generator = np.random.default_rng(0)
+    depthwise = request.param == "depthwise"
+    kernel = generator.normal(0, 1, (3, 3, 3, 2 if depthwise else 6)).astype(np.float32)
+    if depthwise:
+        kernel[:, :, *divmod(DEAD, 2)] = 0
+    else:
+        kernel[..., DEAD] = 0
+    bias = np.float32([0.5, -0.2, -4.6, 0.1, 0.3, -1])
+    convolve = tf.nn.depthwise_conv2d if depthwise else tf.nn.conv2d
+    step = (1, 2, 2, 1)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), name=INPUT_NAME)])
+    def run(image):
+        return {"out": tf.nn.bias_add(convolve(image, kernel, step, "SAME"), bias)}
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()], tf.Module())
+    write_bytes(tmp_path / "float32.tflite", converter.convert())
+    return tmp_path / "float32.tflite"
+
+
+def images(count: int) -> list[np.ndarray]:
+    generator = np.random.default_rng(1)
+    return [generator.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32) for _ in range(count)]
+
+
+def test_the_bias_of_a_channel_without_weights_survives_int8(network):
+    output = network.with_name("int8.tflite")
+    quantize_file(network, get_variant("int8"), images(4), output)
+    exact, rounded = (Core(file)(images(1)[0])["out"] for file in (network, output))
+    step = np.ptp(exact) / 255
+    assert np.abs(exact[..., DEAD] + 4.6).max() < 1e-6
+    assert np.abs(exact - rounded).max() < 3 * step
+
+
+def test_only_channels_without_weights_change(network):
+    alive = network.with_name("alive.tflite")
+    write_bytes(alive, revive(network.read_bytes()))
+    before, after = (Core(file)(images(1)[0])["out"] for file in (network, alive))
+    np.testing.assert_array_equal(np.delete(before, DEAD, -1), np.delete(after, DEAD, -1))
+    gap = np.abs(before - after)[..., DEAD].max()
+    assert 0 < gap <= 4.6 * LEAST_SHARE
+    assert revive(alive.read_bytes()) == alive.read_bytes()

@@ -1,0 +1,149 @@
+"""Models of every family: found where they lie, fetched where they do not, named by path or address."""
+
+import contextlib
+import functools
+import http.server
+import tarfile
+import threading
+
+import pytest
+
+from helpers import families
+from helpers.darknet.architecture import parse_architecture
+from helpers.errors import LabError
+from helpers.label_maps import KINDS
+from helpers.models import MODELS, Model, get_model, own_id, own_model
+from helpers.paths import models_dir
+from helpers.runtime import Core
+from helpers.sources import DarknetSource, SavedModelSource, SourceFile
+from tests.darknet import generate
+from tests.savedmodel_designs import save_centres
+
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def darknet(tmp_path_factory):
+    """A folder with a small network: ``net.cfg`` and ``net.weights``."""
+    folder, cfg = tmp_path_factory.mktemp("darknet"), generate.random_cfg(3)
+    (folder / "net.cfg").write_text(cfg)
+    (folder / "net.weights").write_bytes(generate.weights_for(parse_architecture(cfg, folder / "net.cfg"), 1))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def savedmodel(tmp_path_factory):
+    return save_centres(tmp_path_factory.mktemp("saved") / "centres")
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The address of a web server that serves a folder."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    handler.log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def of(source, name="own") -> Model:
+    return Model(name, name, source, "unknown", NAMES)
+
+
+def source_file(path, *urls) -> SourceFile:
+    return SourceFile(path.name, families.sha256_file(path), path.stat().st_size, urls)
+
+
+def test_a_darknet_model_is_found_in_a_folder_of_ones_own(darknet):
+    files = [darknet / "net.cfg", darknet / "net.weights"]
+    model = of(DarknetSource(*map(source_file, files)))
+    assert families.find_files(model, darknet) == tuple(files)
+    assert families.find_files(model, darknet.parent / "elsewhere") is None
+    with pytest.raises(LabError, match="files of own are absent") as caught:
+        families.require_files(model, None)
+    assert "01_download" in caught.value.cure
+
+
+def test_a_darknet_model_is_fetched_and_converted(darknet, tmp_path):
+    with served(darknet) as address:
+        files = [darknet / "net.cfg", darknet / "net.weights"]
+        model = of(DarknetSource(*(source_file(p, f"{address}/{p.name}") for p in files)))
+        fetched = families.prepare_files(model, None)
+    assert [path.parent for path in fetched] == [models_dir()] * 2
+    assert [path.read_bytes() for path in fetched] == [path.read_bytes() for path in files]
+    interface = families.convert(model, fetched, tmp_path / "float32.tflite")
+    heads = Core(tmp_path / "float32.tflite").outputs()
+    assert {name.rsplit("_", 1)[0] for name in heads} == {"box", "objectness", "class"}
+    assert interface.preprocessing.resize == "half-pixel-rounded"
+
+
+def test_a_savedmodel_is_taken_from_an_archive(savedmodel, tmp_path):
+    """As the detection zoo packs it: below two folders, beside a checkpoint."""
+    archive = tmp_path / "zoo.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(savedmodel, "zoo_model/saved_model")
+    with served(tmp_path) as address:
+        absent = SourceFile("gone.tar.gz", "", 0, (f"{address}/gone.tar.gz",))
+        model = of(
+            SavedModelSource("no-such-folder", (absent, source_file(archive, f"{address}/zoo.tar.gz")))
+        )
+        (folder,) = families.prepare_files(model, None)
+    assert (folder / "saved_model.pb").read_bytes() == (savedmodel / "saved_model.pb").read_bytes()
+    assert families.require_files(model, None) == (folder,)
+
+
+def test_a_savedmodel_that_is_nowhere_says_how_to_put_it_in_place(tmp_path):
+    with pytest.raises(LabError, match="no SavedModel of ssd_mobilenet_v1_coco") as caught:
+        families.prepare_files(get_model("ssd_mobilenet_v1_coco"), tmp_path)
+    assert "ssd_mobilenet_v1_coco" in caught.value.expected
+    assert "--model-dir" in caught.value.cure
+
+
+def test_models_of_ones_own_are_named_by_path_or_address(darknet, savedmodel, tmp_path):
+    yolo = own_model(str(darknet / "net.cfg"))
+    assert (yolo.id, yolo.categories, yolo.limits.nms_iou) == ("net", KINDS["coco80"], 0.45)
+    assert families.find_files(yolo, None) == (darknet / "net.cfg", darknet / "net.weights")
+    names = tmp_path / "names.txt"
+    names.write_text("cat\ndog\n")
+    saved = get_model(f"{savedmodel}@{names}")
+    assert (saved.id, saved.categories) == ("centres", ("cat", "dog"))
+    assert families.find_files(saved, None) == (savedmodel,)
+    assert get_model(f"{savedmodel}@coco80").categories == KINDS["coco80"]
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("kaggle:tensorflow/ssd-mobilenet-v2/tensorFlow2/fpnlite-320x320/1", "fpnlite-320x320"),
+        ("https://tfhub.dev/tensorflow/efficientdet/d0/1?tf-hub-format=compressed", "d0"),
+        ("http://example.org/models/some_model.tar.gz", "some_model"),
+        ("/data/my models/saved model/", "saved_model"),
+    ],
+)
+def test_the_id_of_a_model_of_ones_own_is_a_name_for_files(place, name):
+    assert own_id(place) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("no/such/folder", "no/such/folder is no folder"),
+        ("no/such.cfg", r"no/such\.cfg does not exist"),
+        ("resnet", "model 'resnet', which does not exist"),
+        ("https://example.org/x.tar.gz@coco70", "label map 'coco70'"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused_with_what_was_found(name, found):
+    with pytest.raises(LabError, match=found):
+        get_model(name)
+
+
+def test_every_model_of_the_registry_says_where_its_files_come_from():
+    for model in MODELS.values():
+        parts = (
+            [model.source.cfg, model.source.weights] if isinstance(model.source, DarknetSource)
+            else getattr(model.source, "archives", ())
+        )  # fmt: skip
+        assert all(part.urls for part in parts if isinstance(part, SourceFile))
+        assert len(set(filter(None, model.categories))) in (12, 80)
