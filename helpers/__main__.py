@@ -40,7 +40,11 @@ ModelsOption = Annotated[
 ]
 VariantsOption = Annotated[
     list[str] | None,
-    typer.Option("--variant", help=f"Repeatable; all if not given. Of: {', '.join(VARIANTS)}."),
+    typer.Option(
+        "--variant",
+        help=f"Repeatable; all if not given. Of: {', '.join(VARIANTS)}. And files of your own beside them: "
+        "PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
+    ),
 ]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the runtime while measuring.")]
 MeterOption = Annotated[str, typer.Option(help="Energy meter: auto, pyRAPL, NVML, estimate or none.")]

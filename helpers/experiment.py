@@ -13,6 +13,7 @@ from helpers.fingerprint import code_digest
 from helpers.injected import require_known_here
 from helpers.measure.stopping import WIDTH
 from helpers.models import DEFAULT_MODEL, Model, get_model
+from helpers.own_tflite.source import is_own, own_variants
 from helpers.paths import RunPaths, own_folder, run_folder, runs_dir
 from helpers.profiles import Profile, get_profile
 from helpers.records import Origin, Record, hash_outputs, write_record
@@ -90,7 +91,8 @@ def open_run(
         profile: id of a profile.
         run_name: name of the run's folder below ``data/runs``; the profile's id if empty.
         models: ids of models, or models of one's own (``models.own_model``); the embedded one if empty.
-        variants: ids of variants; all if empty. The baseline is always among them.
+        variants: ids of variants, all if there is none; the baseline is always among them. And ``.tflite``
+            files of one's own, ``PATH`` or ``PATH@LABELS``: each is one more variant of every model.
         threads, meter, power_w, region, width_percent, margin_points, runs: as in ``Run``.
         coco_dir, model_dir: as in ``Run``; empty for what COCO_DIR and MODEL_DIR say.
 
@@ -103,7 +105,7 @@ def open_run(
     return Run(
         get_profile(profile),
         tuple(get_model(model) for model in models or [DEFAULT_MODEL]),
-        require_variants(list(variants or VARIANTS)),
+        chosen_variants(variants),
         run_paths(run_name or profile),
         threads,
         meter,
@@ -115,6 +117,11 @@ def open_run(
         own_folder(coco_dir, "COCO_DIR"),
         own_folder(model_dir, "MODEL_DIR"),
     )
+
+
+def chosen_variants(names: Sequence[str]) -> tuple[Variant, ...]:
+    own = [name for name in names if is_own(name)]
+    return require_variants([name for name in names if name not in own] or list(VARIANTS)) + own_variants(own)
 
 
 def lasting_name(name: str) -> str:

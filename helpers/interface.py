@@ -16,12 +16,21 @@ from helpers.limits import Limits
 from helpers.preprocessing import Preprocessing
 from helpers.tails.boxes_scores import BoxesScoresTail
 from helpers.tails.centernet import CenterNetTail
+from helpers.tails.postprocessed import PostprocessedTail
+from helpers.tails.raw_heads import RawHeadsTail
 from helpers.tails.ssd import SSDTail
 from helpers.tails.yolo import YoloTail
 
 # A tail is a frozen dataclass of arrays and JSON values with a field ``limits``; heads -> Detections.
 TAILS = MappingProxyType(
-    {"ssd": SSDTail, "yolo": YoloTail, "centernet": CenterNetTail, "boxes-scores": BoxesScoresTail}
+    {
+        "ssd": SSDTail,
+        "yolo": YoloTail,
+        "centernet": CenterNetTail,
+        "boxes-scores": BoxesScoresTail,
+        "postprocessed": PostprocessedTail,
+        "raw-heads": RawHeadsTail,
+    }
 )
 
 

@@ -35,7 +35,7 @@ def notebook_parameters(run: Run, stage: Stage) -> dict[str, Any]:
         "profile": run.profile.id,
         "run_name": run.paths.name,
         "models": [model.id for model in run.models],
-        "variants": [variant.id for variant in run.variants],
+        "variants": [variant.own or variant.id for variant in run.variants],
         **{option: jsonable_option(getattr(run, option)) for option in stage.options},
     }
     if "open_app" in known_parameters(stage):

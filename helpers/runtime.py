@@ -6,11 +6,12 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.errors import LabError
+from helpers.own_tflite.affine import affine_of
 from helpers.quietly import stderr_muted
 
 
 class Core:
-    """One variant's core, loaded: normalized image in, raw heads out.
+    """One variant's core, loaded: normalized image in, raw heads out; real numbers, whatever it stores.
 
     Not thread-safe: one ``Core`` per thread. ``invoke`` releases the GIL.
 
@@ -35,6 +36,9 @@ class Core:
         self.path = path
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._named_outputs()
+        details = {detail["index"]: detail for detail in self._interpreter.get_output_details()}
+        self._to_input = affine_of(self._input)
+        self._from_output = {name: affine_of(details[index]) for name, index in self._outputs.items()}
 
     def _named_outputs(self) -> dict[str, int]:
         """Tensor index of each output, by its name in the signature (or in the graph, without one)."""
@@ -53,7 +57,9 @@ class Core:
         return np.dtype(self._input["dtype"])
 
     def set_input(self, image: np.ndarray) -> None:
-        """``image``: array of ``input_shape`` and ``input_dtype``."""
+        """``image``: array of ``input_shape``, of ``input_dtype`` or real numbers; not part of ``invoke``."""
+        if self._to_input and image.dtype.kind == "f":
+            image = self._to_input.stored(image)
         self._interpreter.set_tensor(self._input["index"], image)
 
     def invoke(self) -> None:
@@ -61,8 +67,10 @@ class Core:
         self._interpreter.invoke()
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Copies of the output tensors, by name."""
-        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+        """Copies of the output tensors as real numbers, by name."""
+        found = {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+        scales = self._from_output
+        return {name: scales[name].real(value) if scales[name] else value for name, value in found.items()}
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
         self.set_input(image)

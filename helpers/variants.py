@@ -22,6 +22,8 @@ class Variant:
         colour: colour in every figure (Okabe and Ito's colour-blind safe palette).
         marker: matplotlib marker in every figure.
         meaning: one sentence for tables and reports.
+        own: a file of the user's own, as ``own_tflite.adopt`` takes it; empty for what a recipe makes. Its
+            dtypes are those that are read from it, so nothing is promised of them.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Variant:
     colour: str
     marker: str
     meaning: str
+    own: str = ""
 
 
 _ENTRIES = (

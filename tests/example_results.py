@@ -5,8 +5,9 @@ import pandas as pd
 
 from helpers.attribution import SIZES
 from helpers.kinds import KINDS
+from helpers.layers.frame import COLUMNS as LAYER_COLUMNS
 from helpers.measure.parts_summary import PARTS
-from helpers.variants import CONTROL
+from helpers.variants import BASELINE, CONTROL
 from helpers.verdict import FEW_IMAGES, NO, YES
 from helpers.why.operator_kinds import DEPTHWISE, POINTWISE, XNNPACK
 
@@ -135,7 +136,24 @@ def example_frames(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "operators": example_operators(results),
         "threads": example_threads(results),
         "parts": example_parts(results),
+        "layers": example_layers(results),
     }
+
+
+def example_layers(results: pd.DataFrame, count: int = 60) -> pd.DataFrame:
+    """SQNR that wanders along the layers; the drop of each layer is what it loses on the one before."""
+    generator, rows = np.random.default_rng(0), []
+    for number, row in enumerate(results[~results["variant"].isin([BASELINE, CONTROL])].itertuples()):
+        if row.failed:
+            rows.append({"model": row.model, "variant": row.variant, "failed": row.failed})
+            continue
+        level = 45 - 6 * number + 20 * np.exp(-np.arange(count) / 5)
+        ratios = level + generator.normal(0, 1.5, count)
+        for place, (ratio, before) in enumerate(zip(ratios, [NAN, *ratios[:-1]], strict=True)):
+            values = (row.model, row.variant, place, f"block_{place}", "CONV_2D", "convolution k×k",
+                      ratio, ratio - 2, ratio + 3, ratio + 8, before - ratio, 8, "", "")  # fmt: skip
+            rows.append(dict(zip(LAYER_COLUMNS, values, strict=True)))
+    return pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
 
 
 def example_threads(results: pd.DataFrame, counts: tuple[int, ...] = (1, 2, 4, 8)) -> pd.DataFrame:

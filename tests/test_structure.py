@@ -20,16 +20,17 @@ FLOORS = (
      "preprocessing", "coco_names", "label_maps", "sources"),
     (
         "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*",
-        "fetch", "kaggle", "archives", "coco_photos",
+        "fetch", "kaggle", "archives", "coco_photos", "own_tflite.*",
         "tails.*", "interface", "photos", "coco", "runtime", "database", "host", "mongo", "matching",
     ),
     (
         "score", "resample", "verdict", "compare", "error_kinds", "attribution", "error_tables",
-        "exact_coco.*", "dataset", "coco_folders", "detect", "parity", "measure.*", "why.*",
-        "experiment", "doctor", "families", "own_tflite.*", "pitfalls.*",
+        "exact_coco.*", "dataset", "coco_folders", "detect", "parity", "measure.*", "why.*", "layers.*",
+        "experiment", "doctor", "families",
     ),
     ("show.*",),
     ("stages.*",),
+    ("pitfalls.*",),
     ("pipeline", "colab", "cli", "cli.*", "__main__"),
 )  # fmt: skip
 MOST_LINES = 320

@@ -11,7 +11,7 @@ import numpy as np
 from helpers.errors import LabError
 from helpers.measure.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
 from helpers.measure.disturbance import Watch, disturbance_facts
-from helpers.measure.rounds import Cores, RoundCallback, begin, require_inputs, run_rounds
+from helpers.measure.rounds import Cores, Inputs, RoundCallback, begin, inputs_of, require_inputs, run_rounds
 from helpers.measure.schedule import WARMUPS, round_order
 from helpers.meters.base import Meter, meter_facts
 from helpers.runtime import Core
@@ -19,7 +19,7 @@ from helpers.runtime import Core
 
 def measure_energy(
     files: Mapping[str, Path],
-    inputs: Sequence[np.ndarray],
+    inputs: Inputs,
     meter: Meter,
     rounds: int,
     window_s: float,
@@ -71,7 +71,7 @@ def measure_energy(
 
 def energy_round(
     cores: Cores,
-    inputs: Sequence[np.ndarray],
+    inputs: Inputs,
     meter: Meter,
     settings: Mapping[str, Any],
     cpus: Sequence[int] | None,
@@ -81,13 +81,18 @@ def energy_round(
 
     def play(number: int) -> dict[str, Any]:
         order = round_order(settings["variants"], number, settings["seed"])
-        image = inputs[number % len(inputs)]
         opening = {"order": order, **moment(), "idle_before": idle_window(meter, window_s)}
         watch = Watch(cpus)
-        windows = cores.visit_all(order, lambda core: busy_window(core, image, meter, window_s))
+        windows = cores.visit_all(
+            order, lambda core: busy_window(core, in_turn(inputs_of(core, inputs), number), meter, window_s)
+        )
         return {**opening, "observed": watch.observed(), "windows": windows}
 
     return play
+
+
+def in_turn(photos: Sequence[np.ndarray], number: int) -> np.ndarray:
+    return photos[number % len(photos)]
 
 
 def idle_window(meter: Meter, window_s: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from helpers.measure.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
 from helpers.measure.disturbance import Watch, disturbance_facts
-from helpers.measure.rounds import Cores, RoundCallback, begin, require_inputs, run_rounds
+from helpers.measure.rounds import Cores, Inputs, RoundCallback, begin, inputs_of, require_inputs, run_rounds
 from helpers.measure.schedule import WARMUPS, round_order
 from helpers.measure.stopping import LEAST_ROUNDS, Plan, stopping_facts, why_stop
 from helpers.measure.warmup import warmup_facts
@@ -19,7 +19,7 @@ from helpers.runtime import Core
 
 def measure_latency(
     files: Mapping[str, Path],
-    inputs: Sequence[np.ndarray],
+    inputs: Inputs,
     rounds: int,
     repeats: int,
     threads: int = 1,
@@ -98,21 +98,28 @@ def found_out(raw: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
 
 
 def latency_round(
-    cores: Cores, inputs: Sequence[np.ndarray], settings: Mapping[str, Any], cpus: Sequence[int] | None
+    cores: Cores, inputs: Inputs, settings: Mapping[str, Any], cpus: Sequence[int] | None
 ) -> Callable[[int], dict[str, Any]]:
     """The function that plays round ``number``."""
     warmups, repeats = settings["warmups"], settings["repeats"]
 
     def play(number: int) -> dict[str, Any]:
         order = round_order(settings["variants"], number, settings["seed"])
-        images = [inputs[place % len(inputs)] for place in range(number * repeats, (number + 1) * repeats)]
+        places = range(number * repeats, (number + 1) * repeats)
         started_s, loaded_s, noted, watch = time.perf_counter(), cores.loading_s, moment(), Watch(cpus)
-        visits = cores.visit_all(order, lambda core: time_visit(core, images, warmups))
+        visits = cores.visit_all(
+            order, lambda core: time_visit(core, taken(inputs_of(core, inputs), places), warmups)
+        )
         observed, load_s = watch.observed(), cores.loading_s - loaded_s
         spent = {"wall_s": time.perf_counter() - started_s, "load_s": load_s, "invoke_s": invoke_s(visits)}
         return {"order": order, **noted, "observed": observed, **spent, "visits": visits}
 
     return play
+
+
+def taken(photos: Sequence[np.ndarray], places: range) -> list[np.ndarray]:
+    """Photos in turn, from the first again after the last."""
+    return [photos[place % len(photos)] for place in places]
 
 
 def invoke_s(visits: Mapping[str, Mapping[str, list[int]]]) -> float:

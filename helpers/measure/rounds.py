@@ -15,6 +15,8 @@ from helpers.runtime import Core
 RUNTIME_FAILURES = (LabError, RuntimeError, ValueError, OSError, MemoryError)
 
 RoundCallback = Callable[[dict[str, Any]], None]
+# Photos as every core takes them, or by the core's file.
+Inputs = Sequence[np.ndarray] | Mapping[Path, Sequence[np.ndarray]]
 
 
 def one_line(error: Exception) -> str:
@@ -68,7 +70,12 @@ class Cores:
         return {variant: result for variant, result in results.items() if result is not None}
 
 
-def require_inputs(inputs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+def inputs_of(core: Core, inputs: Inputs) -> Sequence[np.ndarray]:
+    """The photos as this core takes them."""
+    return inputs[core.path] if isinstance(inputs, Mapping) else inputs
+
+
+def require_inputs(inputs: Inputs) -> Inputs:
     if len(inputs):
         return inputs
     raise LabError("no input images.", "at least one real photo to measure on", "run 01_download.ipynb.")

@@ -100,7 +100,9 @@ def read_facts(path: Path) -> FileFacts:
 
 
 def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
-    return OPERATORS[model.operatorCodes[operator.opcodeIndex].builtinCode]
+    code = model.operatorCodes[operator.opcodeIndex]
+    # Files written before 2021 have the operator in the older field alone.
+    return OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
 def find_convolutions(model: schema.ModelT, graph: schema.SubGraphT) -> list[Convolution]:

@@ -11,6 +11,8 @@ import pandas as pd
 from helpers.errors import LabError, unknown_name
 from helpers.show.figures_accuracy import ap_by_size, ap_difference
 from helpers.show.figures_latency import latency_distribution
+from helpers.show.figures_layers import HOW_TO_READ as LAYERS_READING
+from helpers.show.figures_layers import layer_error
 from helpers.show.figures_loss import ap_loss
 from helpers.show.figures_pareto import pareto
 from helpers.show.figures_parts import HOW_TO_READ as PARTS_READING
@@ -22,9 +24,27 @@ from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid
 from helpers.show.style import LabFigure, save_figure
 
 __all__ = [
-    "FIGURES", "DrawnBox", "FigureEntry", "ap_by_size", "ap_difference", "ap_loss", "contact_sheet",
-    "detections_grid", "draw", "draw_all", "energy", "latency_distribution", "latency_ratio",
-    "latency_threads", "memory", "pareto", "save_all", "save_figure", "size", "time_by_operator",
+    "FIGURES",
+    "DrawnBox",
+    "FigureEntry",
+    "ap_by_size",
+    "ap_difference",
+    "ap_loss",
+    "contact_sheet",
+    "detections_grid",
+    "draw",
+    "draw_all",
+    "energy",
+    "latency_distribution",
+    "latency_ratio",
+    "latency_threads",
+    "layer_error",
+    "memory",
+    "pareto",
+    "save_all",
+    "save_figure",
+    "size",
+    "time_by_operator",
     "time_by_part",
 ]  # fmt: skip
 
@@ -83,6 +103,9 @@ _ENTRIES = (
         "Whiskers are 95 % intervals; one that crosses zero shows "
         "neither loss nor gain. Kinds can cancel: look at the bars even where the total is small.",
         ap_loss, ("losses",),
+    ),
+    FigureEntry(
+        "layer_error", "Where the error begins", LAYERS_READING, layer_error, ("layers",), of_results=False,
     ),
     FigureEntry(
         "latency_ratio", "Latency relative to float32",

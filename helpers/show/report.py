@@ -15,6 +15,7 @@ import pandas as pd
 
 from helpers.errors import LabError
 from helpers.files import write_text
+from helpers.layers.frame import lossy_layers_texts
 from helpers.show.figures import FIGURES
 from helpers.show.findings import Finding, Judgement, by_variant, failures, findings
 from helpers.show.report_accuracy import accuracy_page, table_groups
@@ -24,7 +25,7 @@ from helpers.show.tables import human_frame, table_note
 
 TITLE = "What quantization costs and saves"
 FEW_IMAGES = 100
-ACCURACY_FIGURES = ("ap_difference", "ap_by_size", "ap_loss")
+ACCURACY_FIGURES = ("ap_difference", "ap_by_size", "ap_loss", "layer_error")
 QUANTITIES = {"accuracy": "Accuracy", "latency": "Latency", "size": "File size", "energy": "Energy"}
 # Words carry the judgement; the sign helps the eye, also without colour.
 SIGNS = {Judgement.BETTER: "▲", Judgement.WORSE: "▼", Judgement.NONE_SHOWN: "○", Judgement.NOT_JUDGED: "?"}
@@ -48,6 +49,7 @@ def render_report(
     context: Mapping[str, Any],
     *,
     losses: pd.DataFrame | None = None,
+    layers: pd.DataFrame | None = None,
     pictures: Sequence[Figure] = (),
     title: str = TITLE,
     sections: Sequence[Section] = (),
@@ -60,6 +62,7 @@ def render_report(
     Args:
         figures: (title, path of the PNG, how to read it). Those of accuracy stand in its section.
         losses: where each variant's difference in AP lies; None leaves that out.
+        layers: error of every layer; None leaves out which layers stand behind a large loss.
         pictures: as ``figures``: photos with boxes, on which a variant lost most.
         sections: passages to put before the limits, such as a publisher's stated accuracy.
         provenance: what to print beside the context: versions, hashes; values may be mappings.
@@ -76,6 +79,7 @@ def render_report(
         "columns": list(human_frame(results).columns[1:]),
         "table": table_groups(results, human_frame(results)),
         "accuracy": accuracy_page(results, losses, context),
+        "lossy": [] if layers is None else lossy_layers_texts(results, layers),
         "note": table_note(results, context),
         "figures": {name: figure_block(figure, beside) for name, figure in named(figures).items()},
         "accuracy_figures": ACCURACY_FIGURES,

@@ -26,6 +26,7 @@ from helpers.models import Model
 from helpers.paths import runs_dir
 from helpers.records import Record, current_record, read_record, require_same_setting
 from helpers.stages.explain import losses_frame, scored_variants
+from helpers.stages.layer_records import all_layers
 from helpers.stages.operators import INVOCATIONS, operators_frame
 from helpers.stages.threads import threads_frame
 from helpers.variants import BASELINE, CONTROL
@@ -135,6 +136,7 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
         ``latency_samples``: raw samples of all models, tidy. ``losses``: where each variant's difference
         in AP lies, see ``losses_frame``. ``operators``: time by kind of operator, see ``kinds_frame``.
         ``threads``: latency by number of threads, see ``threads_frame``.
+        ``layers``: error of every layer, see ``layers_frame``.
         ``parts``: time per photo by part of the loop, see ``parts_rows``.
     """
     records = {m.id: read_records(run, m)["latency"] for m in run.models}
@@ -145,6 +147,7 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
         "losses": pd.concat(losses, ignore_index=True),
         "operators": operators_frame(run),
         "threads": threads_frame(run, run.models),
+        "layers": all_layers(run),
         "parts": pd.concat([parts_frame(run, model) for model in run.models], ignore_index=True),
     }
 

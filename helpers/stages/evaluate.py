@@ -21,9 +21,11 @@ from helpers.errors import LabError
 from helpers.evidence import Evidence
 from helpers.exact_coco.writing import SampleDetections, write_detections
 from helpers.experiment import Run, keep, keep_failure, origin
+from helpers.interface import Interface
 from helpers.kinds import Kinds
 from helpers.label_maps import category_numbers_of
 from helpers.models import Model
+from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
 from helpers.stages.download import data_folders
@@ -55,7 +57,7 @@ class Progress:
         inputs = {
             "variant": self.files[variant],
             "labels": self.labels,
-            "interface": interface_file(self.run, model),
+            "interface": interface_file(self.run, model, variant),
         }
         parameters = {"images": len(self.photos), "categories": list(model.categories)}
         return origin(inputs, parameters, "helpers.detect", "helpers.interface")
@@ -81,11 +83,12 @@ def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
     Returns:
         Variants that could not be run -> why. What was already computed is not computed again.
     """
-    work, interface = Progress(run, model, dataset), load_interface(run, model)
+    work = Progress(run, model, dataset)
+    interfaces = {variant: load_interface(run, model, variant) for variant in work.files}
     numbers = category_numbers(dataset)
     category_ids = category_numbers_of(model.categories, numbers)
     if BASELINE in work.pending(0):
-        require_fitting_labels(work.files[BASELINE], interface, work.photos, model, dataset)
+        require_fitting_labels(work.files[BASELINE], interfaces[BASELINE], work.photos, model, dataset)
     pools, failures = {}, {}
     bar = progress(None, "detecting", "photo", total=len(work.photos) * len(work.files))
     for index, photos in enumerate(work.shards):
@@ -93,13 +96,25 @@ def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
         bar.update(len(photos) * (len(work.files) - len(waiting)))
         open_pools(waiting, work.files, pools, failures)
         waiting = [v for v in waiting if v in pools]
-        shard = decode(photos, interface.preprocessing) if waiting else None
-        for variant in waiting:
-            detect(pools[variant], interface.tail, shard, category_ids).save(work.shard_file(variant, index))
-            bar.update(len(photos))
+        for preprocessing, variants in by_preprocessing(waiting, interfaces).items():
+            shard = decode(photos, preprocessing)
+            for variant in variants:
+                found = detect(pools[variant], interfaces[variant].tail, shard, category_ids)
+                found.save(work.shard_file(variant, index))
+                bar.update(len(photos))
     bar.close()
     work.forget_others()
     return failures
+
+
+def by_preprocessing(
+    variants: Iterable[str], interfaces: Mapping[str, Interface]
+) -> dict[Preprocessing, list[str]]:
+    """Variants that take the same input."""
+    groups: dict[Preprocessing, list[str]] = {}
+    for variant in variants:
+        groups.setdefault(interfaces[variant].preprocessing, []).append(variant)
+    return groups
 
 
 def open_pools(waiting: list[str], files: Mapping[str, Path], pools: dict, failures: dict) -> None:

@@ -36,10 +36,12 @@ def measured_files(run: Run, model: Model) -> dict[str, Path]:
     return {**files, CONTROL: files[BASELINE]}
 
 
-def sample_inputs(run: Run, model: Model) -> list[np.ndarray]:
-    """Real photos as the core's inputs."""
-    preprocessing = load_interface(run, model).preprocessing
-    return [core_input(photo, preprocessing) for photo in check_photos(run)]
+def sample_inputs(run: Run, model: Model) -> dict[Path, list[np.ndarray]]:
+    """Real photos as inputs of the core in each file."""
+    photos, files = check_photos(run), working_files(run, model)
+    ready = {variant: load_interface(run, model, variant).preprocessing for variant in files}
+    made = {how: [core_input(photo, how) for photo in photos] for how in set(ready.values())}
+    return {path: made[ready[variant]] for variant, path in files.items()}
 
 
 def latency(run: Run, model: Model) -> Record:

@@ -61,6 +61,8 @@ def parts(run: Run, model: Model) -> Record:
     }
 
     def measure(files: Mapping[str, Path], **resume) -> dict:
+        own = {variant.id for variant in run.variants if variant.own}
+        files = {name: file for name, file in files.items() if name not in own}
         interface = load_interface(run, model)
         with resize_threads(run.threads), storing(photos, interface.preprocessing, model.categories) as store:
             around = Around(

@@ -8,13 +8,16 @@ import pandas as pd
 from PIL import Image
 
 from helpers.experiment import Run
+from helpers.models import Model
 from helpers.paths import display
+from helpers.records import read_record
 from helpers.show.figures import FIGURES, LabFigure, draw_all, save_all
 from helpers.show.pictures import lost_name
 from helpers.show.report import Section, registry_figures, render_report, write_report
 from helpers.show.tables import write_results
 from helpers.stages import machines
 from helpers.stages.compare import build_provenance
+from helpers.variants import Variant
 
 LOST_READING = (
     "The photos that take most from this variant’s AP: picked as the worst, so they are not typical. The "
@@ -73,6 +76,7 @@ def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Mappin
         [*registry_figures(run.paths.figures), *machines.report_figures(run, beside)],
         context,
         losses=frames["losses"],
+        layers=frames["layers"],
         pictures=lost_pictures(run),
         sections=[model_section(run), *machines.report_sections(beside)],
         provenance=build_provenance(run),
@@ -88,7 +92,16 @@ def model_section(run: Run) -> Section:
         stated = model.stated
         claim = f"{stated.metric} {stated.value} ({stated.source})" if stated else "none"
         lines.append(f"{model.title}. Licence {model.licence}. Accuracy stated by its publisher: {claim}.")
+        lines += [own_text(run, model, variant) for variant in run.variants if variant.own]
     return Section("The models", lines)
+
+
+def own_text(run: Run, model: Model, variant: Variant) -> str:
+    """What must be known of a file of the user's own that stands beside a model's variants."""
+    path = run.paths.variant_record(model.id, variant.id)
+    values = read_record(path, "run 02_quantize.ipynb first.").values
+    told = " ".join([values.get("meaning", variant.meaning), *values.get("notes", [])])
+    return f"{variant.id}, beside {model.id}: {told}"
 
 
 def figure_times(run: Run) -> dict[str, str]:

@@ -13,21 +13,31 @@ from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.families import convert, reference, require_files
 from helpers.interface import Interface
 from helpers.models import Model
+from helpers.own_tflite.adopt import adopt
+from helpers.own_tflite.beside import files_beside
+from helpers.own_tflite.sentences import cap_sentence, timing_sentence
+from helpers.own_tflite.source import source_of
 from helpers.parity import Parity, agreement, on_photo, require_parity, summarize
 from helpers.photos import core_input, read_photo
 from helpers.progress import progress
+from helpers.quantize.flatfile import read_facts
 from helpers.records import Origin, Record, current_record, read_record
 from helpers.runtime import Core
 from helpers.sources import DarknetSource
+from helpers.stages import layers
 from helpers.stages.download import data_folders
+from helpers.stages.layers import CODE as LAYERS
 from helpers.variants import BASELINE, Variant
 
 CODE = ("helpers.quantize.recipes", "helpers.photos", "helpers.interface")
 PARITY_PHOTOS = 16
 
 
-def interface_file(run: Run, model: Model) -> Path:
-    return run.paths.variant_file(model.id, BASELINE).with_name("interface.npz")
+def interface_file(run: Run, model: Model, variant_id: str = BASELINE) -> Path:
+    """Of a file of the user's own, which has one of its own; that of the model for every other variant."""
+    own = any(variant.own and variant.id == variant_id for variant in run.variants)
+    name = f"{variant_id}.interface.npz" if own else "interface.npz"
+    return run.paths.variant_file(model.id, variant_id).with_name(name)
 
 
 def make_variants(run: Run, model: Model) -> dict[str, Record]:
@@ -40,12 +50,23 @@ def make_variants(run: Run, model: Model) -> dict[str, Record]:
         parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
         inputs = {f"model/{n}": file for n, file in enumerate(files)}
         inputs |= hashed(photos) if variant.calibrated else {}
-        made_from = origin(inputs, parameters, *code_of(model))
+        inputs |= own_inputs(variant) | compared_inputs(run, variant)
+        made_from = origin(inputs, parameters, *code_of(model), *(LAYERS if is_compared(variant) else ()))
         record = current_record(path, made_from)
         # A failure is tried again: its cause (a full disk, say) may be gone.
         usable = record is not None and not record.failure
         records[variant.id] = record if usable else make_variant(run, model, variant, path, made_from)
     return records
+
+
+def is_compared(variant: Variant) -> bool:
+    """Whether its layers are compared with float32's: a file of the user's own has others."""
+    return variant.id != BASELINE and not variant.own
+
+
+def compared_inputs(run: Run, variant: Variant) -> dict[str, Path]:
+    photos = layers.compared_files(run) if is_compared(variant) else []
+    return {f"compared/{photo.name}": photo for photo in photos}
 
 
 def code_of(model: Model) -> tuple[str, ...]:
@@ -64,12 +85,17 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     base = run.paths.variant_file(model.id, BASELINE)
     output = run.paths.variant_file(model.id, variant.id)
     try:
+        if variant.own:
+            return keep_own(run, model, variant, path, made_from)
         if variant.id == BASELINE:
             convert_baseline(run, model)
         inputs = calibration_inputs(run, model) if variant.calibrated else ()
         kept = getattr(load_interface(run, model).tail, "float_operators", ())
         facts = quantize_file(base, variant, inputs, output, kept)
         values = {**dataclasses.asdict(facts), "size_bytes": output.stat().st_size}
+        if is_compared(variant):
+            preprocessing = load_interface(run, model).preprocessing
+            values["layers"] = layers.compare_layers(run, base, output, preprocessing)
         return keep(path, "variant", made_from, values, [output, interface_file(run, model)])
     except (LabError, RuntimeError, ValueError) as error:
         if variant.id == BASELINE:
@@ -79,6 +105,24 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
                 "check the model's SavedModel; run 01_download.ipynb again if it may be damaged.",
             ) from error
         return keep_failure(path, "variant", made_from, str(error))
+
+
+def own_inputs(variant: Variant) -> dict[str, Path]:
+    """The user's file and what lies beside it, as far as it is there."""
+    if not variant.own:
+        return {}
+    path = source_of(variant.own)[0]
+    return {f"own/{file.name}": file for file in [path, *files_beside(path)] if file.is_file()}
+
+
+def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
+    """Copy a file of the user's own, and write what goes before and after it."""
+    output, beside = run.paths.variant_file(model.id, variant.id), interface_file(run, model, variant.id)
+    adopt(variant.own, model.categories, model.limits, output).save(beside)
+    said = [sentence(output) for sentence in (cap_sentence, timing_sentence)]
+    values = {**dataclasses.asdict(read_facts(output)), "size_bytes": output.stat().st_size}
+    values |= {"meaning": variant.meaning, "notes": [text for text in said if text]}
+    return keep(path, "variant", made_from, values, [output, beside])
 
 
 def convert_baseline(run: Run, model: Model) -> None:
@@ -100,9 +144,9 @@ def calibration_inputs(run: Run, model: Model) -> Iterator[np.ndarray]:
         yield core_input(read_photo(path), preprocessing)
 
 
-def load_interface(run: Run, model: Model) -> Interface:
-    """What goes before and after the cores of a model."""
-    return Interface.load(interface_file(run, model))
+def load_interface(run: Run, model: Model, variant_id: str = BASELINE) -> Interface:
+    """What goes before and after a variant's core: the same for all but files of the user's own."""
+    return Interface.load(interface_file(run, model, variant_id))
 
 
 def read_variant(run: Run, model: Model, variant_id: str) -> Record:
@@ -139,12 +183,10 @@ def check_parity(run: Run, model: Model) -> Parity:
 
 def check_agreement(run: Run, model: Model) -> pd.DataFrame:
     """How many of float32's confident detections each variant finds too, on validation photos."""
-    files, interface = working_files(run, model), load_interface(run, model)
-    tail, preprocessing = interface.tail, interface.preprocessing
     photos, found = check_photos(run), {}
-    for variant, path in files.items():
-        core = Core(path)
-        found[variant] = [tail(core(core_input(p, preprocessing))) for p in photos]
+    for variant, path in working_files(run, model).items():
+        core, interface = Core(path), load_interface(run, model, variant)
+        found[variant] = [interface.tail(core(core_input(p, interface.preprocessing))) for p in photos]
     rows = []
     for variant, detections in found.items():
         counts = [agreement(a, b) for a, b in zip(found[BASELINE], detections, strict=True)]

@@ -27,7 +27,7 @@ def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
         return record
     inputs, partial = path.with_suffix(".npy"), PartialRounds(path.with_suffix(".partial"), source)
     with atomic_file(inputs) as temporary, temporary.open("wb") as stream:
-        np.save(stream, np.stack(sample_inputs(run, model)))
+        np.save(stream, np.stack(sample_inputs(run, model)[file]))
     raw = measure_selftest(file, inputs, **settings, done=partial.earlier(), on_round=partial.keep)
     proof = measure_known_power()
     raw["rapl"] = {"relative_error": proof.relative_error, "wraps": proof.wraps}

@@ -1,0 +1,55 @@
+"""Names of layers for people: ``block_3_expand`` from what the converter joins with semicolons."""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ai_edge_litert import schema_py_generated as schema
+
+_BIAS = re.compile(r"/ReadVariableOp\d*$")
+
+
+def short_names(names: Sequence[str], outputs: Mapping[str, str]) -> list[str]:
+    """A short name for each tensor name, all different.
+
+    Args:
+        names: names of tensors as the converter writes them: ``model/layer/operation``, several of them
+            with ``;`` between where operations were fused.
+        outputs: tensor name -> name in the signature, for the file's outputs.
+    """
+    paths = [[outputs[name]] if name in outputs else layer_path(name) for name in names]
+    shared = common_start([path for name, path in zip(names, paths, strict=True) if name not in outputs])
+    short = ["/".join(path[shared:] if len(path) > shared else path) for path in paths]
+    counts = Counter(short)
+    return [s if counts[s] == 1 else f"{s} ({place})" for place, s in enumerate(short)]
+
+
+def layer_path(name: str) -> list[str]:
+    """``model/conv_relu/Relu6;model/conv/Conv2D`` -> [model, conv]: of fused layers the one that multiplies.
+
+    It comes last, but for the reading of its bias, and for a padding put before it, set off by ``;;``.
+    """
+    parts = [part for part in name.split(";;")[0].split(";") if part]
+    parts = [part for part in parts if not _BIAS.search(part)] or parts or [name]
+    path = parts[-1].split("/")
+    return path[:-1] if len(path) > 1 else path
+
+
+def common_start(paths: Sequence[list[str]]) -> int:
+    """How many first parts all paths have in common; the last part of each always stays."""
+    if len(paths) < 2:
+        return 0
+    columns = itertools.takewhile(
+        lambda column: len(set(column)) == 1, zip(*(path[:-1] for path in paths), strict=False)
+    )
+    return sum(1 for _ in columns)
+
+
+def output_names(model: schema.ModelT) -> dict[str, str]:
+    """Tensor name -> name in the file's first signature, of its outputs; empty without a signature."""
+    if not model.signatureDefs:
+        return {}
+    tensors = model.subgraphs[0].tensors
+    outputs = model.signatureDefs[0].outputs
+    return {tensors[output.tensorIndex].name.decode(): output.name.decode() for output in outputs}

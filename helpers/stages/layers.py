@@ -1,0 +1,49 @@
+"""Per-layer error of each variant, kept in its record, and as a table and a figure."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from helpers.coco import DATA, read_labels
+from helpers.experiment import Run, picture_context
+from helpers.layers.frame import layer_values
+from helpers.models import Model
+from helpers.photos import core_input, read_photo
+from helpers.preprocessing import Preprocessing
+from helpers.show.figures_layers import layer_error
+from helpers.show.style import LabFigure
+from helpers.stages.download import data_folders
+from helpers.stages.layer_records import all_layers
+
+CODE = ("helpers.layers.measure", "helpers.layers.frame")
+PHOTOS = 8
+
+
+def compared_files(run: Run) -> list[Path]:
+    """The first photos of the evaluation split: none of them was calibrated on."""
+    folder = data_folders(run).validation
+    images = read_labels(folder)["images"][:PHOTOS]
+    return [folder / DATA / image["file_name"] for image in images]
+
+
+def compare_layers(run: Run, base: Path, output: Path, preprocessing: Preprocessing) -> dict[str, Any]:
+    """What the variant's record keeps of its layers; see ``layer_values``."""
+    from helpers.layers.measure import layer_errors
+
+    photos = [core_input(read_photo(path), preprocessing) for path in compared_files(run)]
+    return layer_values(layer_errors(base, output, photos), len(photos))
+
+
+def layer_figure(run: Run) -> LabFigure:
+    """Signal against error along the network, of all models."""
+    return layer_error(all_layers(run), picture_context(run))
+
+
+def worst_layers(run: Run, model: Model) -> pd.DataFrame:
+    """The ten layers of the last variant (``int8``, in a run of all) at which the ratio falls most."""
+    found = all_layers(run)
+    of_model = found[(found["model"] == model.id) & (found["failed"] == "")]
+    rows = of_model[of_model["variant"] == of_model["variant"].iloc[-1]] if len(of_model) else of_model
+    columns = ["name", "kind", "sqnr_db", "own_sqnr_db", "drop_db"]
+    return rows.sort_values("drop_db", ascending=False, kind="stable")[columns].head(10)
