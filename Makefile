@@ -32,7 +32,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## install everything (the other targets do it by themselves)
 
-report: $(INSTALLED) ## run the five notebooks; PROFILE=smoke|quick|full|coco
+report: $(INSTALLED) ## run the notebooks; PROFILE=smoke|quick|full|coco
 	@$(BIN)/python -m helpers run --profile $(PROFILE) $(MODEL_OPTIONS)
 
 train: $(INSTALLED) ## train the embedded detector again (an hour on two cores; resumable)

@@ -119,7 +119,7 @@ def run(
         bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
     ] = False,
 ) -> None:
-    """Run the five notebooks and write results, figures and report."""
+    """Run the notebooks and write results, figures and report."""
     with errors_explained():
         from helpers.experiment import open_run
         from helpers.meters.carbon import grid

@@ -29,8 +29,7 @@ FLOORS = (
         "experiment", "doctor", "families",
     ),
     ("show.*",),
-    ("stages.*",),
-    ("pitfalls.*",),
+    ("stages.*", "pitfalls.*"),
     ("pipeline", "colab", "cli", "cli.*", "__main__"),
 )  # fmt: skip
 MOST_LINES = 320

@@ -67,6 +67,7 @@ _ENTRIES = (
         ("resampled", "figures", *RESULTS),
         ("selftest",),
     ),
+    Stage("06_pitfalls", "failure gallery", ("01_download", "02_quantize"), (), ("pitfalls",)),
 )
 
 STAGES = MappingProxyType({stage.name: stage for stage in _ENTRIES})

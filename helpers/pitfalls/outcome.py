@@ -1,0 +1,57 @@
+"""What one entry of the gallery shows: the failure and its cure, each as a sentence and as a fact."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from helpers.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One failure, made.
+
+    Attributes:
+        title: what was done wrong.
+        table: the numbers, for readers.
+        failure: what came of it, with numbers.
+        failed: whether that is so; measured, never assumed.
+        cure: what is right, with numbers.
+        cured: whether that is so.
+        drawn: what a figure of it needs.
+        absent: why it could not be made with this model; empty where it was.
+    """
+
+    title: str
+    table: pd.DataFrame
+    failure: str
+    failed: bool
+    cure: str
+    cured: bool
+    drawn: Mapping[str, Any] = field(default_factory=dict)
+    absent: str = ""
+
+
+def not_made(title: str, reason: str) -> Outcome:
+    """Of a failure that cannot be made with this model."""
+    table = pd.DataFrame({"not shown here": [reason]})
+    return Outcome(title, table, "not shown", False, "not shown", False, absent=reason)
+
+
+def points(difference: Interval) -> str:
+    """A difference of AP in points: ``-26.9 [-30.6, -23.2]``."""
+    return f"{100 * difference.value:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+
+
+def times(ratio: Any) -> str:
+    """``0.61 [0.60, 0.62]`` of an interval; the reason where there is none."""
+    if isinstance(ratio, Interval):
+        return f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+    return str(ratio.reason)
+
+
+def rounded(precision: float) -> float:
+    """AP for a table: 0..1, four decimals."""
+    return round(float(precision), 4)
