@@ -5,6 +5,7 @@ import json
 import math
 import statistics
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from helpers.dataset import fiftyone
 from helpers.errors import LabError
 from helpers.experiment import keep, open_run, origin
+from helpers.interface import Interface
 from helpers.measure import parts as measuring
 from helpers.measure import rounds as rounds_module
 from helpers.measure.parts import Around, Found, joined, measure_parts
@@ -365,10 +367,11 @@ def test_detections_go_to_a_data_set_that_is_gone_afterwards_even_on_failure(pho
     fo = fiftyone()
     users = fo.Dataset("parts-of-a-user")
     before = fo.list_datasets()
-    found = [Found(path, 100, 100, tail({"heads": np.zeros((1, 2))})) for path in photos]
+    core, heads = Path("a.tflite"), {"heads": np.zeros((1, 2))}
+    found = [Found(path, 100, 100, tail(heads), core) for path in photos]
 
     def store_then_fail():
-        with stage.storing(photos, INPUT, ["ball", "crate"]) as store:
+        with stage.storing(photos, {core: Interface(INPUT, tail)}, ["ball", "crate"]) as store:
             store(found)
             [name] = set(fo.list_datasets()) - set(before)
             inside = fo.load_dataset(name)
@@ -388,7 +391,7 @@ def test_without_a_database_storing_is_absent_with_the_reason(photos, tmp_path, 
     (tmp_path / "file").touch()
     monkeypatch.delenv("FIFTYONE_PRIVATE_DATABASE_PORT", raising=False)
     monkeypatch.setenv("FIFTYONE_DATABASE_DIR", str(tmp_path / "file" / "database"))
-    with stage.storing(photos, INPUT, ["ball"]) as store:
+    with stage.storing(photos, {}, ["ball"]) as store:
         assert "cannot be made" in store.reason
 
 
@@ -407,7 +410,7 @@ def small_run(files, drawn_photos, tmp_path, monkeypatch):
         record = run.paths.variant_record(model.id, variant)
         keep(record, "variant", origin({}, {}, "helpers.variants"), {}, [path])
     sides = types.SimpleNamespace(preprocessing=INPUT, tail=tail)
-    monkeypatch.setattr(stage, "load_interface", lambda run, model: sides)
+    monkeypatch.setattr(stage, "load_interface", lambda run, model, variant: sides)
     return run
 
 
@@ -428,3 +431,20 @@ def test_the_stage_measures_once_and_tells_it_as_table_and_frame(small_run):
     assert results["variant"].tolist() == table["variant"].tolist()
     assert frames["parts"].equals(frame)
     assert context["run"] == "parts"
+
+
+def test_each_core_may_have_its_own_preparing_and_tail(files, photos):
+    """As a file of the user's own has."""
+    taken = []
+
+    def noted(name):
+        def told(heads):
+            taken.append(name)
+            return tail(heads)
+
+        return told
+
+    arounds = {path: around(tail=noted(path.name)) for path in files.values()}
+    raw = measure_parts(files, photos, arounds, rounds=1, warmups=1, progress=False)
+    assert not raw["failures"]
+    assert set(taken) == {path.name for path in files.values()}

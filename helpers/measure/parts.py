@@ -29,12 +29,14 @@ class Found:
         photo: its file.
         height, width: of the photo, in pixels.
         detections: what the tail returned.
+        core: file of the core that found them.
     """
 
     photo: Path
     height: int
     width: int
     detections: Any
+    core: Path | None = None
 
 
 Store = Callable[[Sequence[Found]], None]
@@ -42,7 +44,7 @@ Store = Callable[[Sequence[Found]], None]
 
 @dataclass(frozen=True)
 class Around:
-    """What stands around the core, the same for every variant.
+    """What stands around a core.
 
     Attributes:
         read: file -> RGB uint8 ``[H, W, 3]``: reads and decodes it.
@@ -57,10 +59,18 @@ class Around:
     store: Store | Absent
 
 
+# The same around every core, or by the core's file.
+Arounds = Around | Mapping[Path, Around]
+
+
+def around_of(core: Core, around: Arounds) -> Around:
+    return around[core.path] if isinstance(around, Mapping) else around
+
+
 def measure_parts(
     files: Mapping[str, Path],
     photos: Sequence[Path],
-    around: Around,
+    around: Arounds,
     rounds: int,
     threads: int = 1,
     seed: int = 0,
@@ -84,7 +94,7 @@ def measure_parts(
     Args:
         files: variant -> ``.tflite``; the control is the baseline's file under ``variants.CONTROL``.
         photos: files of real photos; every visit takes all of them, in this order.
-        around: what stands around the core. Where its ``store`` fails, it is absent from then on.
+        around: what stands around the cores, with one ``store``; where that fails, it is absent from then on.
         rounds: largest number of rounds in all, those in ``done`` included; their number without a budget.
         threads: threads of the runtime; the process is pinned to as many processor cores.
         warmups: photos that go through the loop untimed at the start of a visit; at most all of them.
@@ -114,7 +124,8 @@ def measure_parts(
     }
     plan = Plan(rounds, min(least_rounds, rounds), budget_s=budget_s)
     raw = begin("parts", settings, done)
-    keeper = Keeper(around.store)
+    store = next(iter(around.values())).store if isinstance(around, Mapping) else around.store
+    keeper = Keeper(store)
     with pinned(threads) as cpus, no_garbage_collection():
         cores = Cores(files, threads)
         raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
@@ -170,7 +181,7 @@ class Keeper:
 def parts_round(
     cores: Cores,
     photos: Sequence[Path],
-    around: Around,
+    around: Arounds,
     keeper: Keeper,
     settings: Mapping[str, Any],
     cpus: Sequence[int] | None,
@@ -178,8 +189,9 @@ def parts_round(
     """The function that plays round ``number``."""
 
     def visit(core: Core) -> dict[str, dict[str, Any]]:
-        warmup, _ = time_loop(core, photos[: settings["warmups"]], around, keeper, cpus)
-        timed, observed = time_loop(core, photos, around, keeper, cpus)
+        mine = around_of(core, around)
+        warmup, _ = time_loop(core, photos[: settings["warmups"]], mine, keeper, cpus)
+        timed, observed = time_loop(core, photos, mine, keeper, cpus)
         return {"warmup": warmup, "timed": timed, "observed": observed}
 
     def play(number: int) -> dict[str, Any]:
@@ -244,4 +256,4 @@ def time_photo(core: Core, path: Path, around: Around) -> tuple[tuple[int, ...],
         invoked_ns - resized_ns,
         ended_ns - invoked_ns,
     )
-    return times_ns, Found(path, *photo.shape[:2], detections)
+    return times_ns, Found(path, *photo.shape[:2], detections, core.path)

@@ -17,6 +17,7 @@ from helpers.exact_coco.writing import SampleDetections, write_detections
 from helpers.experiment import Run, picture_context
 from helpers.files import sha256_file
 from helpers.fingerprint import code_digest
+from helpers.interface import Interface
 from helpers.measure.parts import Around, Found, Store, measure_parts
 from helpers.measure.parts_summary import PARTS, PartsSummary, parts_rows, summarize_parts
 from helpers.measure.rounds import one_line
@@ -28,7 +29,7 @@ from helpers.preprocessing import Preprocessing
 from helpers.records import Record
 from helpers.stages.download import data_folders
 from helpers.stages.measure import measured, read_measurement
-from helpers.stages.quantize import load_interface
+from helpers.stages.quantize import load_interface, working_files
 from helpers.stages.summaries import bracketed, rows_of
 
 PHOTOS = 16
@@ -61,24 +62,23 @@ def parts(run: Run, model: Model) -> Record:
     }
 
     def measure(files: Mapping[str, Path], **resume) -> dict:
-        own = {variant.id for variant in run.variants if variant.own}
-        files = {name: file for name, file in files.items() if name not in own}
-        interface = load_interface(run, model)
-        with resize_threads(run.threads), storing(photos, interface.preprocessing, model.categories) as store:
-            around = Around(
-                read_photo,
-                lambda photo: core_input(photo, interface.preprocessing),
-                interface.tail,
-                store,
-            )
+        own = working_files(run, model)
+        interfaces = {file: load_interface(run, model, variant) for variant, file in own.items()}
+        with resize_threads(run.threads), storing(photos, interfaces, model.categories) as store:
+            around = {file: around_core(interface, store) for file, interface in interfaces.items()}
             return measure_parts(files, photos, around, **settings, **resume)
 
     return measured(run, model, "parts", described, measure, "helpers.measure.parts")
 
 
+def around_core(interface: Interface, store: Store | Absent) -> Around:
+    preprocessing = interface.preprocessing
+    return Around(read_photo, lambda photo: core_input(photo, preprocessing), interface.tail, store)
+
+
 @contextlib.contextmanager
 def storing(
-    photos: Sequence[Path], preprocessing: Preprocessing, categories: Sequence[str]
+    photos: Sequence[Path], interfaces: Mapping[Path, Interface], categories: Sequence[str]
 ) -> Iterator[Store | Absent]:
     """Writes into a data set of its own, which is removed at the end; absent where there is no database."""
     with contextlib.ExitStack() as stack:
@@ -90,7 +90,10 @@ def storing(
             return
 
         def store(found: Sequence[Found]) -> None:
-            samples = (as_sample(ids[str(item.photo)], item, preprocessing, categories) for item in found)
+            samples = (
+                as_sample(ids[str(item.photo)], item, interfaces[item.core].preprocessing, categories)
+                for item in found
+            )
             try:
                 write_detections(dataset, FIELD, samples)
             except PyMongoError as error:
