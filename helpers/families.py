@@ -1,5 +1,7 @@
 """The families of models behind one contract: files, core, and the original to compare with."""
 
+import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +10,10 @@ import numpy as np
 from helpers.archives import fetch_archive
 from helpers.errors import LabError
 from helpers.fetch import fetch_file, place
-from helpers.files import read_json, sha256_file, sha256_json
+from helpers.files import atomic_folder, read_json, sha256_file, sha256_json
 from helpers.fingerprint import code_digest
 from helpers.interface import Interface
+from helpers.kaggle import archive_url, kaggle_folder
 from helpers.models import Model
 from helpers.paths import display, models_dir
 from helpers.sources import DarknetSource, Embedded, SavedModelSource, SourceFile
@@ -44,6 +47,7 @@ def find_savedmodel(source: SavedModelSource, folders: list[Path]) -> Path | Non
     """In the folder that it names, or where its archives were unpacked."""
     named = [folder / source.folder for folder in folders]
     stems = [archive.name.split(".tar")[0] for archive in source.archives]
+    stems += [source.folder] if source.kaggle else []
     unpacked = [path for stem in stems for path in sorted(models_dir().glob(f"{stem}-*"))]
     found = (savedmodel_in(folder) for folder in (*named, *unpacked))
     return next((folder for folder in found if folder), None)
@@ -86,21 +90,38 @@ def prepare_files(model: Model, model_dir: Path | None) -> tuple[Path, ...]:
 
 
 def fetch_savedmodel(model: Model, source: SavedModelSource) -> None:
+    ways = [functools.partial(fetch_archive, archive, models_dir()) for archive in source.archives]
+    if source.kaggle:
+        ways += [functools.partial(way, source) for way in (from_kaggle, from_kagglehub)]
     failures = []
-    for archive in source.archives:
+    for fetch in ways:
         try:
-            folder = fetch_archive(archive, models_dir())
+            folder = fetch()
         except LabError as error:
             failures.append(error.found)
             continue
         if savedmodel_in(folder):
             return
-        failures.append(f"{archive.name} holds no {SAVED_MODEL}.")
+        failures.append(f"{folder.name} holds no {SAVED_MODEL}.")
     raise LabError(
         f"no SavedModel of {model.id}. {' '.join(failures)}".strip(),
         f"a folder {source.folder} with {SAVED_MODEL} in it",
         f"put it below a folder of your own and name that (--model-dir), or in {display(models_dir())}.",
     )
+
+
+def from_kaggle(source: SavedModelSource) -> Path:
+    """The public archive of a model on Kaggle, which asks for no account."""
+    archive = SourceFile(f"{source.folder}.tar.gz", "", 0, (archive_url(source.kaggle),))
+    return fetch_archive(archive, models_dir())
+
+
+def from_kagglehub(source: SavedModelSource) -> Path:
+    """By Kaggle's own library, for models that ask for an account; a copy of what it keeps."""
+    folder = models_dir() / source.folder
+    with atomic_folder(folder) as temporary:
+        shutil.copytree(kaggle_folder(source.kaggle), temporary, dirs_exist_ok=True)
+    return folder
 
 
 def exported_folder(model: Model, source: Embedded) -> Path:

@@ -84,11 +84,9 @@ _ENTRIES = (
         source=SavedModelSource("ssd_mobilenet_v2", (
             zoo_archive("ssd_mobilenet_v2_320x320_coco17_tpu-8"),
             hub_archive(
-                "ssd_mobilenet_v2",
-                "https://www.kaggle.com/api/v1/models/tensorflow/ssd-mobilenet-v2/tensorFlow2/ssd-mobilenet-v2/1/download",
-                "https://tfhub.dev/tensorflow/ssd_mobilenet_v2/2?tf-hub-format=compressed",
+                "ssd_mobilenet_v2", "https://tfhub.dev/tensorflow/ssd_mobilenet_v2/2?tf-hub-format=compressed"
             ),
-        )),
+        ), kaggle="tensorflow/ssd-mobilenet-v2/tensorFlow2/ssd-mobilenet-v2/1"),
         licence="Apache-2.0",
         categories=KINDS["coco91"],
         stated=StatedAccuracy("COCO AP", 0.202, "TensorFlow 2 Detection Model Zoo"),
@@ -210,9 +208,7 @@ def own_darknet(cfg: Path) -> DarknetSource:
 
 def own_savedmodel(place: str) -> SavedModelSource:
     if place.startswith("kaggle:"):
-        handle = place.removeprefix("kaggle:")
-        address = f"https://www.kaggle.com/api/v1/models/{handle}/download"
-        return SavedModelSource(own_id(place), (hub_archive(own_id(place), address),))
+        return SavedModelSource(own_id(place), kaggle=place.removeprefix("kaggle:"))
     if re.match(r"https?://", place):
         return SavedModelSource(own_id(place), (hub_archive(own_id(place), place),))
     if not Path(place).is_dir():

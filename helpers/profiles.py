@@ -55,6 +55,8 @@ _ENTRIES = (
             2000, 200, 4000, 60, 400, 600, 45, 30, 1.0, 20),
     Profile("coco", "Real photos: COCO 2017 validation, or the folder that COCO_DIR names.",
             5000, 128, 4000, 20, 120, 30, 45, 10, 0.4, 12, coco=True),
+    Profile("coco-500", "The same on 500 photos, drawn by the seed: a first look.",
+            500, 100, 2000, 20, 120, 30, 45, 10, 0.4, 12, coco=True),
 )  # fmt: skip
 
 PROFILES = MappingProxyType({profile.id: profile for profile in _ENTRIES})

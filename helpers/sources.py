@@ -51,10 +51,12 @@ class SavedModelSource:
     Attributes:
         folder: its name below the user's own model folder, or its path.
         archives: tar archives that hold it, tried in order where there is no such folder.
+        kaggle: its handle on Kaggle (owner/model/framework/variation/version), tried last; empty for none.
     """
 
     folder: str
     archives: tuple[SourceFile, ...] = ()
+    kaggle: str = ""
 
 
 @dataclass(frozen=True)
