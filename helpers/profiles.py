@@ -50,7 +50,7 @@ _ENTRIES = (
     Profile("smoke", "A check that everything runs: tiny, its numbers mean little.",
             40, 16, 1000, 6, 6, 10, 4, 3, 0.1, 4),
     Profile("quick", "The default: minutes, intervals that support a first conclusion.",
-            500, 100, 2000, 20, 120, 30, 45, 10, 0.4, 12),
+            500, 100, 2000, 20, 120, 25, 45, 10, 0.4, 12),
     Profile("full", "For a written report: four times the images, longer measurement.",
             2000, 200, 4000, 60, 400, 600, 45, 30, 1.0, 20),
     Profile("coco", "Real photos: COCO 2017 validation, or the folder that COCO_DIR names.",

@@ -41,7 +41,7 @@ def test_counts_of_a_run_hold_its_own_where_there_are_cores_for_it():
 
 def test_other_counts_get_a_part_of_the_profiles_time():
     quick, smoke, full = (measure.threads_settings(open_run(p), 2) for p in ("quick", "smoke", "full"))
-    assert (quick["least_rounds"], quick["budget_s"], quick["width"]) == (20, 7.5, 0.02)
+    assert (quick["least_rounds"], quick["budget_s"], quick["width"]) == (20, 6.25, 0.02)
     assert (full["least_rounds"], full["budget_s"]) == (40, 150)
     assert smoke["rounds"] == smoke["least_rounds"] == 6
     assert "budget_s" not in smoke
