@@ -19,9 +19,7 @@ from helpers.layers.decibels import EXACT_DB, Grid, power, sqnr_db
 from helpers.layers.diagnosis import (
     cause,
     diagnosis,
-    worst_accumulated,
     worst_by_drop,
-    worst_by_own,
 )
 from helpers.layers.frame import (
     layer_values,
@@ -307,7 +305,6 @@ def test_a_channel_much_larger_than_the_others_is_blamed(unequal):
     assert wide.sqnr_db > 35
     (worst,) = worst_by_drop(unequal["int8"], 1)
     assert worst.tensor == level.tensor
-    assert worst_by_own(unequal["int8"], 1) == [level]
     assert level.drop_db > 20
     assert "1 of 3" not in diagnosis(unequal["int8"])
     assert level.name in diagnosis(unequal["int8"]).split(";")[0]
@@ -423,7 +420,6 @@ def test_the_worst_come_first_and_movers_of_data_are_not_blamed_for_what_they_ca
     layers.append(layer(place=3, sqnr_db=9, drop_db=0.0, kind="move data"))
     layers.append(layer(place=4, sqnr_db=25, drop_db=-2.0))
     assert [entry.place for entry in worst_by_drop(layers)] == [1, 2, 0]
-    assert [entry.place for entry in worst_accumulated(layers, 2)] == [2, 1]
 
 
 @pytest.fixture(scope="module")

@@ -414,21 +414,19 @@ def small_run(files, drawn_photos, tmp_path, monkeypatch):
     return run
 
 
-def test_the_stage_measures_once_and_tells_it_as_table_and_frame(small_run):
+def test_the_stage_measures_once_and_tells_it_as_a_frame(small_run):
     model = small_run.models[0]
     record = stage.parts(small_run, model)
     assert len(record.values["rounds"]) == 2
     assert len(record.values["settings"]["photos"]) == stage.PHOTOS
     assert (record.values["store_absent"], record.values["failures"]) == ("", {})
     assert stage.parts(small_run, model).provenance == record.provenance
-    table = stage.parts_table(small_run, model)
-    assert table["variant"].tolist() == ["float32", "int8", CONTROL]
     frame = stage.parts_frame(small_run, small_run.models)
     assert frame.groupby("variant")["ms"].sum().to_dict() == pytest.approx(
         frame.drop_duplicates("variant").set_index("variant")["total_ms"].to_dict()
     )
     results, frames, context = stage.parts_picture(small_run)
-    assert results["variant"].tolist() == table["variant"].tolist()
+    assert results["variant"].tolist() == ["float32", "int8", CONTROL]
     assert frames["parts"].equals(frame)
     assert context["run"] == "parts"
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from helpers.layers.decibels import EXACT_DB, NEGLIGIBLE_DB
 from helpers.layers.layer_error import COARSE_LEVELS, LayerError
-from helpers.why.operator_kinds import MOVES
 
 NAMED = 3
 # A layer whose own error is this much below the error that it ends with merely enlarges what it is given.
@@ -24,18 +23,6 @@ def worst_by_drop(layers: Sequence[LayerError], count: int = NAMED) -> list[Laye
     """
     dropping = [layer for layer in layers if layer.drop_db > 0]
     return sorted(dropping, key=lambda layer: (-layer.drop_db, layer.place))[:count]
-
-
-def worst_by_own(layers: Sequence[LayerError], count: int = NAMED) -> list[LayerError]:
-    """The lowest SQNR of layers by themselves."""
-    known = [layer for layer in layers if layer.own_sqnr_db is not None]
-    return sorted(known, key=lambda layer: (layer.own_sqnr_db, layer.place))[:count]
-
-
-def worst_accumulated(layers: Sequence[LayerError], count: int = NAMED) -> list[LayerError]:
-    """The lowest SQNR of the whole up to and with a layer; without those that only move data."""
-    computing = [layer for layer in layers if layer.kind != MOVES]
-    return sorted(computing, key=lambda layer: (layer.sqnr_db, layer.place))[:count]
 
 
 def diagnosis(layers: Sequence[LayerError]) -> str:

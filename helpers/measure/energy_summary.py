@@ -66,11 +66,6 @@ class EnergySummary:
         """Images per J of gross energy."""
         return inverse(self.gross_j)
 
-    @property
-    def net_images_per_j(self) -> Interval | Absent:
-        """Images per J of net energy; absent where idle is not seen, or where the net may be zero."""
-        return inverse(self.net_j)
-
 
 @dataclass(frozen=True)
 class Windows:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.coco import read_labels
-from helpers.coco_folders import DataFolders, lay_out, planned_folders, zoo_folder
+from helpers.coco_folders import DataFolders, lay_out, planned_folders, read_selection, zoo_folder
 from helpers.dataset import load_dataset, read_objects, require_categories, sample_count
 from helpers.errors import LabError
 from helpers.experiment import Run
@@ -85,6 +85,18 @@ def photo_hashes(folder: Path) -> dict[str, str]:
     """sha256 -> file name of every photo of a COCO folder."""
     names = [image["file_name"] for image in read_labels(folder)["images"]]
     return {sha256_file(folder / "data" / name): name for name in names}
+
+
+def selection_note(run: Run) -> str:
+    """Which of the user's or COCO's photos were left out, and why; empty for the embedded ones."""
+    if not run.profile.coco:
+        return ""
+    selection = read_selection(data_folders(run))
+    skipped = [photo for photo in selection["photos"] if "skipped" in photo]
+    first = f", the first: {skipped[0]['file']} ({skipped[0]['skipped']})" if skipped else ""
+    apart = len(selection["excluded_ids"])
+    taken = f"; {apart} of its photos are calibrated on instead, and not evaluated" if apart else ""
+    return f"{len(skipped)} photos were left out{first}{taken}."
 
 
 def object_table(dataset) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from helpers.files import sha256_file
 from helpers.fingerprint import code_digest
 from helpers.interface import Interface
 from helpers.measure.parts import Around, Found, Store, measure_parts
-from helpers.measure.parts_summary import PARTS, PartsSummary, parts_rows, summarize_parts
+from helpers.measure.parts_summary import parts_rows
 from helpers.measure.rounds import one_line
 from helpers.meters.base import Absent
 from helpers.models import Model
@@ -30,7 +30,6 @@ from helpers.records import Record
 from helpers.stages.download import data_folders
 from helpers.stages.measure import measured, read_measurement
 from helpers.stages.quantize import load_interface, working_files
-from helpers.stages.summaries import bracketed, rows_of
 
 PHOTOS = 16
 # Rounds for each round of energy; share of the time that latency may take.
@@ -129,24 +128,6 @@ def as_sample(
     low, high = corners[:, [1, 0]], corners[:, [3, 2]]
     labels = [categories[number - 1] for number in found.detections.classes.tolist()]
     return SampleDetections(sample_id, labels, np.concatenate([low, high - low], 1), found.detections.scores)
-
-
-def parts_table(run: Run, model: Model) -> pd.DataFrame:
-    """ms per photo of every part and of the whole loop, one row per variant."""
-    raw = read_measurement(run, model, "parts").values
-    return rows_of(summarize_parts(raw, run.profile.resamples, run.profile.seed), table_columns)
-
-
-def table_columns(summary: PartsSummary) -> dict[str, Any]:
-    columns = {f"{part} (ms)": bracketed(summary.parts[part]) for part in PARTS}
-    marked = summary.disturbed
-    return columns | {
-        "whole loop (ms)": bracketed(summary.total),
-        "share of the core (%)": bracketed(summary.core_share, factor=100),
-        "whole loop / float32": bracketed(summary.ratio),
-        "rounds": summary.rounds,
-        "disturbed rounds": marked.reason if isinstance(marked, Absent) else marked,
-    }
 
 
 def parts_frame(run: Run, models: Sequence[Model]) -> pd.DataFrame:
