@@ -362,8 +362,9 @@ def test_names_are_short_and_different():
         "net/conv_2/Other",
     ]
     short = short_names(names, {"StatefulPartitionedCall:0": "heads"})
-    assert short == ["conv_1", "conv_2 (1)", "dw", "up/resize", "heads", "conv_2 (5)"]
+    assert short == ["conv_1", "conv_2 (1)", "dw", "resize", "heads", "conv_2 (5)"]
     assert short_names(["alone"], {}) == ["alone"]
+    assert short_names(["net/a/conv/Conv2D", "net/b/conv/Conv2D"], {}) == ["a/conv", "b/conv"]
 
 
 def layer(**changes) -> LayerError:

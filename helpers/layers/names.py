@@ -1,6 +1,5 @@
 """Names of layers for people: ``block_3_expand`` from what the converter joins with semicolons."""
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,10 +18,16 @@ def short_names(names: Sequence[str], outputs: Mapping[str, str]) -> list[str]:
         outputs: tensor name -> name in the signature, for the file's outputs.
     """
     paths = [[outputs[name]] if name in outputs else layer_path(name) for name in names]
-    shared = common_start([path for name, path in zip(names, paths, strict=True) if name not in outputs])
-    short = ["/".join(path[shared:] if len(path) > shared else path) for path in paths]
+    ends = Counter(tuple(path[-size:]) for path in paths for size in range(1, len(path) + 1))
+    short = ["/".join(shortest_end(path, ends)) for path in paths]
     counts = Counter(short)
     return [s if counts[s] == 1 else f"{s} ({place})" for place, s in enumerate(short)]
+
+
+def shortest_end(path: list[str], ends: Mapping[tuple[str, ...], int]) -> list[str]:
+    """The fewest last parts of a path that no other has; the last alone where the whole path is not alone."""
+    sizes = [size for size in range(1, len(path) + 1) if ends[tuple(path[-size:])] == 1]
+    return path[-min(sizes, default=1) :]
 
 
 def layer_path(name: str) -> list[str]:
@@ -34,16 +39,6 @@ def layer_path(name: str) -> list[str]:
     parts = [part for part in parts if not _BIAS.search(part)] or parts or [name]
     path = parts[-1].split("/")
     return path[:-1] if len(path) > 1 else path
-
-
-def common_start(paths: Sequence[list[str]]) -> int:
-    """How many first parts all paths have in common; the last part of each always stays."""
-    if len(paths) < 2:
-        return 0
-    columns = itertools.takewhile(
-        lambda column: len(set(column)) == 1, zip(*(path[:-1] for path in paths), strict=False)
-    )
-    return sum(1 for _ in columns)
 
 
 def output_names(model: schema.ModelT) -> dict[str, str]:

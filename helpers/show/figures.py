@@ -110,8 +110,8 @@ _ENTRIES = (
     FigureEntry(
         "latency_ratio", "Latency relative to float32",
         "Left of the dashed line is faster. The control is float32 timed twice under two names: its interval "
-        "sets the grey band, the noise floor. A variant whose interval touches the band is not shown "
-        "to differ.",
+        "sets the grey band, the noise floor, unless a self-test of this machine found more noise. A variant "
+        "whose interval touches the band is not shown to differ.",
         latency_ratio,
     ),
     FigureEntry(

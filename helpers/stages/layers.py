@@ -18,6 +18,7 @@ from helpers.stages.layer_records import all_layers
 
 CODE = ("helpers.layers.measure", "helpers.layers.frame")
 PHOTOS = 8
+WORST = 10
 
 
 def compared_files(run: Run) -> list[Path]:
@@ -46,4 +47,8 @@ def worst_layers(run: Run, model: Model) -> pd.DataFrame:
     of_model = found[(found["model"] == model.id) & (found["failed"] == "")]
     rows = of_model[of_model["variant"] == of_model["variant"].iloc[-1]] if len(of_model) else of_model
     columns = ["name", "kind", "sqnr_db", "own_sqnr_db", "drop_db"]
-    return rows.sort_values("drop_db", ascending=False, kind="stable")[columns].head(10)
+    return (
+        rows.sort_values("drop_db", ascending=False, kind="stable")[columns]
+        .head(WORST)
+        .reset_index(drop=True)
+    )
