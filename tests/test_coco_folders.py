@@ -1,96 +1,32 @@
-"""Users' photos become the lab's two folders: whole ones linked, unusable ones named, nothing twice."""
+"""Folders in COCO's layouts made into the lab's two: every wish kept, nothing done twice, nothing copied."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from helpers.coco import read_labels
-from helpers.coco_folders import DataFolders, lay_out, planned_folders, read_selection, zoo_folder
-from helpers.dataset import fiftyone, load_dataset, photo_paths
+from helpers.coco_folders import DataFolders, lay_out, planned_folders, read_selection
 from helpers.errors import LabError
 from helpers.files import sha256_file
 from helpers.paths import ROOT
 from helpers.photos import read_photo
-from tests.real_photos import coco_dir
-
-LAYOUTS = [
-    ("annotations/instances_val2017.json", "val2017"),
-    ("annotations/instances_val2017.json", "images/val2017"),
-    ("labels.json", "data"),
-    ("validation/labels.json", "validation/data"),
-    ("valid/_annotations.coco.json", "valid"),
-    ("annotations.json", "images"),
-]
-CATEGORIES = [{"id": 3, "name": "ball", "supercategory": "toy"}, {"id": 90, "name": "crate"}]
-
-
-def write_photo(path: Path, seed: int, width: int = 9, height: int = 7, mode: str = "RGB", **options) -> None:
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).convert(mode).save(path, **options)
-
-
-def entries(count: int) -> tuple[list[dict], list[dict]]:
-    """Images with ids 10, 17, ...; image i has i % 3 objects, some of them crowds."""
-    images = [
-        {"id": 10 + 7 * i, "file_name": f"{i:04d}.jpg", "width": 9, "height": 7, "license": i % 4}
-        for i in range(count)
-    ]
-    annotations = [
-        {
-            "id": 100 * i + n,
-            "image_id": 10 + 7 * i,
-            "category_id": 90 if n else 3,
-            "bbox": [1.5, n, 2.25, 3],
-            "area": 5.0625 + n,
-            "iscrowd": int(i % 5 == 4),
-            "ignore": int(i % 4 == 3),
-            "segmentation": [[1.5, 0, 3.75, 0, 3.75, 3]],
-        }
-        for i in range(count)
-        for n in range(i % 3)
-    ]
-    return images, annotations
-
-
-def make_source(
-    folder: Path, count: int = 12, calibration: int = 0, layout: tuple[str, str] = LAYOUTS[0]
-) -> Path:
-    images, annotations = entries(count)
-    for number, image in enumerate(images):
-        write_photo(folder / layout[1] / image["file_name"], number)
-    for number in range(calibration):
-        write_photo(folder / "calibration" / f"c{number}.jpg", 1000 + number)
-    write_labels(folder, images, annotations, layout[0])
-    return folder
-
-
-def write_labels(folder: Path, photos: list, objects: list, name: str = LAYOUTS[0][0], **changes) -> None:
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    labels = {"info": {"year": 1}, "images": photos, "annotations": objects, "categories": CATEGORIES}
-    (folder / name).write_text(json.dumps(labels | changes))
-
-
-def ids(folder: Path) -> list[int]:
-    return [image["id"] for image in read_labels(folder)["images"]]
-
-
-def names(folder: Path) -> list[str]:
-    return [image["file_name"] for image in read_labels(folder)["images"]]
-
-
-def skipped(folders: DataFolders) -> dict[str, str]:
-    photos = read_selection(folders)["photos"]
-    return {photo["file"]: photo["skipped"] for photo in photos if "skipped" in photo}
+from tests.coco_sources import (
+    CATEGORIES,
+    LAYOUTS,
+    entries,
+    ids,
+    make_source,
+    names,
+    skipped,
+    write_labels,
+    write_photo,
+)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -283,218 +219,3 @@ def test_links_in_the_source_are_followed_so_that_it_may_be_a_farm_of_links(tmp_
     folders = lay_out(source, tmp_path / "out", None, 1)
     shutil.rmtree(source)
     assert all(read_photo(path).shape == (7, 9, 3) for path in (folders.validation / "data").iterdir())
-
-
-KINDS = {
-    "grey": {"mode": "L"},
-    "cmyk": {"mode": "CMYK"},
-    "narrow": {"width": 1},
-    "flat": {"height": 1},
-    "turned": {"exif": 6},
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_usable_photos_of_odd_kinds_pass(tmp_path, kind):
-    source, (images, annotations) = make_source(tmp_path / "mine", 6, 2), entries(6)
-    options = dict(KINDS[kind])
-    if "exif" in options:
-        options["exif"] = exif_tag(options["exif"])
-    write_photo(source / "val2017" / "0002.jpg", 2, **options)
-    images[2] |= {"width": options.get("width", 9), "height": options.get("height", 7)}
-    write_labels(source, images, annotations)
-    folders = lay_out(source, tmp_path / "out", None, 2)
-    assert "0002.jpg" in names(folders.validation)
-    photo = read_photo(folders.validation / "data" / "0002.jpg")
-    assert photo.shape == (images[2]["height"], images[2]["width"], 3)
-
-
-def exif_tag(orientation: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def page(path):
-    path.write_bytes(b"<html>not found</html>")
-
-
-def truncated(path):
-    write_photo(path, 3, 200, 200)
-    path.write_bytes(path.read_bytes()[:5000])
-
-
-def absent(path):
-    path.unlink()
-
-
-def folder_instead(path):
-    path.unlink()
-    path.mkdir()
-
-
-def other_size(path):
-    write_photo(path, 3, 10, 7)
-
-
-def labelled_as_turned(path):
-    write_photo(path, 3, 7, 9, exif=exif_tag(6))
-
-
-UNUSABLE = {
-    empty: "cannot be decoded",
-    page: "cannot be decoded",
-    truncated: "cannot be decoded",
-    absent: "0002.jpg does not exist",
-    folder_instead: "cannot be decoded",
-    other_size: "10 x 7 pixels as stored, where the labels say 9 x 7",
-    labelled_as_turned: "turned by its EXIF tag",
-}
-
-
-@pytest.mark.parametrize("harm", UNUSABLE, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("own", [0, 2])
-def test_unusable_photos_are_left_out_with_their_objects_and_named(tmp_path, harm, own):
-    source = make_source(tmp_path / "mine", 6, own)
-    harm(source / "val2017" / "0002.jpg")
-    folders = lay_out(source, tmp_path / "out", None, 2)
-    assert skipped(folders).keys() == {"0002.jpg"}
-    assert UNUSABLE[harm] in skipped(folders)["0002.jpg"]
-    assert str(tmp_path) not in skipped(folders)["0002.jpg"]
-    assert len(ids(folders.validation)) == (5 if own else 3)
-    for folder in (folders.validation, folders.calibration):
-        assert "0002.jpg" not in names(folder)
-    assert all(a["image_id"] != 24 for a in read_labels(folders.validation)["annotations"])
-
-
-def test_unusable_photos_are_replaced_by_the_next_in_the_draw(tmp_path):
-    source = make_source(tmp_path / "mine", 12, 6)
-    first = names((folders := lay_out(source, tmp_path / "out", 5, 3)).validation)
-    page(source / "val2017" / first[1])
-    page(source / "calibration" / names(folders.calibration)[0])
-    after = lay_out(source, tmp_path / "out", 5, 3)
-    assert len(names(after.validation)) == 5
-    assert set(first) - {first[1]} < set(names(after.validation))
-    assert len(names(after.calibration)) == 3
-
-
-@pytest.mark.parametrize("own", [0, 2])
-def test_when_nothing_is_usable_the_first_reason_is_told(tmp_path, own):
-    source = make_source(tmp_path / "mine", 4, own)
-    for path in (source / "val2017").iterdir():
-        page(path)
-    with pytest.raises(LabError, match=r"none of 4 photos can be used .* cannot be decoded"):
-        lay_out(source, tmp_path / "out", None, 2)
-    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
-
-
-def test_calibration_photos_that_are_evaluated_are_passed_over(tmp_path):
-    source = make_source(tmp_path / "mine", 4, 2)
-    shutil.copy(source / "val2017" / "0001.jpg", source / "calibration" / "c0.jpg")
-    folders = lay_out(source, tmp_path / "out", None, 2)
-    assert names(folders.calibration) == ["c1.jpg"]
-    assert "the same photo as 0001.jpg" in skipped(folders)["c0.jpg"]
-
-
-def test_names_with_folders_stay_and_names_that_lead_out_are_refused(tmp_path):
-    source, (images, annotations) = make_source(tmp_path / "mine", 5, 2), entries(5)
-    for image, name in zip(
-        images, ["a/x.jpg", "b/x.jpg", "../outside.jpg", "/etc/hostname", "a/x.jpg"], strict=True
-    ):
-        image["file_name"] = name
-    for number, name in enumerate(["a/x.jpg", "b/x.jpg", "../outside.jpg"]):
-        write_photo(source / "val2017" / name, 40 + number)
-    write_labels(source, images, annotations)
-    folders = lay_out(source, tmp_path / "out", None, 2)
-    assert sorted(names(folders.validation)) == ["a/x.jpg", "b/x.jpg"]
-    assert skipped(folders).keys() == {"../outside.jpg", "/etc/hostname", "a/x.jpg"}
-    assert len(list((folders.validation / "data").rglob("*.jpg"))) == 2
-
-
-def test_lacking_fields_are_filled_in_and_counted(tmp_path):
-    source, (images, annotations) = make_source(tmp_path / "mine", 6, 2), entries(6)
-    bare = [{k: a[k] for k in ("image_id", "category_id", "bbox")} for a in annotations[:3]]
-    for image in images[:2]:
-        del image["width"], image["height"]
-    write_labels(source, images, bare + annotations[3:])
-    folders = lay_out(source, tmp_path / "out", None, 2)
-    laid = read_labels(folders.validation)
-    assert [a["area"] for a in laid["annotations"][:3]] == [2.25 * 3] * 3
-    assert [a["iscrowd"] for a in laid["annotations"][:3]] == [0] * 3
-    assert laid["annotations"][3:] == annotations[3:]
-    assert len({a["id"] for a in laid["annotations"]}) == len(annotations)
-    assert read_selection(folders)["filled"] == {"area": 3, "iscrowd": 3, "id": 3}
-    assert {(i["width"], i["height"]) for i in laid["images"]} == {(9, 7)}
-
-
-BROKEN = {
-    "no list images": {"images": 3},
-    "id of an image or a category twice": {"categories": CATEGORIES * 2},
-    "two categories of one name": {"categories": [*CATEGORIES, {"id": 4, "name": "ball"}]},
-    "lacks a field": {"categories": [{"id": 3}, {"id": 90}]},
-    "names image": {"annotations": [{"id": 1, "image_id": 5, "category_id": 3, "bbox": [0, 0, 1, 1]}]},
-    "has the box": {"annotations": [{"id": 1, "image_id": 10, "category_id": 3, "bbox": [0, 0, 1]}]},
-    "an area that is no number": {
-        "annotations": [
-            {"id": 1, "image_id": 10, "category_id": 3, "bbox": [0, 0, 1, 1], "area": float("nan")}
-        ]
-    },
-    "an image id that is no integer": {"images": [{"id": "a", "file_name": "0001.jpg"}], "annotations": []},
-    "a file name that is no text": {"images": [{"id": 1, "file_name": None}], "annotations": []},
-}
-
-
-@pytest.mark.parametrize("found", BROKEN)
-def test_broken_labels_are_explained_by_the_name_of_their_file(tmp_path, found):
-    source, (images, annotations) = make_source(tmp_path / "mine", 3, 1), entries(3)
-    write_labels(source, images, annotations, **BROKEN[found])
-    with pytest.raises(LabError, match=found) as caught:
-        lay_out(source, tmp_path / "out", None, 1)
-    assert str(source / "annotations" / "instances_val2017.json") in caught.value.found
-
-
-@pytest.mark.parametrize("wish", [(0, 1), (-1, 1), (None, 0)])
-def test_wishes_for_nothing_are_refused(tmp_path, wish):
-    with pytest.raises(LabError, match="images"):
-        lay_out(make_source(tmp_path / "mine", 3), tmp_path / "out", *wish)
-
-
-@pytest.mark.parametrize("own", [True, False])
-def test_real_photos_are_laid_out_whole(tmp_path, own):
-    real, source = coco_dir(), tmp_path / "coco"
-    source.mkdir()
-    for name in ("annotations", "val2017", *(["calibration"] if own else [])):
-        (source / name).symlink_to(real / name)
-    folders = lay_out(source, tmp_path / "out", 40, 16)
-    given = json.loads((real / "annotations" / "instances_val2017.json").read_text())
-    kept = set(ids(folders.validation))
-    assert len(kept) == 40
-    expected = [entry for entry in given["annotations"] if entry["image_id"] in kept]
-    assert read_labels(folders.validation)["annotations"] == expected
-    assert skipped(folders) == {}
-    for image in read_labels(folders.validation)["images"]:
-        assert sha256_file(folders.validation / "data" / image["file_name"]) == image["sha256"]
-        assert sha256_file(real / "val2017" / image["file_name"]) == image["sha256"]
-    of_validation = {image["id"] for image in given["images"]}
-    assert (set(ids(folders.calibration)) <= of_validation - kept) is not own
-
-
-def test_the_zoo_takes_files_that_are_in_place_and_explains_absent_ones(tmp_path, monkeypatch):
-    zoo, before = tmp_path / "zoo" / "coco-2017", fiftyone().config.dataset_zoo_dir
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    make_source(zoo / "made", 6)
-    (zoo / "made" / "annotations").rename(zoo / "raw")
-    (zoo / "validation").mkdir()
-    (zoo / "made" / "val2017").rename(zoo / "validation" / "data")
-    folders = lay_out(zoo_folder(zoo.parent, 6), tmp_path / "out", 4, 2)
-    assert len(ids(folders.validation)) == 4
-    assert list(photo_paths(load_dataset(folders.validation))) == ids(folders.validation)
-    shutil.rmtree(zoo)
-    with pytest.raises(LabError, match="could not download") as caught:
-        zoo_folder(zoo.parent, 6)
-    assert "COCO_DIR" in caught.value.cure
-    assert fiftyone().config.dataset_zoo_dir == before

@@ -1,123 +1,20 @@
 """Downloads from servers of every kind: whole, halting, lying and absent ones."""
 
-import hashlib
-import importlib.util
-import io
-import os
 import socket
 import subprocess
 import sys
-import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.archives import fetch_archive, unpack
 from helpers.errors import LabError
 from helpers.fetch import SourceFile, fetch_file, place
-from helpers.kaggle import archive_url, kaggle_folder
 from helpers.paths import ROOT
-
-CONTENT = np.random.default_rng(1).integers(0, 256, 300_000, np.uint8).tobytes()
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-OTHER = bytes(reversed(CONTENT))
-HANDLE = "tensorflow/ssd-mobilenet-v2/tensorFlow2/ssd-mobilenet-v2/1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """``/KIND``: how the file is served. Every request's path and Range are kept in ``server.asked``."""
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        self.server.asked.append((self.path, wanted))
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        getattr(self, self.path[1:].split("/")[0])(start)
-
-    def send(self, body: bytes, status: int = 200, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | headers).items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def part(self, start: int, body: bytes, stop: int | None = None) -> None:
-        """206 for what begins at ``start``; the connection is closed early, before byte ``stop``."""
-        whole = len(self.server.content)
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
-        self.send_header("Content-Length", str(whole - start))
-        self.end_headers()
-        self.wfile.write(body[start:stop])
-
-    def ranges(self, start):
-        if start >= len(self.server.content):
-            return self.send(b"", 416, Content_Range=f"bytes */{len(self.server.content)}")
-        self.part(start, self.server.content)
-
-    def plain(self, start):
-        self.send(self.server.content)
-
-    def wrong(self, start):
-        self.send(OTHER)
-
-    def wrongparts(self, start):
-        self.part(start, OTHER)
-
-    def long(self, start):
-        self.send(CONTENT + b"more")
-
-    def unsized(self, start):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(CONTENT + b"more")
-
-    def halting(self, start):
-        self.part(start, CONTENT, start + 70_000)
-
-    def stuck(self, start):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.end_headers()
-        self.wfile.write(CONTENT[:50_000])
-
-    def silent(self, start):
-        self.server.closing.wait(20)
-
-    def elsewhere(self, start):
-        if start:
-            self.send(CONTENT[5:], 206, Content_Range=f"bytes 5-{len(CONTENT) - 1}/{len(CONTENT)}")
-        else:
-            self.send(CONTENT)
-
-    def refuses(self, start):
-        if start:
-            self.send(b"", 416)
-        else:
-            self.send(CONTENT)
-
-    def moved(self, start):
-        self.send(b"", 302, Location="/ranges")
-
-    def absent(self, start):
-        self.send(b"no such file", 404)
-
-    def faulty(self, start):
-        self.send(b"", 503)
-
-    def page(self, start):
-        self.send(b"<html>Please sign in</html>")
-
-    def nonsense(self, start):
-        self.wfile.write(b"hello\r\n\r\n")
+from tests.file_server import CONTENT, OTHER, SHA256, Handler, address, source, visible
 
 
 @pytest.fixture(scope="module")
@@ -137,23 +34,10 @@ def server(running):
     return running
 
 
-def address(server, kind: str) -> str:
-    return f"http://127.0.0.1:{server.server_port}/{kind}"
-
-
-def source(server, *kinds: str, **changes) -> SourceFile:
-    known = {"name": "model.bin", "sha256": SHA256, "size_bytes": len(CONTENT)}
-    return SourceFile(**known | {"urls": tuple(address(server, kind) for kind in kinds)} | changes)
-
-
 def closed_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return listening.getsockname()[1]
-
-
-def visible(folder) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 @pytest.mark.parametrize("kind", ["ranges", "plain", "halting", "moved"])
@@ -344,100 +228,3 @@ def test_a_file_in_a_folder_of_ones_own_is_found_by_name_and_content(server, tmp
     assert place(source(server), [tmp_path / "own"]) is None
     (tmp_path / "own" / where).write_bytes(CONTENT)
     assert place(source(server), [tmp_path / "absent", tmp_path / "own"]) == tmp_path / "own" / where
-
-
-def archive(path, names: dict[str, bytes], link: str = "", mode: str = "w:gz"):
-    with tarfile.open(path, mode) as tar:
-        for name, content in names.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-        if link:
-            entry = tarfile.TarInfo("inside")
-            entry.type, entry.linkname = tarfile.SYMTYPE, link
-            tar.addfile(entry)
-    return path
-
-
-FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
-
-
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_archives_are_unpacked_once(tmp_path, mode):
-    packed = archive(tmp_path / "a.tar.gz", FILES, mode=mode)
-    folder = unpack(packed, tmp_path / "out")
-    assert {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == FILES
-    packed.unlink()
-    assert unpack(packed, tmp_path / "out") == folder
-
-
-@pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/outside"])
-def test_names_that_lead_out_write_nothing_outside(tmp_path, name):
-    packed = archive(tmp_path / "a.tar.gz", {name: b"bad"})
-    try:
-        folder = unpack(packed, tmp_path / "in" / "out")
-    except LabError:
-        folder = None
-    assert not [p for p in tmp_path.rglob("outside") if folder is None or not p.is_relative_to(folder)]
-    assert not os.path.lexists("/outside")
-
-
-@pytest.mark.parametrize("link", ["/etc/passwd", "../..", "saved_model.pb"])
-def test_archives_with_links_are_refused(tmp_path, link):
-    with pytest.raises(LabError, match="'inside' is a link"):
-        unpack(archive(tmp_path / "a.tar.gz", FILES, link), tmp_path / "out")
-    assert visible(tmp_path) == ["a.tar.gz"]
-
-
-@pytest.mark.parametrize("share", [0, 0.3, 0.9])
-def test_damaged_archives_are_explained_and_leave_nothing(tmp_path, share):
-    packed = archive(tmp_path / "a.tar.gz", {"data": CONTENT})
-    packed.write_bytes(packed.read_bytes()[: int(share * packed.stat().st_size)])
-    with pytest.raises(LabError, match="cannot be unpacked"):
-        unpack(packed, tmp_path / "out")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
-
-
-def test_a_fetched_archive_gets_a_folder_of_its_content(server, tmp_path):
-    server.content = archive(tmp_path / "made.tar.gz", FILES).read_bytes()
-    digest = hashlib.sha256(server.content).hexdigest()
-    chosen = source(server, "plain", name="ssd.tar.gz", sha256=digest, size_bytes=len(server.content))
-    folder = fetch_archive(chosen, tmp_path / "models", progress=False)
-    assert folder.name == f"ssd-{digest[:12]}"
-    assert (folder / "saved_model.pb").read_bytes() == b"graph"
-    assert fetch_archive(chosen, tmp_path / "models", progress=False) == folder
-    assert len(server.asked) == 1
-
-
-def test_a_handle_has_an_address():
-    assert archive_url(HANDLE) == f"https://www.kaggle.com/api/v1/models/{HANDLE}/download"
-
-
-@pytest.mark.parametrize(
-    "handle", ["", "a/b", HANDLE[:-2], HANDLE + "/2", "a/b/c/d/0", "a/../c/d/1", "a/b/c/d/x"]
-)
-def test_what_is_no_handle_is_explained(handle):
-    with pytest.raises(LabError, match="Kaggle handle"):
-        archive_url(handle)
-
-
-def test_without_kagglehub_the_way_by_hand_is_told():
-    if importlib.util.find_spec("kagglehub"):
-        pytest.skip("kagglehub is installed here")
-    with pytest.raises(LabError, match="not installed") as caught:
-        kaggle_folder(HANDLE)
-    assert archive_url(HANDLE) in caught.value.cure
-
-
-@pytest.mark.parametrize("works", [True, False])
-def test_with_kagglehub_its_folder_or_its_complaint_is_given(tmp_path, monkeypatch, works):
-    body = "return r'" + str(tmp_path) + "/' + handle" if works else "raise RuntimeError('403 Forbidden')"
-    (tmp_path / "kagglehub.py").write_text(f"def model_download(handle):\n    {body}\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "kagglehub", raising=False)
-    if works:
-        assert kaggle_folder(HANDLE) == tmp_path / HANDLE
-    else:
-        with pytest.raises(LabError, match="403 Forbidden"):
-            kaggle_folder(HANDLE)
-    monkeypatch.delitem(sys.modules, "kagglehub", raising=False)

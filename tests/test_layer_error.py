@@ -1,55 +1,34 @@
-"""Per-layer error: ratios by hand, layers alone and in the whole, and the right layer blamed."""
+"""The error of every layer: matched by name, by itself and accumulated."""
 
 import contextlib
-import dataclasses
 import io
 import itertools
-import json
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 from ai_edge_quantizer import recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.layers.decibels import EXACT_DB, Grid, power, sqnr_db
+from helpers.layers.decibels import EXACT_DB, power, sqnr_db
 from helpers.layers.diagnosis import (
     cause,
     diagnosis,
     worst_by_drop,
 )
-from helpers.layers.frame import (
-    layer_values,
-    layers_frame,
-    lossy_layers_text,
-    lossy_layers_texts,
-    read_layers,
-)
-from helpers.layers.layer_error import LayerError
 from helpers.layers.measure import layer_errors
-from helpers.layers.names import short_names
 from helpers.layers.running import Running
-from helpers.layers.tally import Tally
 from helpers.layers.weights import unpacked
-from helpers.meters.base import Absent
-from helpers.quantize.recipes import apply_recipe, quantize_file
+from helpers.quantize.recipes import apply_recipe
 from helpers.runtime import Core
 from helpers.variants import VARIANTS
 from helpers.why.graph import read_graph
-from helpers.why.operator_kinds import DEPTHWISE
+from tests.layered_files import make_variants
 from tests.why_models import INPUT_SHAPE, stack_core, stack_images
 
 UNEQUAL, CHANNELS = 400.0, 8
-
-
-def make_variants(base, photos):
-    files = {name: base.with_name(f"{name}.tflite") for name in VARIANTS}
-    for name, file in files.items():
-        quantize_file(base, VARIANTS[name], photos, file)
-    return files
 
 
 @pytest.fixture(scope="module")
@@ -90,89 +69,6 @@ def unequal(tmp_path_factory):
     base.write_bytes(unequal_bytes())
     files = make_variants(base, stack_images(6))
     return {name: layer_errors(base, file, stack_images(3)) for name, file in files.items()}
-
-
-@pytest.mark.parametrize(
-    ("signal", "noise", "db"),
-    [
-        (14, 1, 11.4613),
-        (100, 1, 20),
-        (1, 100, -20),
-        (1, 0, EXACT_DB),
-        (0, 0, EXACT_DB),
-        (0, 1, -EXACT_DB),
-        (1, math.inf, -EXACT_DB),
-        (1, math.nan, -EXACT_DB),
-        (1, 1e-20, EXACT_DB),
-    ],
-)
-def test_decibels_by_hand(signal, noise, db):
-    assert sqnr_db(signal, noise) == pytest.approx(db, abs=1e-3)
-
-
-def test_one_bit_more_is_six_decibels():
-    values = np.random.default_rng(0).uniform(-1, 1, 200_000).astype(np.float32)
-
-    def db_of(bits):
-        grid = Grid(2 / 2**bits, 0, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        return sqnr_db(power(values), power(values - grid.rounded(values)))
-
-    # A uniform signal on its own grid: 6.02 dB a bit.
-    assert db_of(8) - db_of(7) == pytest.approx(6.02, abs=0.15)
-    assert db_of(7) == pytest.approx(6.02 * 7, abs=0.3)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    values=st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=20),
-    scale=st.floats(0.01, 2),
-    zero_point=st.integers(-128, 127),
-)
-def test_a_grid_rounds_to_the_nearest_number_that_it_holds(values, scale, zero_point):
-    values = np.array(values, np.float32)
-    held = (np.arange(-128, 128) - zero_point) * scale
-    nearest = np.abs(values[:, None].astype(float) - held).min(1)
-    given_ = Grid(scale, zero_point).rounded(values).astype(float)
-    assert np.abs(given_ - values) == pytest.approx(nearest, abs=1e-4)
-    assert np.abs(given_[:, None] - held).min(1).max() < 1e-4
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), spread=st.floats(0.1, 8))
-def test_clipped_levels_and_channels_are_counted(seed, spread):
-    values = np.random.default_rng(seed).normal(0, spread, (1, 5, 5, 6)).astype(np.float32)
-    values[..., 0] /= 50
-    grid = Grid(4 / 255, 0)
-    tally = Tally(grid)
-    tally.add_values(values, power(values))
-    levels = grid.to_levels(values).astype(np.int8)
-    tally.add_error(levels, 20.0, 1.0, 30.0)
-    beyond = (values < grid.low - grid.scale / 2) | (values > grid.high + grid.scale / 2)
-    spans = np.ptp(levels.reshape(-1, 6).astype(int), axis=0) + 1
-    assert tally.clipped == pytest.approx(beyond.mean())
-    assert tally.levels_used == len(np.unique(levels)) / 256
-    assert tally.std == pytest.approx(values.std(), rel=1e-3)
-    assert tally.step_per_std == pytest.approx(grid.scale / values.std(), rel=1e-3)
-    assert (spans <= 15).mean() <= tally.coarse_channels <= (spans <= 18).mean()
-    assert tally.drop_db == [10.0]
-
-
-@pytest.mark.parametrize(("before", "found", "drop"), [(EXACT_DB, 30, 10), (90, 60, -20), (25, 20, 5)])
-def test_what_is_lost_above_40_db_is_no_drop(before, found, drop):
-    tally = Tally(None)
-    tally.add_error(np.zeros(3, np.float32), found, 1.0, before)
-    assert tally.drop_db == [drop]
-
-
-@settings(max_examples=40, deadline=None)
-@given(noise=st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(any))
-def test_half_of_the_error_is_in_the_fewest_channels(noise):
-    tally = Tally(None)
-    tally.add_own(np.sqrt(np.array([noise], np.float32)), 30.0, 30.0)
-    largest = sorted(noise, reverse=True)
-    fewest = next(n for n in range(1, 9) if 2 * sum(largest[:n]) >= sum(noise))
-    # At exactly one half, rounding may ask for one channel more.
-    assert tally.half_channels in {fewest, fewest + (2 * sum(largest[:fewest]) == sum(noise))}
 
 
 def test_float32_has_no_error_against_itself_not_even_layer_by_layer(found):
@@ -326,121 +222,3 @@ def test_a_file_that_cannot_be_compared_says_why(files, tmp_path):
     small = [np.zeros((1, 8, 8, 3), np.float32)]
     assert "int8.tflite" in layer_errors(files["float32"], files["int8"], small).reason
     assert "0 photos" in layer_errors(files["float32"], files["int8"], []).reason
-
-
-def test_a_record_keeps_layers_to_six_digits(found):
-    values = json.loads(json.dumps(layer_values(found["int8"], 3), allow_nan=False))
-    assert values["diagnosis"] == diagnosis(found["int8"])
-    for kept, layer in zip(read_layers(values), found["int8"], strict=True):
-        for name, value in dataclasses.asdict(layer).items():
-            want = pytest.approx(value, rel=1e-5) if isinstance(value, float) else value
-            if name not in ("stored_range", "seen_range"):
-                assert getattr(kept, name) == want
-        assert kept.seen_range == pytest.approx(layer.seen_range, rel=1e-5)
-
-
-def test_the_table_keeps_a_variant_without_layers_and_its_reason(found):
-    kept = {
-        ("ssd", "int8"): layer_values(found["int8"], 3),
-        ("ssd", "int4"): layer_values(Absent("no kernel"), 3),
-        ("ssd", "int2"): {},
-    }
-    table = layers_frame(kept)
-    rows = table[table["variant"] == "int8"]
-    assert list(rows["place"]) == list(range(len(found["int8"])))
-    assert set(rows["photos"]) == {3}
-    assert list(table["failed"].tail(2)) == ["no kernel", "no layers were compared"]
-
-
-def test_names_are_short_and_different():
-    names = [
-        "net/conv_1_relu/Relu6;net/conv_1_bn/FusedBatchNormV3;net/conv_1/Conv2D1",
-        "net/conv_2/BiasAdd;net/conv_2/Conv2D;net/conv_2/BiasAdd/ReadVariableOp1",
-        "net/dw_bn/FusedBatchNormV3;net/dw/depthwise;;net/pad/Pad1",
-        "net/up/resize/Resize",
-        "StatefulPartitionedCall:0",
-        "net/conv_2/Other",
-    ]
-    short = short_names(names, {"StatefulPartitionedCall:0": "heads"})
-    assert short == ["conv_1", "conv_2 (1)", "dw", "resize", "heads", "conv_2 (5)"]
-    assert short_names(["alone"], {}) == ["alone"]
-    assert short_names(["net/a/conv/Conv2D", "net/b/conv/Conv2D"], {}) == ["a/conv", "b/conv"]
-
-
-def layer(**changes) -> LayerError:
-    plain = LayerError(
-        name="block", tensor="net/block/Conv2D", place=3, depth=0.5, operator="DEPTHWISE_CONV_2D",
-        kind=DEPTHWISE, shape=(1, 8, 8, 16), weights_dtype="int8", computes="int8", sqnr_db=20.0,
-        sqnr_low_db=18.0, sqnr_high_db=22.0, own_sqnr_db=21.0, drop_db=9.0, error_per_std=0.1,
-        weights_sqnr_db=45.0, input_sqnr_db=40.0, grid_sqnr_db=22.0, clipped=0.0, stored_range=(-4.0, 4.0),
-        seen_range=(-3.9, 3.8), step_per_std=0.05, levels_used=0.9, coarse_channels=0.0, half_channels=8,
-    )  # fmt: skip
-    return dataclasses.replace(plain, **changes)
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"own_sqnr_db": None}, "could not be told"),
-        ({"own_sqnr_db": 30.0}, "enlarges the error that it is given"),
-        ({"clipped": 0.02}, "2 % of its values lie outside"),
-        ({"clipped": 0.002}, "0.2 % of its values lie outside"),
-        ({"coarse_channels": 0.41}, "41 % of its channels span 16 levels or fewer"),
-        ({"stored_range": (-20.0, 20.0)}, "5.2 times the range seen"),
-        ({"step_per_std": 0.4}, "0.40 standard deviations"),
-        ({}, "output is stored with 22.0 dB"),
-        ({"grid_sqnr_db": None, "weights_sqnr_db": 21.5}, "weights, stored as int8, hold 21.5 dB"),
-        ({"input_sqnr_db": 21.5}, "input is stored with 21.5 dB"),
-        ({"weights_sqnr_db": None, "weights_dtype": "int2"}, "21.0 dB; its weights are stored as int2"),
-        ({"grid_sqnr_db": 35.0}, "small differences of large terms"),
-        ({"grid_sqnr_db": 35.0, "half_channels": 2}, "2 of its 16 channels make half"),
-        ({"grid_sqnr_db": 35.0, "half_channels": 1}, "1 of its 16 channels makes half"),
-    ],
-)
-def test_the_cause_is_told_from_what_the_error_is_made_of(changes, text):
-    assert text in cause(layer(**changes))
-
-
-def test_a_file_that_gives_no_numbers_says_so_and_its_record_is_json(found):
-    broken = [found["int8"][0], *(layer(place=i, sqnr_db=-EXACT_DB, error_per_std=math.nan) for i in (1, 2))]
-    assert "2 of 3 layers, from block on, give numbers that have nothing" in diagnosis(broken)
-    assert (
-        json.loads(json.dumps(layer_values(broken, 1), allow_nan=False))["layers"][1]["error_per_std"] is None
-    )
-
-
-def test_where_no_layer_adds_error_none_is_blamed():
-    text = diagnosis([layer(drop_db=-1.0), layer(drop_db=0.0, sqnr_db=19.0)])
-    assert text == "None of 2 layers adds error to what it is given. The lowest SQNR is 19.0 dB, at block."
-
-
-def test_the_worst_come_first_and_movers_of_data_are_not_blamed_for_what_they_carry():
-    layers = [
-        layer(place=i, sqnr_db=s, drop_db=d) for i, (s, d) in enumerate([(30, 1.0), (12, 9.0), (9, 3.0)])
-    ]
-    layers.append(layer(place=3, sqnr_db=9, drop_db=0.0, kind="move data"))
-    layers.append(layer(place=4, sqnr_db=25, drop_db=-2.0))
-    assert [entry.place for entry in worst_by_drop(layers)] == [1, 2, 0]
-
-
-@pytest.fixture(scope="module")
-def table():
-    kept = {("yolo", "int8"): layer_values([layer()], 8), ("yolo", "int4"): {"absent": "no kernel for it."}}
-    return layers_frame(kept)
-
-
-@pytest.mark.parametrize("difference", [-0.0199, 0.0, 0.03, math.nan, None])
-def test_a_small_loss_is_not_explained(table, difference):
-    row = {"model": "yolo", "variant": "int8", "ap_diff": difference}
-    assert lossy_layers_text(row, table) == ""
-
-
-def test_a_large_loss_names_the_layers(table):
-    rows = [("int8", -0.0414), ("int4", -0.1), ("int2", -0.1), ("float16", -0.001)]
-    results = pd.DataFrame(rows, columns=["variant", "ap_diff"]).assign(model="yolo")
-    first, second, third = lossy_layers_texts(results, table)
-    assert first.startswith(
-        "int8 of yolo loses 4.1 AP points. 1 of 1 layer loses most: block (depthwise convolution, 9.0 dB"
-    )
-    assert second.endswith("could not be compared with float32's: no kernel for it.")
-    assert third.endswith("no layers were compared")
