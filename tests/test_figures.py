@@ -1,83 +1,35 @@
 """Figures: intervals at the right coordinates, nothing hidden, nothing overlapping, files traceable."""
 
-import itertools
 import re
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.errors import LabError
 from helpers.show import figures
 from helpers.show.figures_latency import axis_range, samples_of
 from helpers.show.figures_pareto import front_of
 from helpers.show.style import look_of, styled
 from helpers.variants import VARIANTS
 from tests.example_results import (
-    ALL,
     CONTEXT,
-    NAN,
     example_frames,
-    example_layers,
     example_losses,
-    example_operators,
-    example_parts,
     example_results,
     example_samples,
-    fail,
     without_energy,
 )
+from tests.figure_checks import CASES, lines_by_gid, overlapping, visible_texts
 
 INTERVAL_FIGURES = {
     "latency_ratio": ("latency_ratio", 1),
     "ap_difference": ("ap_diff", 100),
     "energy": ("energy_j_per_image", 1e3),
 }
-CASES = {
-    "usual": example_results(),
-    "failed": without_energy(fail(example_results(), "int8")),
-    "seven": example_results(ALL),
-    "two models": pd.concat([example_results(), fail(example_results(model="yolo"), "int8")]),
-}
-
-
-def lines_by_gid(figure: Figure) -> dict[str, list]:
-    found: dict[str, list] = {}
-    for axes in figure.axes:
-        for line in axes.lines:
-            found.setdefault(line.get_gid(), []).append(line)
-    return found
-
-
-def visible_texts(figure: Figure) -> list:
-    texts = []
-    for axes in figure.axes:
-        left, right = sorted(axes.get_xlim())
-        ticks = [label for at, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=False)
-                 if left <= at <= right]  # fmt: skip
-        named = [axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title, *axes.get_yticklabels()]
-        texts += [*ticks, *named, *axes.texts]
-    return [t for t in [*texts, *figure.texts, figure._supxlabel] if t.get_text().strip() and t.get_visible()]
-
-
-def overlapping(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts that cover one another by more than a pixel, and texts that leave the page."""
-    figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
-    boxes = {t: t.get_window_extent(renderer).padded(-1) for t in visible_texts(figure)}
-    pairs = [
-        (a.get_text(), b.get_text())
-        for a, b in itertools.combinations(boxes, 2)
-        if boxes[a].overlaps(boxes[b])
-    ]
-    page = figure.bbox.padded(1)
-    off = [(t.get_text(), "page") for t, b in boxes.items() if not (page.x0 <= b.x0 and b.x1 <= page.x1)]
-    return pairs + off
 
 
 @pytest.fixture(scope="module")
@@ -318,80 +270,3 @@ def test_captions_name_n_interval_host_and_run(drawn):
     caption = drawn["usual", "ap_difference"].caption
     for part in ("n = 500", "paired bootstrap", "95 %", "Example CPU", "quick-example"):
         assert part in caption
-
-
-def pictures(count: int = 2) -> list[np.ndarray]:
-    return [np.full((60, 80, 3), 40 * i, np.uint8) for i in range(count)]
-
-
-def test_detections_grid_draws_boxes_above_the_score_and_no_others():
-    box = figures.DrawnBox("cup", (10, 20, 30, 15))
-    detections = [[box._replace(score=0.9), box._replace(score=0.1)], []]
-    panels = {"ground truth": [[box], [box._replace(crowd=True)]], "int8": detections}
-    figure = figures.detections_grid(pictures(), panels, CONTEXT, titles=["a", "b"])
-    counts = [len(axes.patches) for axes in figure.axes]
-    assert counts == [1, 1, 1, 0]
-    [drawn_box] = figure.axes[1].patches
-    assert drawn_box.get_bbox().bounds == (10, 20, 30, 15)
-    assert [t.get_text() for t in figure.axes[1].texts] == ["cup 0.90"]
-
-
-def test_detections_grid_gives_each_row_the_height_of_its_image_and_its_title():
-    tall, wide = np.zeros((90, 60, 3), np.uint8), np.zeros((30, 60, 3), np.uint8)
-    figure = figures.detections_grid([tall, wide], {"int8": [[], []]}, CONTEXT, titles=["a: −0.02", "b"])
-    figure.draw_without_rendering()
-    heights = [axes.get_window_extent().height for axes in figure.axes]
-    assert heights[0] == pytest.approx(3 * heights[1], rel=0.02)
-    assert [axes.get_xlabel() for axes in figure.axes] == ["a: −0.02", "b"]
-
-
-def test_contact_sheet_shows_every_image_and_empty_places_stay_empty():
-    figure = figures.contact_sheet(pictures(5), [[[1, 2, 10, 12]]] * 5, [["cup"]] * 5, CONTEXT, columns=3)
-    assert [len(axes.patches) for axes in figure.axes] == [1, 1, 1, 1, 1, 0]
-    assert not figure.axes[5].axison
-
-
-def test_bad_input_is_explained():
-    with pytest.raises(LabError, match="05_compare"):
-        figures.size(pd.DataFrame(), CONTEXT)
-    with pytest.raises(LabError, match="one list of boxes per image"):
-        figures.detections_grid(pictures(2), {"int8": [[]]}, CONTEXT)
-    with pytest.raises(LabError, match="pareto"):
-        figures.draw("pareton", CASES["usual"], {}, CONTEXT)
-    with pytest.raises(LabError, match="ap_loss without: losses"):
-        figures.draw("ap_loss", CASES["usual"], {}, CONTEXT)
-    with pytest.raises(LabError, match="created_utc"):
-        figures.save_figure(Figure(), None, "x", {"created_utc": "yesterday"})
-
-
-def test_every_number_missing_still_gives_every_figure():
-    results = example_results()
-    for variant in results["variant"]:
-        results = fail(results, variant)
-    empty = {name: frame.iloc[:0] for name, frame in example_frames(example_results()).items()}
-    empty |= {"operators": example_operators(results), "parts": example_parts(results)}
-    empty["layers"] = example_layers(results)
-    for figure in figures.draw_all(results, empty, CONTEXT).values():
-        assert overlapping(figure) == []
-
-
-def test_dollar_signs_in_texts_are_printed_as_they_are():
-    results = fail(example_results(), "int8", r"$\frac{ and $ more_of^it")
-    for figure in figures.draw_all(results, example_frames(results), {**CONTEXT, "host": "$x$_"}).values():
-        figure.draw_without_rendering()
-
-
-def test_memory_has_whiskers_where_the_table_has_bounds():
-    results = example_results()
-    peak = results["peak_rss_bytes"]
-    bounded = results.assign(peak_rss_bytes_low=peak - 2e5, peak_rss_bytes_high=peak + 1e5)
-    whiskers = lines_by_gid(figures.memory(bounded, CONTEXT))
-    assert list(whiskers["interval:int8"][0].get_xdata()) == pytest.approx([6.1, 6.4])
-    assert "interval:int8" not in lines_by_gid(figures.memory(results, CONTEXT))
-
-
-def test_values_without_bounds_are_drawn_without_bar():
-    results = example_results().assign(ap_diff_low=NAN, ap_diff_high=NAN)
-    lines = lines_by_gid(figures.ap_difference(results, CONTEXT))
-    assert "value:int8" in lines
-    assert "interval:int8" not in lines

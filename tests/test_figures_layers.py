@@ -19,7 +19,7 @@ from helpers.show.figures_layers import (
     shortened,
 )
 from helpers.show.style import look_of
-from tests.test_figures import overlapping
+from tests.figure_checks import overlapping
 
 CONTEXT = {"run": "quick", "commit": "0123456789abcdef", "host": "Xeon (2 cores)"}
 LEVEL_DB = {"float16": 60.0, "int8-dynamic": 25.0, "int8": 18.0}

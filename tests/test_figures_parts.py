@@ -13,7 +13,7 @@ from helpers.errors import LabError
 from helpers.measure.parts_summary import PARTS
 from helpers.show.figures_parts import COLOURS, HATCHES, NAMES, grey_of, ratio_text, time_by_part
 from helpers.variants import CONTROL
-from tests.test_figures import overlapping
+from tests.figure_checks import overlapping
 
 CONTEXT = {"run": "quick", "commit": "0123456789abcdef", "host": "Xeon (2 cores)", "threads": 1}
 TIMES = {

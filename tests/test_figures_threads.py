@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from helpers.show.figures_threads import latency_threads, spread_out, tidy_ticks
 from helpers.variants import BASELINE
 from tests.example_results import ALL, CONTEXT, NAN, REASON, example_results, example_threads, fail
-from tests.test_figures import lines_by_gid, overlapping, visible_texts
+from tests.figure_checks import lines_by_gid, overlapping, visible_texts
 
 REPEATS, ROUNDS = 6, 25
 

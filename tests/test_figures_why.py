@@ -9,7 +9,7 @@ import pytest
 from helpers.errors import LabError
 from helpers.show.figures_why import COLOURS, HATCH, REST, free_middle, merged, time_by_operator
 from helpers.why.operator_kinds import BETWEEN, CASTS, DENSE, DEPTHWISE, LITERT, POINTWISE, XNNPACK
-from tests.test_figures import overlapping
+from tests.figure_checks import overlapping
 
 CONTEXT = {"run": "quick", "commit": "0123456789abcdef", "host": "Xeon", "threads": 1, "invocations": 50}
 TIMES = {

@@ -16,8 +16,8 @@ from helpers.meters.base import Absent
 from helpers.show.figures_threads import latency_threads
 from helpers.stages import measure, threads
 from helpers.variants import BASELINE, CONTROL
+from tests.figure_checks import lines_by_gid
 from tests.finished_run import written_times
-from tests.test_figures import lines_by_gid
 from tests.test_measure_summary import latency_raw
 from tests.tiny_models import tiny_core, tiny_images
 

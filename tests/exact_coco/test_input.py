@@ -1,4 +1,4 @@
-"""Bad input of an evaluation: named by sample and field, with a cure, before anything is written."""
+"""Boxes, scores, labels, ids and areas that cannot be evaluated are refused with the sample and the field."""
 
 import re
 
@@ -6,24 +6,18 @@ import pytest
 
 from helpers.dataset import fiftyone
 from helpers.errors import LabError
-from tests.exact_coco.coco_dataset import FOUND, TRUTH, make_dataset, schema_of, written
-
-NAME = "bad-input"
-SIZE = {"width": 400, "height": 300}
-
-
-def small_truth() -> dict:
-    box = {"bbox": [40, 30, 80, 60], "area": 4000, "iscrowd": 0, "category_id": 1}
-    return {
-        "images": [{"id": i} | SIZE for i in (1, 2, 3)],
-        "annotations": [box | {"id": i, "image_id": i} for i in (1, 2, 3)],
-        "categories": [{"id": 1, "name": "ball"}, {"id": 2, "name": "cone"}],
-    }
-
-
-def small_detections() -> list[dict]:
-    box = {"bbox": [44, 30, 80, 60], "category_id": 1}
-    return [box | {"image_id": i, "score": 0.1 * i} for i in (1, 2, 3)]
+from tests.exact_coco.coco_dataset import FOUND, TRUTH, make_dataset
+from tests.exact_coco.input_cases import (
+    INF,
+    NAME,
+    NAN,
+    evaluate,
+    put,
+    refused,
+    second_label,
+    small_detections,
+    small_truth,
+)
 
 
 @pytest.fixture
@@ -33,50 +27,10 @@ def dataset():
     fo.delete_dataset(NAME)
 
 
-def evaluate(samples, key="eval", pred=FOUND, **options):
-    from helpers.exact_coco.method import ExactCOCOEvaluationConfig
-
-    options = {"gt_field": TRUTH, "compute_mAP": True} | options
-    return samples.evaluate_detections(
-        pred, eval_key=key, method=ExactCOCOEvaluationConfig, progress=False, **options
-    )
-
-
-def refused(dataset, samples=None, **options) -> LabError:
-    """The error; asserts that it left everything as it was, an earlier evaluation of that name included."""
-    schema, runs = schema_of(dataset), dataset.list_evaluations()
-    samples = dataset if samples is None else samples
-    documents = list(dataset._sample_collection.find()) if dataset.media_type == "image" else None
-    with pytest.raises(LabError) as caught:
-        evaluate(samples, **options)
-    assert schema_of(dataset) == schema
-    assert dataset.list_evaluations() == runs
-    if documents is not None:
-        # As text, for NaN is not equal to itself.
-        assert str(list(dataset._sample_collection.find())) == str(documents)
-    assert caught.value.expected
-    assert caught.value.cure
-    return caught.value
-
-
-def second_label(dataset, field: str):
-    sample = list(dataset)[1]
-    return sample, sample[field].detections[0]
-
-
 def assert_names(error: LabError, sample, field: str, label) -> None:
     assert f"sample {sample.id}, field {field!r}: detection {label.id} has" in error.found
 
 
-def put(dataset, field: str, name: str, value) -> None:
-    """Set the second sample's label's attribute in the database, past FiftyOne's own checks."""
-    sample, _ = second_label(dataset, field)
-    path = f"{field}.detections.0.{name}"
-    dataset._sample_collection.update_one({"_id": sample._id}, {"$set": {path: value}})
-    dataset.reload()
-
-
-NAN, INF = float("nan"), float("inf")
 BAD_BOXES = {
     "far outside, to the right": [3.0, 0.1, 0.2, 0.2],
     "in pixels": [40.0, 30.0, 80.0, 60.0],
@@ -257,71 +211,3 @@ def test_objects_without_areas_have_their_boxes(dataset):
     dataset._sample_collection.update_many({}, {"$unset": {f"{TRUTH}.detections.0.area": ""}})
     stats = evaluate(dataset).stats
     assert stats["ap_medium"] == stats["ap"] > 0
-
-
-def test_an_earlier_evaluation_of_that_name_survives_bad_input(dataset):
-    results = evaluate(dataset)
-    before = written(dataset, "eval")
-    put(dataset, FOUND, "confidence", None)
-    refused(dataset)
-    assert written(dataset, "eval") == before
-    assert dataset.load_evaluation_results("eval", cache=False).stats == results.stats
-
-
-def test_bad_labels_that_a_view_leaves_out_do_not_matter(dataset):
-    from fiftyone import ViewField as F
-
-    put(dataset, FOUND, "bounding_box", [40.0, 30.0, 80.0, 60.0])
-    evaluate(dataset.match(F("coco_id") != 2))
-    evaluate(dataset.filter_labels(FOUND, F("bounding_box")[0] < 2, only_matches=False))
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"use_masks": True}, "use_masks"),
-        ({"use_boxes": True}, "use_boxes"),
-        ({"iou": 0}, "iou = 0"),
-        ({"iou": 1.5}, "iou = 1.5"),
-        ({"iou": -0.5}, "iou = -0.5"),
-        ({"iou": NAN}, "iou = nan"),
-        ({"iou_threshs": [0.5]}, "iou_threshs = [0.5]"),
-        ({"iou_threshs": [0.5, 0.6, 0.7, 0.8, 0.9]}, "iou_threshs"),
-        ({"max_preds": 300}, "max_preds = 300"),
-    ],
-)
-def test_options_of_another_metric_are_refused(dataset, options, named):
-    assert named in refused(dataset, **options).found
-
-
-def test_cocos_own_thresholds_may_be_spelled_out(dataset):
-    thresholds = [x / 100 for x in range(50, 100, 5)]
-    assert evaluate(dataset, iou_threshs=thresholds, max_preds=100).stats["ap"] > 0
-
-
-def test_polylines_are_refused(dataset):
-    fo = fiftyone()
-    for field in ("lines", "more_lines"):
-        dataset.add_sample_field(field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Polylines)
-    error = refused(dataset, pred="lines", gt_field="more_lines")
-    assert "'more_lines' holds Polylines" in error.found
-    assert "method='coco'" in error.cure
-
-
-def test_patches_are_refused(dataset):
-    evaluate(dataset)
-    patches = dataset.to_evaluation_patches("eval")
-    assert "EvaluationPatchesView" in refused(dataset, patches, key="again").found
-
-
-def test_frames_of_videos_are_refused():
-    fo = fiftyone()
-    dataset = fo.Dataset(f"{NAME}-video", overwrite=True)
-    sample = fo.Sample(filepath="/nowhere/v.mp4")
-    labels = fo.Detections(detections=[fo.Detection(label="ball", bounding_box=[0, 0, 1, 1], confidence=1)])
-    sample.frames[1] = fo.Frame(ground_truth=labels.copy(), pred=labels)
-    dataset.add_sample(sample)
-    error = refused(dataset, pred="frames.pred", gt_field="frames.ground_truth")
-    dataset.delete()
-    assert "'frames.ground_truth' belongs to video frames" in error.found
-    assert "to_frames" in error.cure

@@ -1,0 +1,177 @@
+"""Variants that fail stop nothing else; what is unfinished or wrong does not pass."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from helpers.errors import LabError
+from helpers.files import sha256_file
+from helpers.quantize import recipes
+from helpers.show.figures import FIGURES
+from helpers.stages import (
+    checks,
+    compare,
+    download,
+    evaluate,
+    measure,
+    parts,
+    present,
+    publish,
+    quantize,
+    why,
+)
+from helpers.variants import BASELINE, CONTROL
+from tests.finished_run import copy_run, finish, written_times
+
+OTHERS = ("float32", "float16", "int8-dynamic")
+REASON = "this operator has no integer kernel"
+
+
+@pytest.fixture(scope="session")
+def finished(lab_data):
+    return finish(lab_data)
+
+
+@pytest.fixture
+def failing_int8(monkeypatch):
+    def raise_it():
+        raise RuntimeError(REASON)
+
+    changed = {**recipes.RECIPES, "int8": raise_it}
+    monkeypatch.setattr(recipes, "RECIPES", changed)
+
+
+def without_int8(finished, name: str):
+    model = finished.model.id
+    return copy_run(finished, name, (f"variants/{model}/int8.tflite", f"variants/{model}/int8.json"))
+
+
+def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, failing_int8):
+    run = without_int8(finished, "failing")
+    model = run.models[0]
+    before = written_times(run.paths.folder / "variants" / model.id)
+    records = quantize.make_variants(run, model)
+    assert {variant: record.failure for variant, record in records.items()} == {
+        **dict.fromkeys(OTHERS, ""),
+        "int8": REASON,
+    }
+    after = written_times(run.paths.folder / "variants" / model.id)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"int8.json"}
+    assert list(quantize.variants_table(run, model)["failed"]) == ["", "", "", REASON]
+    checks.check_quantize(run, model)
+
+    dataset = download.prepare_data(run)
+    failures = evaluate.detect_all(run, model, dataset)
+    scored = evaluate.score_all(run, model, dataset, failures)
+    assert [scored[v].failure for v in (*OTHERS, "int8")] == ["", "", "", REASON]
+    checks.check_evaluate(run, model)
+    taken = (measure.latency, measure.latency_by_threads, measure.memory, measure.energy)
+    for quantity in (*taken, parts.parts, why.explain_speed):
+        quantity(run, model)
+    checks.check_measure(run, model)
+
+    results, frames = compare.build_results(run), compare.build_frames(run)
+    rows = results.set_index("variant")
+    assert list(rows.index) == [*OTHERS, "int8", CONTROL]
+    assert list(rows["failed"]) == ["", "", "", REASON, ""]
+    assert pd.isna(rows.loc["int8", ["ap", "size_bytes", "latency_ms_p50", "energy_j_per_image"]]).all()
+    assert rows.loc[["float16", CONTROL], ["ap", "size_bytes", "latency_ms_p50"]].notna().all(axis=None)
+    assert set(frames["latency_samples"]["variant"]) == {*OTHERS, CONTROL}
+
+    context = compare.build_context(run)
+    present.save_figures(run, results, frames, context)
+    present.save_tables(run, results, frames, context)
+    present.save_report(run, results, frames, context)
+    checks.check_compare(run, results, context)
+    for path in (run.paths.report, run.paths.results("csv"), run.paths.results("md")):
+        assert REASON in path.read_text()
+
+
+def test_a_baseline_that_fails_stops_the_run(finished, monkeypatch):
+    model = finished.model.id
+    run = copy_run(finished, "no-baseline", (f"variants/{model}/float32.json",))
+
+    def raise_it():
+        raise RuntimeError(REASON)
+
+    monkeypatch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "none": raise_it})
+    monkeypatch.setattr(quantize, "convert_baseline", lambda run, model: None)
+    with pytest.raises(LabError, match=REASON):
+        quantize.make_variants(run, run.models[0])
+    assert not run.paths.variant_record(model, BASELINE).exists()
+
+
+def test_a_variant_that_failed_is_tried_again(finished, monkeypatch):
+    """What made it fail may have been cured: a full disk, too little memory."""
+    run = without_int8(finished, "cured")
+
+    def raise_it():
+        raise LabError("int8.tflite cannot be written: No space left on device.", "", "free some space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "int8": raise_it})
+        assert "No space left" in quantize.make_variants(run, run.models[0])["int8"].failure
+    assert quantize.make_variants(run, run.models[0])["int8"].failure == ""
+    assert sha256_file(run.paths.variant_file(run.models[0].id, "int8")) == sha256_file(
+        finished.run.paths.variant_file(finished.model.id, "int8")
+    )
+
+
+def test_a_file_that_the_runtime_cannot_load_fails_alone(finished):
+    """Quantized and recorded, and then refused by the runtime on this machine."""
+    run = copy_run(finished, "unloadable", ("scores", "detections"))
+    model = run.models[0]
+    run.paths.variant_file(model.id, "int8").write_bytes(b"\0\0\0\0TFL3" + b"\0" * 64)
+    dataset = download.prepare_data(run)
+    failures = evaluate.detect_all(run, model, dataset)
+    assert list(failures) == ["int8"]
+    assert "cannot be loaded by LiteRT" in failures["int8"]
+    scored = evaluate.score_all(run, model, dataset, failures)
+    assert [bool(scored[v].failure) for v in (*OTHERS, "int8")] == [False, False, False, True]
+
+
+def test_the_published_reference_is_the_runs_own(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.png").touch()
+    files = {path.name: path for path in publish.publish(finished.run)}
+    assert "old.png" not in files
+    for name in ("pareto.png", "pareto.pdf", "results.csv", "results.md"):
+        folder = finished.run.paths.figures if name.startswith("pareto") else finished.folder
+        assert files[name].read_bytes() == (folder / name).read_bytes()
+    assert json.loads(files["run.json"].read_text())["run"] == "smoke"
+
+
+def test_an_unfinished_run_is_not_published(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
+    run = copy_run(finished, "unfinished", ("report.html",))
+    with pytest.raises(LabError, match="not finished: 05_compare an output is missing"):
+        publish.publish(run)
+    assert not (tmp_path / "figures").exists()
+
+
+def test_checks_that_do_not_pass_are_named():
+    with pytest.raises(LabError, match=r"did not pass: two; three\."):
+        checks.require({"one": True, "two": False, "three": False})
+    assert list(checks.require({"one": True}).data["check"]) == ["one"]
+
+
+def test_a_file_that_is_not_what_its_record_promises_does_not_pass(finished):
+    run = copy_run(finished, "wrong-dtype")
+    path = run.paths.variant_record(finished.model.id, "int8")
+    content = json.loads(path.read_text())
+    content["values"]["compute_dtype"] = "int8-dynamic"
+    path.write_text(json.dumps(content))
+    with pytest.raises(LabError, match="int8 stores int8, computes int8"):
+        checks.check_quantize(run, finished.model)
+
+
+def test_figures_of_an_earlier_run_do_not_pass(finished):
+    run = copy_run(finished, "old-figure")
+    results, context = compare.build_results(run), compare.build_context(run)
+    checks.check_compare(run, results, context)
+    later = context | {"created_utc": "2031-01-01T00:00:00+00:00"}
+    with pytest.raises(LabError, match=f"{len(FIGURES)} figures, all of this run's records"):
+        checks.check_compare(run, results, later)
