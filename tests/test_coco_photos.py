@@ -1,5 +1,6 @@
 """Photos and labels that can be used, that cannot, and what is told of them."""
 
+import dataclasses
 import json
 import shutil
 
@@ -10,8 +11,10 @@ from helpers.coco import read_labels
 from helpers.coco_folders import lay_out, read_selection, zoo_folder
 from helpers.dataset import fiftyone, load_dataset, photo_paths
 from helpers.errors import LabError
+from helpers.experiment import open_run
 from helpers.files import sha256_file
 from helpers.photos import read_photo
+from helpers.stages.download import coco_wishes, selection_note
 from tests.coco_sources import (
     CATEGORIES,
     absent,
@@ -234,3 +237,16 @@ def test_the_zoo_takes_files_that_are_in_place_and_explains_absent_ones(tmp_path
         zoo_folder(zoo.parent, 6)
     assert "COCO_DIR" in caught.value.cure
     assert fiftyone().config.dataset_zoo_dir == before
+
+
+def test_01_tells_how_many_photos_were_left_out_and_why(tmp_path, monkeypatch):
+    source = make_source(tmp_path / "mine", 6)
+    (source / "val2017" / "0002.jpg").write_bytes(b"")
+    monkeypatch.setenv("QUANTLAB_DATA", str(tmp_path / "data"))
+    run = open_run("coco", coco_dir=str(source))
+    run = dataclasses.replace(run, profile=dataclasses.replace(run.profile, images=4, calibration_images=2))
+    lay_out(*coco_wishes(run))
+    told = selection_note(run)
+    assert "the first: 0002.jpg (" in told
+    assert "2 of its photos are calibrated on instead" in told
+    assert selection_note(open_run("smoke")) == ""

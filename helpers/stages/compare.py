@@ -19,7 +19,6 @@ from helpers.compare import (
 from helpers.evidence import Evidence
 from helpers.experiment import Run, keep, origin
 from helpers.files import atomic_file
-from helpers.measure.parts_summary import parts_rows
 from helpers.measure.selftest_summary import SelfTest, sentence, summarize_selftest
 from helpers.measure.summary import LEVEL_BY_WIDTH, ended_by_width
 from helpers.models import Model
@@ -28,6 +27,7 @@ from helpers.records import Record, current_record, read_record, require_same_se
 from helpers.stages.explain import losses_frame, scored_variants
 from helpers.stages.layer_records import all_layers
 from helpers.stages.operators import INVOCATIONS, operators_frame
+from helpers.stages.part_records import parts_frame
 from helpers.stages.threads import threads_frame
 from helpers.variants import BASELINE, CONTROL
 from helpers.verdict import verdicts
@@ -148,13 +148,8 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
         "operators": operators_frame(run),
         "threads": threads_frame(run, run.models),
         "layers": all_layers(run),
-        "parts": pd.concat([parts_frame(run, model) for model in run.models], ignore_index=True),
+        "parts": parts_frame(run, run.models),
     }
-
-
-def parts_frame(run: Run, model: Model) -> pd.DataFrame:
-    raw = read_records(run, model)["parts"].values
-    return parts_rows(raw, model.id, run.profile.resamples, run.profile.seed)
 
 
 def build_context(run: Run) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from helpers.files import sha256_file
 from helpers.fingerprint import code_digest
 from helpers.interface import Interface
 from helpers.measure.parts import Around, Found, Store, measure_parts
-from helpers.measure.parts_summary import parts_rows
 from helpers.measure.rounds import one_line
 from helpers.meters.base import Absent
 from helpers.models import Model
@@ -28,7 +27,8 @@ from helpers.photos import core_input, read_photo, resize_threads
 from helpers.preprocessing import Preprocessing
 from helpers.records import Record
 from helpers.stages.download import data_folders
-from helpers.stages.measure import measured, read_measurement
+from helpers.stages.measure import measured
+from helpers.stages.part_records import parts_frame
 from helpers.stages.quantize import load_interface, working_files
 
 PHOTOS = 16
@@ -128,16 +128,6 @@ def as_sample(
     low, high = corners[:, [1, 0]], corners[:, [3, 2]]
     labels = [categories[number - 1] for number in found.detections.classes.tolist()]
     return SampleDetections(sample_id, labels, np.concatenate([low, high - low], 1), found.detections.scores)
-
-
-def parts_frame(run: Run, models: Sequence[Model]) -> pd.DataFrame:
-    """What ``show.figures_parts.time_by_part`` draws; columns as ``parts_summary.parts_rows`` has them."""
-    profile = run.profile
-    frames = [
-        parts_rows(read_measurement(run, model, "parts").values, model.id, profile.resamples, profile.seed)
-        for model in models
-    ]
-    return pd.concat(frames, ignore_index=True)
 
 
 def parts_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
