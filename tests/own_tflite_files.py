@@ -55,7 +55,7 @@ def heads_bytes(kind: str = "float32", sigmoid: bool = False, shape: tuple = (1,
         import tensorflow as tf
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")], autograph=False)
     def detector(image):
         rows = tf.reshape(image, (1, -1, 4 + CLASSES))
         scores = rows[:, :, 4:]

@@ -51,7 +51,7 @@ class Network(tf.Module):
 
 
 def save(folder: Path, module: tf.Module, detect: Callable, spec: tf.TensorSpec = IMAGE) -> Path:
-    module.detect = tf.function(detect, input_signature=[spec])
+    module.detect = tf.function(detect, input_signature=[spec], autograph=False)
     tf.saved_model.save(module, str(folder), signatures=module.detect)
     return folder
 

@@ -27,7 +27,7 @@ def network(request, tmp_path):
     convolve = tf.nn.depthwise_conv2d if depthwise else tf.nn.conv2d
     step = (1, 2, 2, 1)
 
-    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), name=INPUT_NAME)])
+    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), name=INPUT_NAME)], autograph=False)
     def run(image):
         return {"out": tf.nn.bias_add(convolve(image, kernel, step, "SAME"), bias)}
 

@@ -50,7 +50,7 @@ def unequal_bytes() -> bytes:
     first[..., 0] *= UNEQUAL
     second[:, :, 0] /= UNEQUAL
 
-    @tf.function(input_signature=[tf.TensorSpec(INPUT_SHAPE, tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec(INPUT_SHAPE, tf.float32)], autograph=False)
     def serve(image):
         wide = tf.nn.conv2d(image, first, 2, "SAME", name="wide")
         level = tf.nn.conv2d(wide, second, 1, "SAME", name="level")

@@ -159,7 +159,7 @@ def test_a_file_that_is_not_tflite_is_refused(tmp_path, content):
 
 
 def test_a_model_without_convolutions_is_refused(tmp_path):
-    @tf.function(input_signature=[tf.TensorSpec((1, 4))])
+    @tf.function(input_signature=[tf.TensorSpec((1, 4))], autograph=False)
     def double(image):
         return {"heads": image + image}
 

@@ -26,7 +26,7 @@ def tiny_bytes(channels: int) -> bytes:
             self.first = tf.Variable(generator.normal(size=(3, 3, 3, channels)).astype(np.float32))
             self.second = tf.Variable(generator.normal(size=(3, 3, channels, 8)).astype(np.float32))
 
-        @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)])
+        @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)], autograph=False)
         def __call__(self, image):
             hidden = tf.nn.relu(tf.nn.conv2d(image, self.first, 2, "SAME"))
             return {"heads": tf.nn.conv2d(hidden, self.second, 2, "SAME")}

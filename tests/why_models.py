@@ -30,7 +30,7 @@ def stack_bytes() -> bytes:
     dense, depthwise = weights(3, 3, 3, 8), weights(3, 3, 8, 1)
     narrow, wide = weights(1, 1, 8, 16), weights(1, 1, 16, 16)
 
-    @tf.function(input_signature=[tf.TensorSpec(INPUT_SHAPE, tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec(INPUT_SHAPE, tf.float32)], autograph=False)
     def stack(image):
         hidden = tf.nn.relu(tf.nn.conv2d(image, dense, 2, "SAME"))
         hidden = tf.nn.relu(tf.nn.depthwise_conv2d(hidden, depthwise, (1, 1, 1, 1), "SAME"))

@@ -57,7 +57,11 @@ def tail(architecture: Architecture, limits: Limits) -> YoloTail:
 def to_tflite(network: keras.Model) -> bytes:
     """float32 ``.tflite``; its signature ``serving_default``: ``image`` -> the network's outputs by name."""
     spec = tf.TensorSpec(network.input_shape, tf.float32, name=INPUT_NAME)
-    function = tf.function(lambda image: network(image, training=False), input_signature=[spec])
+
+    def answer(image):
+        return network(image, training=False)
+
+    function = tf.function(answer, input_signature=[spec], autograph=False)
     # The converter saves and loads its model. A Keras model would bring a traced function for each layer.
     held = tf.Module()
     held.weights = network.weights

@@ -25,7 +25,7 @@ class Detector(tf.Module):
         self._heads = functools.partial(network, training=False)
         self._anchors = tf.constant(anchors())
 
-    @tf.function(input_signature=[IMAGE_SPEC])
+    @tf.function(input_signature=[IMAGE_SPEC], autograph=False)
     def __call__(self, input_tensor):
         image = tf.image.resize(tf.cast(input_tensor, tf.float32), (INPUT_SIDE, INPUT_SIDE))
         encodings, logits = self._heads(image / 127.5 - 1)

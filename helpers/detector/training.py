@@ -122,7 +122,7 @@ class Trainer:
         self.history = json.loads(path.read_text())[:done] if done else []
         return done
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(self, photos, boxes, labels):
         with tf.GradientTape() as tape:
             encodings, logits = self.network(photos, training=True)
@@ -179,7 +179,7 @@ class Trainer:
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(variance)
 
-    @tf.function
+    @tf.function(autograph=False)
     def forward(self, photos):
         return self.network(photos, training=True)
 

@@ -34,17 +34,17 @@ class EmbeddedCore(tf.Module):
         encodings, logits = self.network(image, training=False)
         return SIDE_PX * decode(encodings, tf.constant(anchors())), tf.sigmoid(logits)
 
-    @tf.function(input_signature=[CORE_SPEC])
+    @tf.function(input_signature=[CORE_SPEC], autograph=False)
     def raw(self, image):
         encodings, logits = self.network(image, training=False)
         return {"box_encodings": encodings, "class_logits": logits}
 
-    @tf.function(input_signature=[CORE_SPEC])
+    @tf.function(input_signature=[CORE_SPEC], autograph=False)
     def separate(self, image):
         boxes, scores = self.decoded(image)
         return {BOXES: boxes, SCORES: scores}
 
-    @tf.function(input_signature=[CORE_SPEC])
+    @tf.function(input_signature=[CORE_SPEC], autograph=False)
     def joined(self, image):
         return {JOINED: tf.concat(self.decoded(image), -1)}
 
@@ -75,7 +75,7 @@ def converter_of(function: tf.types.experimental.PolymorphicFunction) -> tf.lite
     constant, module = convert_variables_to_constants_v2(whole), tf.Module()
     names = sorted(whole.structured_outputs)
 
-    @tf.function(input_signature=[CORE_SPEC])
+    @tf.function(input_signature=[CORE_SPEC], autograph=False)
     def answer(image):
         return dict(zip(names, tf.nest.flatten(constant(image)), strict=True))
 

@@ -21,7 +21,8 @@ class Core(tf.Module):
         super().__init__()
         self.frozen, self.start, self.plan = frozen, image, plan
         spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
-        self.function = tf.function(self.run, input_signature=[spec]).get_concrete_function()
+        function = tf.function(self.run, input_signature=[spec], autograph=False)
+        self.function = function.get_concrete_function()
 
     def run(self, image):
         sources = {name: output.source.tensor for name, output in self.plan.outputs.items()}
