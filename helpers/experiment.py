@@ -1,6 +1,5 @@
 """One run: a profile, its models and variants, and where its files lie."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,23 @@ from helpers.fingerprint import code_digest
 from helpers.injected import require_known_here
 from helpers.measure.stopping import WIDTH
 from helpers.models import DEFAULT_MODEL, Model, get_model
+from helpers.options import (
+    as_names,
+    as_text,
+    require_margin_points,
+    require_power_w,
+    require_run_name,
+    require_threads,
+    require_width,
+)
 from helpers.own_tflite.source import is_own, own_variants
 from helpers.paths import RunPaths, own_folder, run_folder, runs_dir
-from helpers.profiles import Profile, get_profile
+from helpers.profiles import PROFILES, Profile, get_profile
 from helpers.records import Origin, Record, hash_outputs, write_record
 from helpers.variants import VARIANTS, Variant, require_variants
-from helpers.verdict import MARGIN, require_margin
+from helpers.verdict import MARGIN
 
 MARGIN_POINTS = 100 * MARGIN
-RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -61,13 +68,7 @@ def run_paths(name: str) -> RunPaths:
     Raises:
         LabError: the name cannot be that of a folder below ``data/runs``.
     """
-    if not RUN_NAME.fullmatch(name) or name == "latest":
-        raise LabError(
-            f"run name {name!r}.",
-            "letters, digits, dots, dashes and underscores; not 'latest', which names the last run",
-            "choose another name.",
-        )
-    return RunPaths(name)
+    return RunPaths(require_run_name(name))
 
 
 def open_run(
@@ -97,26 +98,32 @@ def open_run(
         coco_dir, model_dir: as in ``Run``; empty for what COCO_DIR and MODEL_DIR say.
 
     Raises:
-        LabError: a name is unknown, ``run_name`` cannot name a folder, or papermill injected a
-            parameter that the notebook does not have.
+        LabError: a name is unknown, an option is out of its bounds, a folder does not exist, or papermill
+            injected a parameter that the notebook does not have.
     """
     require_known_here()
-    require_margin(margin_points / 100)
+    chosen = get_profile(as_text("profile", profile))
     return Run(
-        get_profile(profile),
-        tuple(get_model(model) for model in models or [DEFAULT_MODEL]),
-        chosen_variants(variants),
-        run_paths(run_name or profile),
-        threads,
-        meter,
-        None if power_w is None else tuple(power_w),
-        region,
+        chosen,
+        chosen_models(as_names("models", models)),
+        chosen_variants(as_names("variants", variants)),
+        run_paths(run_name or chosen.id),
+        require_threads(threads),
+        as_text("meter", meter),
+        require_power_w(power_w),
+        as_text("region", region),
         require_width(width_percent),
-        float(margin_points),
-        tuple(lasting_name(name) for name in runs),
-        own_folder(coco_dir, "COCO_DIR"),
-        own_folder(model_dir, "MODEL_DIR"),
+        require_margin_points(margin_points),
+        tuple(lasting_name(name) for name in as_names("runs", runs)),
+        data_folder(as_text("coco_dir", coco_dir), chosen),
+        existing(own_folder(as_text("model_dir", model_dir), "MODEL_DIR"), "MODEL_DIR"),
     )
+
+
+def chosen_models(names: Sequence[str]) -> tuple[Model, ...]:
+    """One model for each, in their order; a model that is named twice is one model."""
+    found = {model.id: model for model in map(get_model, names or [DEFAULT_MODEL])}
+    return tuple(found.values())
 
 
 def chosen_variants(names: Sequence[str]) -> tuple[Variant, ...]:
@@ -130,14 +137,27 @@ def lasting_name(name: str) -> str:
     return name if folder == runs_dir() / name else str(folder)
 
 
-def require_width(percent: float) -> float:
-    if not (isinstance(percent, int | float) and 0 < percent <= 100):
+def data_folder(given: str, profile: Profile) -> Path | None:
+    """The user's folder of photos, for a profile that takes one.
+
+    Raises:
+        LabError: there is no such folder, or the profile draws its own photos.
+    """
+    if given and not profile.coco:
+        takers = ", ".join(each.id for each in PROFILES.values() if each.coco)
         raise LabError(
-            f"a width of {percent!r} %.",
-            "a number above 0 and at most 100",
-            "say how wide, in percent, the interval of a latency ratio may be: 2 is usual.",
+            f"a folder of photos ({given}) for profile {profile.id!r}, which draws its own.",
+            f"a profile that takes one: {takers}",
+            f"add --profile {takers.split(', ')[0]}, or leave the folder out.",
         )
-    return float(percent)
+    return existing(own_folder(given, "COCO_DIR"), "COCO_DIR") if profile.coco else None
+
+
+def existing(folder: Path | None, variable: str) -> Path | None:
+    if folder is not None and not folder.is_dir():
+        what = "is no folder" if folder.exists() else "does not exist"
+        raise LabError(f"{folder} {what}.", f"the folder that {variable} names", "correct the path.")
+    return folder
 
 
 def picture_context(run: Run) -> dict[str, Any]:

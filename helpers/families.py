@@ -16,10 +16,15 @@ from helpers.interface import Interface
 from helpers.kaggle import archive_url, kaggle_folder
 from helpers.models import Model
 from helpers.paths import display, models_dir
-from helpers.sources import DarknetSource, Embedded, SavedModelSource, SourceFile
+from helpers.sources import (
+    SAVED_MODEL,
+    DarknetSource,
+    Embedded,
+    SavedModelSource,
+    SourceFile,
+    savedmodel_in,
+)
 from helpers.tails.selection import Detections
-
-SAVED_MODEL = "saved_model.pb"
 
 
 def find_files(model: Model, model_dir: Path | None) -> tuple[Path, ...] | None:
@@ -51,13 +56,6 @@ def find_savedmodel(source: SavedModelSource, folders: list[Path]) -> Path | Non
     unpacked = [path for stem in stems for path in sorted(models_dir().glob(f"{stem}-*"))]
     found = (savedmodel_in(folder) for folder in (*named, *unpacked))
     return next((folder for folder in found if folder), None)
-
-
-def savedmodel_in(folder: Path) -> Path | None:
-    """``folder`` or a folder at most two levels below it that holds a SavedModel."""
-    patterns = (SAVED_MODEL, f"*/{SAVED_MODEL}", f"*/*/{SAVED_MODEL}")
-    found = (path.parent for pattern in patterns for path in sorted(folder.glob(pattern)))
-    return next(found, None)
 
 
 def require_files(model: Model, model_dir: Path | None) -> tuple[Path, ...]:

@@ -1,20 +1,44 @@
 """The pretrained models. Adding one is one entry here; one of your own is named by its path or address."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from helpers.errors import LabError, unknown_name
-from helpers.label_maps import KINDS, label_map
+from helpers.label_files import read_class_names
+from helpers.label_maps import KINDS, UNNAMED, label_map
 from helpers.limits import LIMITS, Limits
 from helpers.paths import EMBEDDED
-from helpers.sources import DarknetSource, Embedded, SavedModelSource, Source, SourceFile
+from helpers.places import exists, id_of, is_address, lasting, path_of, split_labels
+from helpers.sources import (
+    SAVED_MODEL,
+    DarknetSource,
+    Embedded,
+    SavedModelSource,
+    Source,
+    SourceFile,
+    savedmodel_in,
+)
 
 CFGS = Path(__file__).parent / "darknet" / "models"
 ZOO = "http://download.tensorflow.org/models/object_detection/tf2/20200711"
 YOLO_FASTEST = (
     "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/master/ModelZoo/yolo-fastest-1.1_coco"
+)
+OWN_MODELS = "the folder of a SavedModel, a Darknet .cfg, the address of an archive, or a Kaggle handle"
+CONVERT = (
+    "export the detector as a SavedModel with the Object Detection API's signature, and name its folder."
+)
+# What people hold in their hands instead, by its ending.
+OTHER_FILES = MappingProxyType(
+    {
+        ".tflite": "a finished .tflite is a variant: add --variant FILE to a model's run.",
+        ".weights": "name the .cfg that lies beside it.",
+        ".pb": "name the SavedModel's folder; a frozen graph has to be exported as a SavedModel first.",
+        ".pbtxt": "name the SavedModel's folder, and this label map after an @.",
+        **dict.fromkeys((".gz", ".tgz", ".tar", ".zip"), "unpack it, and name the SavedModel's folder."),
+        **dict.fromkeys((".onnx", ".pt", ".pth", ".h5", ".keras", ".hdf5", ".safetensors"), CONVERT),
+    }
 )
 # Darknet's own way: of two boxes of one class that overlap more than 0.45, only the better stays.
 DARKNET_LIMITS = Limits(nms_iou=0.45)
@@ -41,6 +65,7 @@ class Model:
         categories: names of classes 1, 2, ...; empty where a number stands for no category.
         limits: what the tail keeps of an image.
         stated: the publisher's accuracy, None where nobody states one.
+        name: of the user's own: its whole path or address, with its label map; empty for the registry's.
     """
 
     id: str
@@ -50,6 +75,12 @@ class Model:
     categories: tuple[str, ...]
     limits: Limits = LIMITS
     stated: StatedAccuracy | None = None
+    name: str = ""
+
+    @property
+    def given(self) -> str:
+        """What names it completely, in every folder: notebooks are given this."""
+        return self.name or self.id
 
 
 def zoo_archive(name: str) -> SourceFile:
@@ -157,69 +188,83 @@ DEFAULT_MODEL = _ENTRIES[0].id
 
 
 def get_model(name: str) -> Model:
-    """A model of the registry, or one of the user's own: see ``own_model``.
+    """A model of the registry by its id, or one of the user's own: see ``own_model``.
+
+    An id of the registry always means the registry's; a folder of that name is named ``./NAME``.
 
     Raises:
         LabError: it is neither.
     """
+    name = name.strip()
     if name in MODELS:
         return MODELS[name]
-    if "/" in name or Path(name.partition("@")[0]).exists():
-        return own_model(name)
-    raise unknown_name("model", name, MODELS)
+    place, labels = split_labels(name, tuple(KINDS))
+    if is_address(place) or "/" in place or exists(place):
+        return own_model(place, labels)
+    raise unknown_model(name)
 
 
-def own_model(name: str) -> Model:
+def unknown_model(name: str) -> LabError:
+    unknown = unknown_name("model", name, MODELS)
+    cure = "choose one of these, or name a SavedModel folder or .cfg of your own by its path; several models "
+    return LabError(unknown.found, unknown.expected, cure + "are several names, not one with commas.")
+
+
+def own_model(place: str, labels: str = "") -> Model:
     """A model that is not in the registry.
 
     Args:
-        name: the folder of a SavedModel, a Darknet ``.cfg`` (its ``.weights`` beside it), the address of a
-            SavedModel's tar archive, or ``kaggle:owner/model/framework/variation/version``; then, after an
-            ``@``, one of ``label_maps.KINDS`` or a text file with one category per line. Without it: COCO's
-            91 ids for a SavedModel, COCO's 80 categories for Darknet.
+        place: the folder of a SavedModel, a Darknet ``.cfg`` (its ``.weights`` beside it), the address of a
+            SavedModel's tar archive, or ``kaggle:owner/model/framework/variation/version``.
+        labels: one of ``label_maps.KINDS`` or a file of class names (``label_files``). If empty, COCO's 91
+            ids for a SavedModel, COCO's 80 categories for Darknet.
 
     Raises:
         LabError: there is no such file, or no such label map.
     """
-    place, _, labels = name.partition("@")
-    darknet = place.endswith(".cfg")
-    source = own_darknet(Path(place)) if darknet else own_savedmodel(place)
+    darknet = not is_address(place) and place.lower().endswith(".cfg")
     categories = own_labels(labels or ("coco80" if darknet else "coco91"))
+    text = lasting(place, labels, tuple(KINDS))
+    own = id_of(text, place if is_address(place) else str(path_of(place).resolve()))
+    source = own_darknet(path_of(place).resolve()) if darknet else own_savedmodel(place, own)
     limits = DARKNET_LIMITS if darknet else LIMITS
-    return Model(own_id(place), place, source, "unknown", categories, limits)
-
-
-def own_id(place: str) -> str:
-    """A name for files: letters, digits, dashes and underscores of the last part of a path or address."""
-    stem = place.split("?")[0].rstrip("/").removeprefix("kaggle:")
-    words = [word for word in stem.split("/")[-2:] if not word.isdigit()]
-    last = re.sub(r"\.(cfg|tar|gz|tgz)", "", words[-1])
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", last) or "own"
+    return Model(own, place, source, "unknown", categories, limits, name=text)
 
 
 def own_darknet(cfg: Path) -> DarknetSource:
-    weights = cfg.with_suffix(".weights")
+    beside = sorted(p for p in cfg.parent.glob("*") if p.stem == cfg.stem and p.suffix.lower() == ".weights")
+    weights = beside[0] if beside else cfg.with_suffix(".weights")
     for path in (cfg, weights):
         if not path.is_file():
             raise LabError(f"{path} does not exist.", "a Darknet .cfg with its .weights beside it",
                            "put the file there, or correct the path.")  # fmt: skip
-    return DarknetSource(cfg.resolve(), weights.resolve())
+    return DarknetSource(cfg, weights)
 
 
-def own_savedmodel(place: str) -> SavedModelSource:
+def own_savedmodel(place: str, own: str) -> SavedModelSource:
+    """``own``: the model's id, by which what is downloaded is found again."""
     if place.startswith("kaggle:"):
-        return SavedModelSource(own_id(place), kaggle=place.removeprefix("kaggle:"))
-    if re.match(r"https?://", place):
-        return SavedModelSource(own_id(place), (hub_archive(own_id(place), place),))
-    if not Path(place).is_dir():
+        return SavedModelSource(f"own-{own}", kaggle=place.removeprefix("kaggle:"))
+    if is_address(place):
+        return SavedModelSource(f"own-{own}", (hub_archive(f"own-{own}", place),))
+    folder = path_of(place).resolve()
+    if not folder.is_dir():
+        cure = OTHER_FILES.get(folder.suffix.lower(), "correct the path.")
+        what = "is a file, no folder" if folder.is_file() else "does not exist"
+        raise LabError(f"{folder} {what}.", OWN_MODELS, cure)
+    if savedmodel_in(folder) is None:
         raise LabError(
-            f"{place} is no folder.",
-            "the folder of a SavedModel, a .cfg, an address or a Kaggle handle",
-            "correct the path.",
+            f"{folder} holds no {SAVED_MODEL}, nor does a folder up to two levels below it.",
+            OWN_MODELS,
+            "name the folder that the SavedModel was written to.",
         )
-    return SavedModelSource(str(Path(place).resolve()))
+    return SavedModelSource(str(folder))
 
 
 def own_labels(labels: str) -> tuple[str, ...]:
-    path = Path(labels)
-    return label_map(path.read_text().splitlines() if path.is_file() else labels)
+    """Names of class 1, 2, ...; a file's numbers that begin at 1 are the classes, as after a background 0."""
+    if labels in KINDS or not exists(labels):
+        return label_map(labels)
+    read = read_class_names(path_of(labels))
+    names = label_map(read.names)
+    return names[1:] if read.numbered and names[0] == UNNAMED else names

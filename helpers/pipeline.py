@@ -34,8 +34,10 @@ def notebook_parameters(run: Run, stage: Stage) -> dict[str, Any]:
     given: dict[str, Any] = {
         "profile": run.profile.id,
         "run_name": run.paths.name,
-        "models": [model.id for model in run.models],
+        "models": [model.given for model in run.models],
         "variants": [variant.own or variant.id for variant in run.variants],
+        "coco_dir": str(run.coco_dir or ""),
+        "model_dir": str(run.model_dir or ""),
         **{option: jsonable_option(getattr(run, option)) for option in stage.options},
     }
     if "open_app" in known_parameters(stage):

@@ -57,6 +57,8 @@ _ENTRIES = (
             5000, 128, 4000, 20, 120, 30, 45, 10, 0.4, 12, coco=True),
     Profile("coco-500", "The same on 500 photos, drawn by the seed: a first look.",
             500, 100, 2000, 20, 120, 30, 45, 10, 0.4, 12, coco=True),
+    Profile("coco-smoke", "A check that everything runs on such photos: 40 of them, its numbers mean little.",
+            40, 16, 1000, 6, 6, 10, 4, 3, 0.1, 4, coco=True),
 )  # fmt: skip
 
 PROFILES = MappingProxyType({profile.id: profile for profile in _ENTRIES})

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from helpers.errors import LabError
 
+SAVED_MODEL = "saved_model.pb"
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -65,6 +67,13 @@ class DarknetSource:
 
     cfg: SourceFile | Path
     weights: SourceFile | Path
+
+
+def savedmodel_in(folder: Path) -> Path | None:
+    """``folder`` or a folder at most two levels below it that holds a SavedModel."""
+    patterns = (SAVED_MODEL, f"*/{SAVED_MODEL}", f"*/*/{SAVED_MODEL}")
+    found = (path.parent for pattern in patterns for path in sorted(folder.glob(pattern)))
+    return next(found, None)
 
 
 Source = Embedded | SavedModelSource | DarknetSource

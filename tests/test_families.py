@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import re
 import tarfile
 import threading
 
@@ -12,7 +13,7 @@ from helpers import families
 from helpers.darknet.architecture import parse_architecture
 from helpers.errors import LabError
 from helpers.label_maps import KINDS
-from helpers.models import MODELS, Model, get_model, own_id, own_model
+from helpers.models import MODELS, Model, get_model, own_model
 from helpers.paths import models_dir
 from helpers.runtime import Core
 from helpers.sources import DarknetSource, SavedModelSource, SourceFile
@@ -102,33 +103,23 @@ def test_a_savedmodel_that_is_nowhere_says_how_to_put_it_in_place(tmp_path):
 
 def test_models_of_ones_own_are_named_by_path_or_address(darknet, savedmodel, tmp_path):
     yolo = own_model(str(darknet / "net.cfg"))
-    assert (yolo.id, yolo.categories, yolo.limits.nms_iou) == ("net", KINDS["coco80"], 0.45)
+    assert re.fullmatch("net-[0-9a-f]{6}", yolo.id)
+    assert (yolo.categories, yolo.limits.nms_iou) == (KINDS["coco80"], 0.45)
     assert families.find_files(yolo, None) == (darknet / "net.cfg", darknet / "net.weights")
     names = tmp_path / "names.txt"
     names.write_text("cat\ndog\n")
     saved = get_model(f"{savedmodel}@{names}")
-    assert (saved.id, saved.categories) == ("centres", ("cat", "dog"))
+    assert saved.categories == ("cat", "dog")
+    assert saved.id.startswith("centres-")
+    assert saved.given == f"{savedmodel}@{names}"
     assert families.find_files(saved, None) == (savedmodel,)
     assert get_model(f"{savedmodel}@coco80").categories == KINDS["coco80"]
 
 
 @pytest.mark.parametrize(
-    ("place", "name"),
-    [
-        ("kaggle:tensorflow/ssd-mobilenet-v2/tensorFlow2/fpnlite-320x320/1", "fpnlite-320x320"),
-        ("https://tfhub.dev/tensorflow/efficientdet/d0/1?tf-hub-format=compressed", "d0"),
-        ("http://example.org/models/some_model.tar.gz", "some_model"),
-        ("/data/my models/saved model/", "saved_model"),
-    ],
-)
-def test_the_id_of_a_model_of_ones_own_is_a_name_for_files(place, name):
-    assert own_id(place) == name
-
-
-@pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("no/such/folder", "no/such/folder is no folder"),
+        ("no/such/folder", "no/such/folder does not exist"),
         ("no/such.cfg", r"no/such\.cfg does not exist"),
         ("resnet", "model 'resnet', which does not exist"),
         ("https://example.org/x.tar.gz@coco70", "label map 'coco70'"),

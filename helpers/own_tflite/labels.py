@@ -1,18 +1,16 @@
 """Names of a ``.tflite`` detector's classes: given, in a file beside it, or in its own zip."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.errors import LabError
+from helpers.label_files import class_names, read_class_names
 from helpers.label_maps import UNNAMED, label_map
 from helpers.own_tflite.describe import Facts
 from helpers.own_tflite.metadata import zipped_labels
 
 BESIDE = ("{stem}.labels.txt", "{stem}.txt", "labelmap.txt", "labels.txt")
-NUMBERED = re.compile(r"(\d+)[\s:,]+(\S.*)")
-MOST_CLASSES = 10_000
 
 
 @dataclass(frozen=True)
@@ -66,17 +64,17 @@ def without_background(path: Path, source: str, names: tuple[str, ...], count: i
 def find(path: Path, labels: str | Sequence[str] | Path | None) -> tuple[str, tuple[str, ...]]:
     """Where the names are from, and the names."""
     if isinstance(labels, Path):
-        return str(labels), named(str(labels), text_of(labels))
+        return str(labels), label_map(read_class_names(labels).names)
     if labels is not None:
         names = label_map(labels)
         return (f"the label map {labels!r}" if isinstance(labels, str) else "the given list"), names
     if file := labels_beside(path):
-        return file.name, named(file.name, text_of(file))
+        return file.name, label_map(read_class_names(file).names)
     zipped = zipped_labels(path)
     likely = {name: text for name, text in zipped.items() if "label" in name.lower()} or zipped
     if len(likely) == 1:
         name, text = next(iter(likely.items()))
-        return f"{name} in the file's zip", named(name, text)
+        return f"{name} in the file's zip", label_map(class_names(name, text).names)
     raise LabError(
         f"nothing names the classes of {path.name} (in its zip: {', '.join(zipped) or 'no label file'}).",
         f"one of {', '.join(beside_names(path))} beside it, or one label file in its zip",
@@ -91,25 +89,3 @@ def beside_names(path: Path) -> list[str]:
 def labels_beside(path: Path) -> Path | None:
     """The label file beside a file that is read; None where there is none."""
     return next((file for file in map(path.with_name, beside_names(path)) if file.is_file()), None)
-
-
-def text_of(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabError(
-            f"{file} cannot be read: {error}.", "a text file of class names", "put one in its place."
-        ) from error
-
-
-def named(source: str, text: str) -> tuple[str, ...]:
-    """Names in a label file: one per line, or every line with its number from 0 before it."""
-    lines = text.rstrip().splitlines()
-    found = [NUMBERED.fullmatch(line.strip()) for line in lines if line.strip()]
-    if found and all(found):
-        places = {int(match[1]): match[2] for match in found}
-        if len(places) == len(found) and max(places) < MOST_CLASSES:
-            lines = [places.get(number, UNNAMED) for number in range(max(places) + 1)]
-    if not any(line.strip() for line in lines):
-        raise LabError(f"{source} names no class.", "one name per line", "write the names into it.")
-    return label_map(lines)

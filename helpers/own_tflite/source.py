@@ -1,34 +1,40 @@
 """How a user names a ``.tflite`` file of their own, and what it is called in files, tables and figures."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from helpers.errors import LabError
 from helpers.label_maps import KINDS
+from helpers.places import exists, lasting, path_of, split_labels, stem_of
 from helpers.variants import Variant
+
+ENDING = ".tflite"
 
 
 def source_of(text: str) -> tuple[Path, str | Path | None]:
     """Path and labels of ``PATH`` or ``PATH@LABELS``: one of ``label_maps.KINDS``, or a label file."""
-    path, _, labels = text.partition("@")
-    return Path(path), labels if labels in KINDS else Path(labels) if labels else None
+    path, labels = split_labels(text, tuple(KINDS))
+    return path_of(path), labels if labels in KINDS else path_of(labels) if labels else None
 
 
 def variant_id(text: str) -> str:
     """The id of a file's variant: ``own-`` and the file's name in letters, digits, dashes and underscores."""
-    stem = source_of(text)[0].stem
-    return f"own-{re.sub(r'[^A-Za-z0-9_-]+', '_', stem).strip('_') or 'tflite'}"
+    return f"own-{stem_of(source_of(text)[0].name)}"
 
 
 def is_own(name: str) -> bool:
     """Whether a variant is named by a file of the user's own."""
-    return source_of(name)[0].suffix == ".tflite"
+    return source_of(name)[0].suffix.lower() == ENDING
 
 
 def own_variants(texts: Sequence[str]) -> tuple[Variant, ...]:
-    """One variant per file; files of the same name are told apart by a number."""
+    """One variant per file; files of the same name are told apart by a number.
+
+    Raises:
+        LabError: a file, or the label file named with it, is absent.
+    """
     found: dict[str, Variant] = {}
-    for text in texts:
+    for text in dict.fromkeys(map(lasting_source, texts)):
         name, more = variant_id(text), 1
         while name in found:
             more += 1
@@ -37,10 +43,21 @@ def own_variants(texts: Sequence[str]) -> tuple[Variant, ...]:
     return tuple(found.values())
 
 
+def lasting_source(text: str) -> str:
+    """The file as ``places.lasting`` names it; it must be there."""
+    place, labels = split_labels(text, tuple(KINDS))
+    require_file(place, "a .tflite file")
+    if labels and labels not in KINDS:
+        require_file(labels, f"a file of class names, or one of {', '.join(KINDS)}")
+    return lasting(place, labels, tuple(KINDS))
+
+
+def require_file(text: str, expected: str) -> None:
+    if not exists(text) or not path_of(text).is_file():
+        what = "is no file" if exists(text) else "does not exist, or cannot be followed"
+        raise LabError(f"{path_of(text).absolute()} {what}.", expected, "correct the path.")
+
+
 def own_variant(name: str, text: str) -> Variant:
-    path, labels = source_of(text)
-    if isinstance(labels, Path):
-        labels = labels.resolve()
-    lasting = f"{path.resolve()}@{labels}" if labels else str(path.resolve())
-    meaning = f"{path.name}, a finished file of the user's own, as it is."
-    return Variant(name, "none", "", "", False, "", "", meaning, lasting)
+    meaning = f"{source_of(text)[0].name}, a finished file of the user's own, as it is."
+    return Variant(name, "none", "", "", False, "", "", meaning, text)
