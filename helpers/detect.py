@@ -137,18 +137,38 @@ def detect(
     found: list[Detections | None] = [None] * len(shard.inputs)
     seconds = np.zeros((len(shard.inputs), 2))
 
+    sound = np.zeros(len(shard.inputs), bool)
+
     def work(core: Core, i: int) -> None:
         start = time.perf_counter()
         heads = core(shard.inputs[i])
         middle = time.perf_counter()
         found[i] = tail(heads)
         seconds[i] = middle - start, time.perf_counter() - middle
+        sound[i] = is_finite(heads)
 
     start = time.perf_counter()
     pool.map(work, len(shard.inputs))
     loop_s = time.perf_counter() - start
+    require_sound(sound)
     columns = as_columns(shard, found, np.asarray(category_ids))
     return ShardResult(*columns, shard.decode_s, loop_s, *map(float, seconds.sum(0)), len(found))
+
+
+def is_finite(heads: Mapping[str, np.ndarray]) -> bool:
+    """Whether every output is all finite numbers; those that are no floats always are."""
+    return all(np.isfinite(head.sum()) or np.isfinite(head).all() for head in heads.values())
+
+
+def require_sound(sound: np.ndarray) -> None:
+    """Raise if a core gave NaN or infinity for half of the photos ``[n]`` or more: that makes no AP."""
+    broken = int((~sound).sum())
+    if 2 * broken >= len(sound) and broken:
+        raise LabError(
+            f"NaN or infinity among the outputs for {broken} of {len(sound)} photos.",
+            "finite numbers",
+            "look at the file: a layer overflows, or its weights are not whole.",
+        )
 
 
 def as_columns(shard: Shard, found: Sequence[Detections], category_ids: np.ndarray) -> tuple:

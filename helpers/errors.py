@@ -26,6 +26,11 @@ class LabError(Exception):
         return "\n".join(lines)
 
 
+def reason_of(error: Exception) -> str:
+    """An error as the reason in a record: what a ``LabError`` says, else type and message."""
+    return str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> LabError:
     """The error for a name that is not in a registry, with the nearest known name first."""
     known = list(known)

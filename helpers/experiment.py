@@ -24,7 +24,7 @@ from helpers.options import (
 from helpers.own_tflite.source import is_own, own_variants
 from helpers.paths import RunPaths, own_folder, run_folder, runs_dir
 from helpers.profiles import PROFILES, Profile, get_profile
-from helpers.records import Origin, Record, hash_outputs, write_record
+from helpers.records import Origin, Record, current_record, hash_outputs, write_record
 from helpers.variants import VARIANTS, Variant, require_variants
 from helpers.verdict import MARGIN
 
@@ -182,5 +182,11 @@ def keep(
 
 
 def keep_failure(path: Path, kind: str, source: Origin, reason: str) -> Record:
-    """Write a record of a failure: it is shown in the report and stops nothing else."""
+    """Write a record of a failure: it is shown in the report and stops nothing else.
+
+    One that is there already stays as it is, so that what follows from it stays current.
+    """
+    known = current_record(path, source)
+    if known is not None and known.failure == reason:
+        return known
     return write_record(path, Record(kind, source, host.provenance(), {}, failure=reason))

@@ -165,7 +165,7 @@ def test_it_ends_with_checks_and_marks_the_stage_as_done(name):
     assert source_of(cells[headings[-1]]) == "## Checks"
     checks = [source_of(cell) for cell in cells[headings[-1] + 1 :]]
     assert len(checks) >= 2
-    assert all(re.match(r"checks\.check_\w+\(run, ", source) for source in checks[:-1])
+    assert all(re.match(r"checks\.check_\w+\(run\b", source) for source in checks[:-1])
     assert f'ledger.finish(run, "{name}")' in checks[-1]
     assert not any("ledger.finish" in source_of(cell) for cell in cells[: headings[-1]])
 

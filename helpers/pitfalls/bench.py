@@ -21,6 +21,7 @@ from helpers.resample import average_precision, paired_resamples
 from helpers.score import gather
 from helpers.stages.download import data_folders
 from helpers.stages.quantize import calibration_files, load_interface, working_files
+from helpers.stages.standing import made_models
 from helpers.tails.selection import Detections
 from helpers.variants import BASELINE, VARIANTS, get_variant
 
@@ -139,12 +140,12 @@ class Bench:
 
 
 def open_bench(run: Run, most_photos: int = PHOTOS, resamples: int = RESAMPLES) -> Bench:
-    """The first validation photos of a run, by their ids, and its first model.
+    """The first validation photos of a run, by their ids, and its first model that has a float32.
 
     Raises:
         LabError: 01 or 02 has not been run.
     """
-    model, folder = run.models[0], data_folders(run).validation
+    model, folder = made_models(run)[0], data_folders(run).validation
     labels = read_labels(folder)
     images = sorted(labels["images"], key=lambda image: image["id"])[:most_photos]
     photos = {image["id"]: folder / DATA / image["file_name"] for image in images}

@@ -28,10 +28,22 @@ from helpers.stages.explain import losses_frame, scored_variants
 from helpers.stages.layer_records import all_layers
 from helpers.stages.operators import INVOCATIONS, operators_frame
 from helpers.stages.part_records import parts_frame
+from helpers.stages.standing import scored_failure, scored_models
 from helpers.stages.threads import threads_frame
 from helpers.variants import BASELINE, CONTROL
 from helpers.verdict import verdicts
 
+# Columns that a run has whether or not anything could be measured.
+MEASURABLE = (
+    "storage_dtype", "compute_dtype", "size_bytes", "images", "failed", "energy_reason", "energy_grade",
+    "ap_within", "ap_margin", "ap_joint_low", "ap_joint_high", "ap_worse_share", "ap_images_needed",
+    *(f"{name}{end}" for end in ("", "_low", "_high") for name in (
+        "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ap_diff", "ap50_diff", "ap75_diff",
+        "ap_small_diff", "ap_medium_diff", "ap_large_diff", "latency_ms_p50", "latency_ms_p99",
+        "latency_ratio", "peak_rss_bytes", "energy_ratio", "energy_net_j")),
+    "ar100", "ap_ties_low", "ap_ties_high", "distinct_scores",
+    "energy_j_per_image", "energy_low", "energy_high",
+)  # fmt: skip
 MEASURED = dict.fromkeys(("latency", "memory", "energy", "parts"), "04_energy.ipynb")
 
 
@@ -96,8 +108,23 @@ def load_resampled(path: Path) -> dict[str, dict[str, np.ndarray]]:
 
 def build_results(run: Run) -> pd.DataFrame:
     """One row per model and variant, the control included; columns as ``show.tables.COLUMNS`` and more."""
-    rows = [row for model in run.models for row in model_rows(run, model)]
-    return pd.DataFrame(rows)
+    standing = scored_models(run)
+    rows = [
+        row
+        for model in run.models
+        for row in (model_rows(run, model) if model in standing else failed_model_rows(run, model))
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(**{name: math.nan for name in MEASURABLE if name not in frame})
+
+
+def failed_model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
+    """Of a model whose float32 failed: nothing can be said of its variants but why."""
+    reason = scored_failure(run, model)
+    own = {v.id: read_record(run.paths.variant_record(model.id, v.id), "").failure for v in run.variants}
+    failures = dict.fromkeys([*own, CONTROL], f"{BASELINE} failed: {reason}") | {BASELINE: reason}
+    failures |= {variant: failure for variant, failure in own.items() if failure}
+    return [{"model": model.id, "variant": variant, "failed": why} for variant, why in failures.items()]
 
 
 def model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
@@ -139,22 +166,23 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
         ``layers``: error of every layer, see ``layers_frame``.
         ``parts``: time per photo by part of the loop, see ``parts_rows``.
     """
-    records = {m.id: read_records(run, m)["latency"] for m in run.models}
+    models = scored_models(run)
+    records = {m.id: read_records(run, m)["latency"] for m in models}
     samples = [latency_frame(record.values, model) for model, record in records.items()]
-    losses = [losses_frame(run, model) for model in run.models]
+    losses = [losses_frame(run, model) for model in models]
     return {
         "latency_samples": pd.concat(samples, ignore_index=True),
         "losses": pd.concat(losses, ignore_index=True),
         "operators": operators_frame(run),
-        "threads": threads_frame(run, run.models),
+        "threads": threads_frame(run, models),
         "layers": all_layers(run),
-        "parts": parts_frame(run, run.models),
+        "parts": parts_frame(run, models),
     }
 
 
 def build_context(run: Run) -> dict[str, Any]:
     """What captions and the report say about where the numbers come from."""
-    records = read_records(run, run.models[0])
+    records = read_records(run, scored_models(run)[0])
     latency, energy = records["latency"], records["energy"]
     meter = energy.values["settings"]["meter"]
     origin_facts = latency.provenance
@@ -200,7 +228,7 @@ def selftest_text(run: Run) -> str:
 
 def build_provenance(run: Run) -> dict[str, Any]:
     """Host, library versions and hashes for the report's last section."""
-    records = read_records(run, run.models[0])
+    records = read_records(run, scored_models(run)[0])
     facts = dict(records["latency"].provenance)
     facts["packages"] = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
     facts["frequency"] = {k: v for k, v in facts["frequency"].items() if v is not None}

@@ -11,6 +11,7 @@ from helpers.coco_folders import DataFolders, lay_out, planned_folders, read_sel
 from helpers.dataset import load_dataset, read_objects, require_categories, sample_count
 from helpers.errors import LabError
 from helpers.experiment import Run
+from helpers.families import prepare_files
 from helpers.files import read_json, sha256_file
 from helpers.models import Model
 from helpers.paths import datasets_dir
@@ -63,10 +64,32 @@ def prepare_data(run: Run):
         generate_split(datasets_dir(), "validation", profile.images)
     folders = data_folders(run)
     require_disjoint(folders)
-    dataset = load_dataset(folders.validation)
+    return load_dataset(folders.validation)
+
+
+def prepare_models(run: Run, dataset) -> dict[str, tuple[Path, ...]]:
+    """Model -> its files on disk; a model that cannot be had is told, and stops no other.
+
+    Raises:
+        LabError: not one model can be had, or knows a category of the data set.
+    """
+    files, failures = {}, {}
     for model in run.models:
-        require_categories(dataset, model.categories, model.id)
-    return dataset
+        try:
+            require_categories(dataset, model.categories, model.id)
+            files[model.id] = prepare_files(model, run.model_dir)
+        except LabError as error:
+            failures[model.id] = error
+    if not files and len(failures) == 1:
+        raise next(iter(failures.values()))
+    told = "\n".join(f"{model} cannot be measured: {error}" for model, error in failures.items())
+    if not files:
+        raise LabError(
+            f"no model can be measured.\n{told}", "at least one that can", "cure what stands above."
+        )
+    if told:
+        print(told)
+    return files
 
 
 def require_disjoint(folders: DataFolders) -> None:

@@ -17,7 +17,7 @@ from helpers.dataset import (
 )
 from helpers.detect import CorePool, ShardResult, decode, detect, split
 from helpers.error_kinds import classify
-from helpers.errors import LabError
+from helpers.errors import LabError, reason_of
 from helpers.evidence import Evidence
 from helpers.exact_coco.writing import SampleDetections, write_detections
 from helpers.experiment import Run, keep, keep_failure, origin
@@ -31,6 +31,7 @@ from helpers.records import Origin, Record, current_record, read_record
 from helpers.stages.download import data_folders
 from helpers.stages.labels import require_fitting_labels
 from helpers.stages.quantize import interface_file, load_interface, read_variant, working_files
+from helpers.stages.standing import made_models, scored_models
 from helpers.variants import BASELINE
 
 NOTEBOOK = "03_evaluate.ipynb"
@@ -77,6 +78,28 @@ class Progress:
         return [v for v in self.files if ShardResult.load_if_whole(self.shard_file(v, index)) is None]
 
 
+def detect_models(run: Run, dataset) -> dict[str, dict[str, str]]:
+    """``detect_all`` for every model that has a float32: model -> variant -> why it could not be run."""
+    failures = {}
+    for model in made_models(run):
+        try:
+            failures[model.id] = detect_all(run, model, dataset)
+        except LabError as error:
+            failures[model.id] = {variant.id: str(error) for variant in run.variants}
+    return failures
+
+
+def score_models(run: Run, dataset, failures: Mapping[str, Mapping[str, str]]) -> tuple[Model, ...]:
+    """``score_all`` for every model that has a float32; returns those whose float32 has an AP.
+
+    Raises:
+        LabError: there is none.
+    """
+    for model in made_models(run):
+        score_all(run, model, dataset, failures[model.id])
+    return scored_models(run)
+
+
 def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
     """Run every variant over every photo; each photo is decoded once for all variants.
 
@@ -99,7 +122,12 @@ def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
         for preprocessing, variants in by_preprocessing(waiting, interfaces).items():
             shard = decode(photos, preprocessing)
             for variant in variants:
-                found = detect(pools[variant], interfaces[variant].tail, shard, category_ids)
+                try:
+                    found = detect(pools[variant], interfaces[variant].tail, shard, category_ids)
+                except Exception as error:  # a runtime, a delegate or a tail of any kind
+                    failures[variant] = reason_of(error)
+                    del pools[variant]
+                    continue
                 found.save(work.shard_file(variant, index))
                 bar.update(len(photos))
     bar.close()
@@ -123,8 +151,8 @@ def open_pools(waiting: list[str], files: Mapping[str, Path], pools: dict, failu
         if variant not in pools and variant not in failures:
             try:
                 pools[variant] = CorePool(files[variant])
-            except LabError as error:
-                failures[variant] = str(error)
+            except Exception as error:  # a runtime refuses files by errors of many types
+                failures[variant] = reason_of(error)
 
 
 def load_detections(work: Progress, variant: str) -> Iterator[ShardResult]:
@@ -219,6 +247,11 @@ def read_score(run: Run, model: Model, variant: str) -> Record:
     return read_record(run.paths.score_record(model.id, variant), f"run {NOTEBOOK} first.")
 
 
+def scored(run: Run, model: Model) -> list[str]:
+    """Variants that have an AP, in order."""
+    return [v.id for v in run.variants if not read_score(run, model, v.id).failure]
+
+
 def read_evidence(run: Run, model: Model, variant: str) -> Evidence:
     return Evidence.load(run.paths.evidence_file(model.id, variant))
 
@@ -248,7 +281,7 @@ def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
     FiftyOne's method takes half a second per image and variant, so it is a check, not the metric.
     """
     view, rows = subset(dataset, run.profile.subset_images, run.profile.seed), []
-    working = list(working_files(run, model))
+    working = scored(run, model)
     for variant in dict.fromkeys([working[0], working[-1]]):
         field = field_name(model.id, variant)
         native, exact = native_map(view, field), evaluate_exactly(view, field)
@@ -262,7 +295,7 @@ def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
 def tie_table(run: Run, model: Model) -> pd.DataFrame:
     """How far AP depends on the order among equal scores: AP points below and above COCO's order."""
     rows = []
-    for variant in working_files(run, model):
+    for variant in scored(run, model):
         values = read_score(run, model, variant).values
         ap, (worst, best) = values["stats"]["ap"], values["tie_bounds"]
         row = {"variant": variant, "detections": values["detections"]}
@@ -276,7 +309,7 @@ def tie_table(run: Run, model: Model) -> pd.DataFrame:
 def timing_table(run: Run, model: Model) -> pd.DataFrame:
     """Where the time went, in ms per photo: decoding, the inference loop, and core and tail within it."""
     rows = []
-    for variant in working_files(run, model):
+    for variant in scored(run, model):
         values = read_score(run, model, variant).values
         parts = {n.replace("_s", ""): 1e3 * s / values["images"] for n, s in values["timing"].items()}
         rows.append({"variant": variant, **parts})

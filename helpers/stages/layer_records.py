@@ -5,13 +5,14 @@ import pandas as pd
 from helpers.experiment import Run
 from helpers.layers.frame import layers_frame
 from helpers.records import read_record
+from helpers.stages.standing import made_models
 from helpers.variants import BASELINE
 
 
 def all_layers(run: Run) -> pd.DataFrame:
     """Layers of all models and variants but the baseline, tidy: see ``layers_frame``."""
     kept = {}
-    for model in run.models:
+    for model in made_models(run):
         for variant in (v.id for v in run.variants if v.id != BASELINE):
             record = read_record(run.paths.variant_record(model.id, variant), "run 02_quantize.ipynb first.")
             kept[model.id, variant] = record.values.get("layers") or {"absent": record.failure}

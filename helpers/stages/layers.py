@@ -19,6 +19,7 @@ from helpers.stages.layer_records import all_layers
 CODE = ("helpers.layers.measure", "helpers.layers.frame")
 PHOTOS = 8
 WORST = 10
+NOTHING_COMPARED = "No variant but float32: there are no layers to compare."
 
 
 def compared_files(run: Run) -> list[Path]:
@@ -36,9 +37,10 @@ def compare_layers(run: Run, base: Path, output: Path, preprocessing: Preprocess
     return layer_values(layer_errors(base, output, photos), len(photos))
 
 
-def layer_figure(run: Run) -> LabFigure:
-    """Signal against error along the network, of all models."""
-    return layer_error(all_layers(run), picture_context(run))
+def layer_figure(run: Run) -> LabFigure | str:
+    """Signal against error along the network, of all models; a sentence where no layer was compared."""
+    found = all_layers(run)
+    return layer_error(found, picture_context(run)) if len(found) else NOTHING_COMPARED
 
 
 def worst_layers(run: Run, model: Model) -> pd.DataFrame:

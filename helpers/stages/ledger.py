@@ -8,7 +8,7 @@ from types import MappingProxyType
 from helpers import host
 from helpers.errors import LabError, unknown_name
 from helpers.experiment import Run, keep
-from helpers.families import require_files
+from helpers.families import find_files
 from helpers.files import sha256_json, sha256_path
 from helpers.fingerprint import code_digest, notebook_imports
 from helpers.paths import NOTEBOOKS, run_folder
@@ -84,7 +84,7 @@ def stage_outputs(run: Run, stage: Stage) -> list[Path]:
     """Everything that the stage leaves on disk for others."""
     if stage.name == "01_download":
         folders = data_folders(run)
-        models = [path for model in run.models for path in require_files(model, run.model_dir)]
+        models = [path for model in run.models for path in find_files(model, run.model_dir) or ()]
         return [folders.validation, folders.calibration, *models]
     return [run.paths.folder / name for name in stage.folders]
 
@@ -159,7 +159,16 @@ def why_not_current(run: Run, name: str) -> str:
         return f"changed: {', '.join(changed)}"
     if not outputs_whole(path.parent, record.outputs):
         return "an output is missing or changed"
-    return "a variant failed" if name == "02_quantize" and failed_variants(run) else ""
+    return something_failed(run, name)
+
+
+def something_failed(run: Run, name: str) -> str:
+    """What failed in a stage, and is tried again each time; empty for nothing."""
+    if name == "01_download" and not all(find_files(model, run.model_dir) for model in run.models):
+        return "a model is absent"
+    if name == "02_quantize" and failed_variants(run):
+        return "a variant failed"
+    return ""
 
 
 def failed_variants(run: Run) -> dict[str, str]:

@@ -9,6 +9,7 @@ from helpers.experiment import Run
 from helpers.models import Model
 from helpers.stages.download import data_folders
 from helpers.stages.explain import explain_all
+from helpers.stages.standing import scored_models
 
 SHOWN_IMAGES = 24
 
@@ -52,6 +53,6 @@ def offer_later(run: Run, wanted: bool):
     if not wanted:
         print("FiftyOne App skipped: open_app is False. 03_evaluate.ipynb saved the views.")
         return None
-    model, dataset = run.models[0], load_dataset(data_folders(run).validation)
+    model, dataset = scored_models(run)[0], load_dataset(data_folders(run).validation)
     found = explain_all(run, model)
     return offer_app(save_loss_views(run, model, dataset, found).get(farthest(found)), wanted)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from helpers import host
+from helpers.errors import reason_of
 from helpers.experiment import Run, keep, origin
 from helpers.measure.energy import measure_energy
 from helpers.measure.latency import measure_latency
@@ -120,13 +121,30 @@ def measured(
     files = measured_files(run, model)
     source = origin(files, jsonable(settings), module, "helpers.photos")
     record = current_record(path, source)
-    if record:
+    if record and record.values["rounds"]:
         return record
     partial = PartialRounds(path.with_suffix(".partial"), source)
-    raw = measure(files, done=partial.earlier(), on_round=partial.keep)
+    try:
+        raw = measure(files, done=partial.earlier(), on_round=partial.keep)
+    except Exception as error:  # a meter, a kernel or a process of any kind; other measurements go on
+        raw = without_rounds(quantity, settings, files, reason_of(error))
     record = keep(path, quantity, source, raw)
     partial.forget()
     return record
+
+
+def without_rounds(quantity: str, settings: Mapping[str, Any], files: Mapping, reason: str) -> dict[str, Any]:
+    """The raw result of a measurement that could not be taken of anything: a reason for every variant."""
+    described = {"warmups": 0, "photos": [], **jsonable(settings), "variants": list(files)}
+    return {
+        "quantity": quantity,
+        "settings": described,
+        "rounds": [],
+        "failures": dict.fromkeys(files, reason),
+        "stopping": {"why": reason, "reached_widths": {}, "width": None},
+        "store_absent": reason,
+        "disturbed": {"rules": {}, "unreadable": [], "rounds": []},
+    }
 
 
 def read_measurement(run: Run, model: Model, quantity: str) -> Record:

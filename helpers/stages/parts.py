@@ -30,6 +30,7 @@ from helpers.stages.download import data_folders
 from helpers.stages.measure import measured
 from helpers.stages.part_records import parts_frame
 from helpers.stages.quantize import load_interface, working_files
+from helpers.stages.standing import made_models
 
 PHOTOS = 16
 # Rounds for each round of energy; share of the time that latency may take.
@@ -132,6 +133,6 @@ def as_sample(
 
 def parts_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
     """Results, frames and context for ``figures.draw("time_by_part", ...)`` before 05 has been run."""
-    frame = parts_frame(run, run.models)
+    frame = parts_frame(run, made_models(run))
     rows = frame.drop_duplicates(["model", "variant"])[["model", "variant", "failed"]]
     return rows, {"parts": frame}, picture_context(run) | {"threads": run.threads}

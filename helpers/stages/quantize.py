@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from helpers.coco import DATA, read_labels
-from helpers.errors import LabError
+from helpers.errors import reason_of
 from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.families import convert, reference, require_files
 from helpers.interface import Interface
@@ -19,6 +20,7 @@ from helpers.own_tflite.sentences import cap_sentence, timing_sentence
 from helpers.own_tflite.source import source_of
 from helpers.parity import Parity, agreement, on_photo, require_parity, summarize
 from helpers.photos import core_input, read_photo
+from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
 from helpers.quantize.flatfile import read_facts
 from helpers.records import Origin, Record, current_record, read_record
@@ -27,6 +29,7 @@ from helpers.sources import DarknetSource
 from helpers.stages import layers
 from helpers.stages.download import data_folders
 from helpers.stages.layers import CODE as LAYERS
+from helpers.stages.standing import made_models
 from helpers.variants import BASELINE, Variant
 
 CODE = ("helpers.quantize.recipes", "helpers.photos", "helpers.interface")
@@ -40,23 +43,58 @@ def interface_file(run: Run, model: Model, variant_id: str = BASELINE) -> Path:
     return run.paths.variant_file(model.id, variant_id).with_name(name)
 
 
+def make_models(run: Run) -> tuple[Model, ...]:
+    """Make every variant of every model; return the models whose float32 is there.
+
+    Raises:
+        LabError: there is none.
+    """
+    for model in run.models:
+        make_variants(run, model)
+    return made_models(run)
+
+
 def make_variants(run: Run, model: Model) -> dict[str, Record]:
-    """Make every variant of the run that is not there yet; a variant that fails is recorded as failed."""
-    files = require_files(model, run.model_dir)
-    photos = calibration_files(run)
-    records = {}
+    """Make every variant of the run that is not there yet; a variant that fails is recorded as failed.
+
+    Where float32 fails, all others fail with it: they are made from it.
+    """
+    records: dict[str, Record] = {}
     for variant in progress(run.variants, f"variants of {model.id}", "variant"):
-        path = run.paths.variant_record(model.id, variant.id)
-        parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
-        inputs = {f"model/{n}": file for n, file in enumerate(files)}
-        inputs |= hashed(photos) if variant.calibrated else {}
-        inputs |= own_inputs(variant) | compared_inputs(run, variant)
-        made_from = origin(inputs, parameters, *code_of(model), *(LAYERS if is_compared(variant) else ()))
+        base = records.get(BASELINE)
+        reason = f"{BASELINE} failed: {base.failure}" if base and base.failure else ""
+        records[variant.id] = made_variant(run, model, variant, reason)
+    return records
+
+
+def made_variant(run: Run, model: Model, variant: Variant, reason: str = "") -> Record:
+    """The record of a variant, made now unless it is there; with a ``reason`` it fails at once."""
+    path, made_from = run.paths.variant_record(model.id, variant.id), no_origin(variant)
+    try:
+        if reason:
+            return keep_failure(path, "variant", made_from, reason)
+        made_from = variant_origin(run, model, variant)
         record = current_record(path, made_from)
         # A failure is tried again: its cause (a full disk, say) may be gone.
-        usable = record is not None and not record.failure
-        records[variant.id] = record if usable else make_variant(run, model, variant, path, made_from)
-    return records
+        if record is not None and not record.failure:
+            return record
+        return make_variant(run, model, variant, path, made_from)
+    except Exception as error:  # converters and quantizers raise many types; none may stop the other variants
+        return keep_failure(path, "variant", made_from, reason_of(error))
+
+
+def no_origin(variant: Variant) -> Origin:
+    """Of a failure whose inputs are not there."""
+    return origin({}, {"variant": dataclasses.asdict(variant)}, *CODE)
+
+
+def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
+    files = require_files(model, run.model_dir)
+    parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
+    inputs = {f"model/{n}": file for n, file in enumerate(files)}
+    inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
+    inputs |= own_inputs(variant) | compared_inputs(run, variant)
+    return origin(inputs, parameters, *code_of(model), *(LAYERS if is_compared(variant) else ()))
 
 
 def is_compared(variant: Variant) -> bool:
@@ -84,27 +122,25 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
 
     base = run.paths.variant_file(model.id, BASELINE)
     output = run.paths.variant_file(model.id, variant.id)
+    if variant.own:
+        return keep_own(run, model, variant, path, made_from)
+    if variant.id == BASELINE:
+        convert_baseline(run, model)
+    inputs = calibration_inputs(run, model) if variant.calibrated else ()
+    kept = getattr(load_interface(run, model).tail, "float_operators", ())
+    facts = quantize_file(base, variant, inputs, output, kept)
+    values = {**dataclasses.asdict(facts), "size_bytes": output.stat().st_size}
+    if is_compared(variant):
+        values["layers"] = compared_layers(run, base, output, load_interface(run, model).preprocessing)
+    return keep(path, "variant", made_from, values, [output, interface_file(run, model)])
+
+
+def compared_layers(run: Run, base: Path, output: Path, preprocessing: Preprocessing) -> dict[str, Any]:
+    """As ``layers.compare_layers``; a comparison that cannot be made fails no variant."""
     try:
-        if variant.own:
-            return keep_own(run, model, variant, path, made_from)
-        if variant.id == BASELINE:
-            convert_baseline(run, model)
-        inputs = calibration_inputs(run, model) if variant.calibrated else ()
-        kept = getattr(load_interface(run, model).tail, "float_operators", ())
-        facts = quantize_file(base, variant, inputs, output, kept)
-        values = {**dataclasses.asdict(facts), "size_bytes": output.stat().st_size}
-        if is_compared(variant):
-            preprocessing = load_interface(run, model).preprocessing
-            values["layers"] = layers.compare_layers(run, base, output, preprocessing)
-        return keep(path, "variant", made_from, values, [output, interface_file(run, model)])
-    except (LabError, RuntimeError, ValueError) as error:
-        if variant.id == BASELINE:
-            raise LabError(
-                f"{model.id} cannot be converted to float32 .tflite: {error}",
-                "a core that the converter takes: all other variants are made from float32",
-                "check the model's SavedModel; run 01_download.ipynb again if it may be damaged.",
-            ) from error
-        return keep_failure(path, "variant", made_from, str(error))
+        return layers.compare_layers(run, base, output, preprocessing)
+    except Exception as error:  # whatever a runtime says of a graph that it cannot open layer by layer
+        return {"absent": reason_of(error)}
 
 
 def own_inputs(variant: Variant) -> dict[str, Path]:
@@ -163,6 +199,29 @@ def check_photos(run: Run) -> list[np.ndarray]:
     folder = data_folders(run).validation
     images = read_labels(folder)["images"][:PARITY_PHOTOS]
     return [read_photo(folder / DATA / image["file_name"]) for image in images]
+
+
+def check_parities(run: Run) -> dict[str, Parity]:
+    """Model -> parity, of those that have a float32; one that does not agree has failed, with its variants.
+
+    Raises:
+        LabError: none agrees.
+    """
+    found = {}
+    for model in made_models(run):
+        try:
+            found[model.id] = check_parity(run, model)
+        except Exception as error:  # the original may fail in its own ways
+            fail_model(run, model, f"not as the original model: {reason_of(error)}")
+    made_models(run)
+    return found
+
+
+def fail_model(run: Run, model: Model, reason: str) -> None:
+    """Record that none of a model's variants may be measured."""
+    for variant in run.variants:
+        path = run.paths.variant_record(model.id, variant.id)
+        keep_failure(path, "variant", read_record(path, "").origin, reason)
 
 
 def check_parity(run: Run, model: Model) -> Parity:

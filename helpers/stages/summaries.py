@@ -17,6 +17,7 @@ from helpers.meters.carbon import gco2e_per_image
 from helpers.meters.choose import choose_meter
 from helpers.models import Model
 from helpers.stages.measure import measured_files, read_measurement
+from helpers.stages.standing import made_models
 from helpers.why.graph import Graph, read_graph
 
 
@@ -120,7 +121,10 @@ def energy_table(run: Run, model: Model) -> pd.DataFrame:
 
 def idle_note(run: Run, model: Model) -> str:
     """What the idle machine took, before the rounds, between them and after."""
-    powers = idle_powers_w(read_measurement(run, model, "energy").values)
+    raw = read_measurement(run, model, "energy").values
+    if not raw["rounds"]:
+        return f"Idle power: n/a: {raw['stopping']['why']}."
+    powers = idle_powers_w(raw)
     absent = [power.reason for power in powers if isinstance(power, Absent)]
     if absent:
         return f"Idle power: n/a in {len(absent)} of {len(powers)} windows: {absent[-1]}."
@@ -132,7 +136,7 @@ def idle_note(run: Run, model: Model) -> str:
 def energy_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
     """What the figure of energy is drawn from: energy columns, no frames, context."""
     rows = []
-    for model in run.models:
+    for model in made_models(run):
         raw = read_measurement(run, model, "energy").values
         meter = raw["settings"]["meter"]
         for variant, summary in summarize_energy(raw, run.profile.resamples, run.profile.seed).items():

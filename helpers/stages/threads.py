@@ -25,6 +25,7 @@ from helpers.models import Model
 from helpers.records import Record, read_record, require_same_setting
 from helpers.show.cells import LATENCY, cell, ratio_cell
 from helpers.show.rows import Quantity, missing_text
+from helpers.stages.standing import made_models
 
 NOTEBOOK = "04_energy.ipynb"
 SPEEDUP = Quantity("speedup", "speedup_low", "speedup_high", "times as fast", digits=2)
@@ -209,6 +210,6 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def threads_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
     """What the figure of thread counts is drawn from: which variants there are, frames, context."""
-    frame = threads_frame(run, run.models)
+    frame = threads_frame(run, made_models(run))
     results = frame[["model", "variant"]].drop_duplicates().assign(failed="")
     return results, {"threads": frame}, picture_context(run)

@@ -1,9 +1,12 @@
 """Why each variant is, or is not, faster: operators by time, against what this machine could do."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from helpers.errors import reason_of
 from helpers.experiment import Run, keep, origin, picture_context
 from helpers.models import Model
 from helpers.records import Record, current_record, jsonable
@@ -21,7 +24,17 @@ def explain_speed(run: Run, model: Model) -> Record:
     settings = {"invocations": INVOCATIONS, "threads": run.threads}
     source = origin(files, settings, "helpers.why.explain")
     record = current_record(path, source)
-    return record or keep(path, "why", source, jsonable(explain_files(files, **settings)))
+    if record and record.values["variants"]:
+        return record
+    return keep(path, "why", source, jsonable(explained(files, settings)))
+
+
+def explained(files: Mapping[str, Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """As ``explain_files``; without variants, and the reason, where this machine cannot be measured."""
+    try:
+        return explain_files(files, **settings)
+    except Exception as error:  # whatever a machine's counters, compilers or kernels refuse
+        return {"variants": {}, "failures": dict.fromkeys(files, reason_of(error))}
 
 
 def speed_table(record: Record) -> pd.DataFrame:

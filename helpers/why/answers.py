@@ -50,6 +50,7 @@ def kind_rows(about: Mapping[str, Any]) -> list[dict[str, Any]]:
 def table(explained: Mapping[str, Any]) -> pd.DataFrame:
     """One row per variant; a cell that cannot be known is ``n/a: reason``."""
     rows = [table_row(variant, about) for variant, about in explained["variants"].items()]
+    rows += [{"variant": name, "slowest": f"n/a: {why}"} for name, why in explained["failures"].items()]
     return pd.DataFrame(rows)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import host
+from helpers.errors import reason_of
 from helpers.quantize.flatfile import read_facts
 from helpers.why.graph import Graph, count_types, read_graph
 from helpers.why.operator_kinds import LITERT
@@ -40,16 +41,22 @@ def explain_files(
 
     Returns:
         ``{"machine", "isa_flags", "threads", "int8_kernels": sentence, "variants": {variant: what
-        explain_file returns}}``; JSON-serializable.
+        explain_file returns}, "failures": {variant: why it could not be explained}}``; JSON-serializable.
     """
     machine = dict(machine or measure_machine())
-    variants = {name: explain_file(Path(path), machine, invocations, threads) for name, path in files.items()}
+    variants, failures = {}, {}
+    for name, path in files.items():
+        try:
+            variants[name] = explain_file(Path(path), machine, invocations, threads)
+        except Exception as error:  # a file or a profiler of any kind; the other variants go on
+            failures[name] = reason_of(error)
     return {
         "machine": machine,
         "isa_flags": host.isa_flags(),
         "threads": threads,
         "int8_kernels": int8_kernels(machine, host.isa_flags()),
         "variants": variants,
+        "failures": failures,
     }
 
 
