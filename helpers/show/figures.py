@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.errors import LabError, unknown_name
+from helpers.show.figures_absent import nothing_to_show, why_empty
 from helpers.show.figures_accuracy import ap_by_size, ap_difference
 from helpers.show.figures_latency import latency_distribution
 from helpers.show.figures_layers import HOW_TO_READ as LAYERS_READING
@@ -60,6 +61,7 @@ class FigureEntry:
         function: draws it from the results, the frames that it needs in that order, and the context.
         needs: names of those frames.
         of_results: whether it takes the results at all.
+        columns: of the results, without which in one row there is nothing to draw.
     """
 
     id: str
@@ -68,6 +70,7 @@ class FigureEntry:
     function: Callable[..., LabFigure]
     needs: tuple[str, ...] = ()
     of_results: bool = True
+    columns: tuple[str, ...] = ()
 
 
 _ENTRIES = (
@@ -77,7 +80,7 @@ _ENTRIES = (
         "counts, going by point estimates; where intervals overlap, the order is open. The vertical bars are "
         "the uncertainty of each AP by itself: all variants saw the same images, so their differences are "
         "known far better than these bars suggest. Judge those in the figure of AP differences.",
-        pareto,
+        pareto, columns=("ap", "latency_ms_p50"),
     ),
     FigureEntry(
         "ap_difference", "Accuracy lost or gained",
@@ -86,13 +89,13 @@ _ENTRIES = (
         "losses that the margin accepts. Within it: yes, where the thin interval lies wholly right of the "
         "band's left edge; no, where it lies wholly left of it; else more images are needed. A grey line "
         "below a mark: coarse scores tie, and the order of equal scores alone moves the mark that far.",
-        ap_difference,
+        ap_difference, columns=("ap_diff",),
     ),
     FigureEntry(
         "ap_by_size", "Accuracy by object size",
         "Small objects usually suffer first. Compare variants within a panel; the panels span equally many "
         "points, so a shift of equal length is an equally large loss.",
-        ap_by_size,
+        ap_by_size, columns=("ap",),
     ),
     FigureEntry(
         "ap_loss", "Where the loss is",
@@ -112,7 +115,7 @@ _ENTRIES = (
         "Left of the dashed line is faster. The control is float32 timed twice under two names: its interval "
         "sets the grey band, the noise floor, unless a self-test of this machine found more noise. A variant "
         "whose interval touches the band is not shown to differ.",
-        latency_ratio,
+        latency_ratio, columns=("latency_ratio",),
     ),
     FigureEntry(
         "latency_distribution", "Distribution of latency",
@@ -152,7 +155,7 @@ _ENTRIES = (
         "Resident memory above that of a process which only loads the runtime. Where whiskers overlap, no "
         "difference is shown. Pages are 4 kB and "
         "allocators keep reserves: take differences of a few hundred kB as nothing.",
-        memory,
+        memory, columns=("peak_rss_bytes",),
     ),
     FigureEntry(
         "energy", "Energy per image",
@@ -169,11 +172,19 @@ FIGURES = MappingProxyType({entry.id: entry for entry in _ENTRIES})
 def draw(
     figure_id: str, results: pd.DataFrame, frames: Mapping[str, pd.DataFrame], context: Mapping[str, Any]
 ) -> LabFigure:
-    """Draw one figure of the registry by its id; ``frames``: those that it needs, by name, or more."""
+    """Draw one figure of the registry by its id, or why there is nothing to draw.
+
+    ``frames``: those that it needs, by name, or more.
+    """
     if figure_id not in FIGURES:
         raise unknown_name("figure", figure_id, FIGURES)
     entry = FIGURES[figure_id]
     require_frames(entry, frames)
+    reason = why_empty(
+        results if entry.of_results else None, entry.columns, [frames[name] for name in entry.needs]
+    )
+    if reason:
+        return nothing_to_show(entry.title, reason, context)
     first = (results,) if entry.of_results else ()
     return entry.function(*first, *(frames[name] for name in entry.needs), context)
 
