@@ -31,6 +31,12 @@ def reason_of(error: Exception) -> str:
     return str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
 
 
+def found_of(reason: str) -> str:
+    """What was found, of a reason as ``reason_of`` has it: one sentence for a cell of a table."""
+    found = reason.partition("\nExpected: ")[0].partition("\nCure: ")[0]
+    return found.replace("Found: ", "").strip()
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> LabError:
     """The error for a name that is not in a registry, with the nearest known name first."""
     known = list(known)

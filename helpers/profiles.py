@@ -27,6 +27,7 @@ class Profile:
         data: a folder of one's own with ``validation/`` and ``calibration/``, each with ``data/`` and
             ``labels.json`` in COCO's format; empty for the embedded synthetic photos.
         coco: whether the photos are those of COCO 2017 validation, or of the user's folder in such a layout.
+        conclusive: whether its numbers can support a conclusion.
     """
 
     id: str
@@ -44,11 +45,12 @@ class Profile:
     seed: int = 20
     data: str = ""
     coco: bool = False
+    conclusive: bool = True
 
 
 _ENTRIES = (
     Profile("smoke", "A check that everything runs: tiny, its numbers mean little.",
-            40, 16, 1000, 6, 6, 10, 4, 3, 0.1, 4),
+            40, 16, 1000, 6, 6, 10, 4, 3, 0.1, 4, conclusive=False),
     Profile("quick", "The default: minutes, intervals that support a first conclusion.",
             500, 100, 2000, 20, 120, 25, 60, 10, 0.4, 12),
     Profile("full", "For a written report: four times the images, longer measurement.",
@@ -58,7 +60,7 @@ _ENTRIES = (
     Profile("coco-500", "The same on 500 photos, drawn by the seed: a first look.",
             500, 100, 2000, 20, 120, 30, 45, 10, 0.4, 12, coco=True),
     Profile("coco-smoke", "A check that everything runs on such photos: 40 of them, its numbers mean little.",
-            40, 16, 1000, 6, 6, 10, 4, 3, 0.1, 4, coco=True),
+            40, 16, 1000, 6, 6, 10, 4, 3, 0.1, 4, coco=True, conclusive=False),
 )  # fmt: skip
 
 PROFILES = MappingProxyType({profile.id: profile for profile in _ENTRIES})

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,9 @@ BEYOND = 5  # resamples beyond each bound, without which a bound is a guess
 MOST_GROWTH = 100  # times the images; a difference that needs more sits at the margin
 YES, NO = "yes", "no"
 FEW_IMAGES, FEW_RESAMPLES, NO_VALUE = "not enough images", "not enough resamples", "nothing to compare"
+# A variant that finds nothing at all would be within the margin of such a baseline.
+NOTHING_FOUND = "no verdict: float32 finds next to nothing"
+SMALL_RUN = "no verdict: too small a run"
 
 Draws = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -50,7 +53,12 @@ class Verdict:
 
 
 def verdicts(
-    draws: Draws, images: int, margin: float = MARGIN, quantity: str = "ap", baseline: str = BASELINE
+    draws: Draws,
+    images: int,
+    margin: float = MARGIN,
+    quantity: str = "ap",
+    baseline: str = BASELINE,
+    conclusive: bool = True,
 ) -> dict[str, Verdict]:
     """A verdict for each variant but the baseline, in the order given.
 
@@ -60,7 +68,8 @@ def verdicts(
         images: how many were drawn from.
         margin: see ``Verdict``.
         quantity: what is compared.
-        baseline: what it is compared with.
+        baseline: what it is compared with; where its value is not above the margin, nothing is judged.
+        conclusive: whether the run is made for conclusions; if not, nothing is judged.
 
     Raises:
         LabError: the margin is not a positive number, or the baseline has no such draws, or another number.
@@ -73,6 +82,11 @@ def verdicts(
         values = values_of(draws, variant, quantity)
         require_paired(variant, values, base)
         found[variant] = verdict(variant, values - base, images, margin, len(others))
+    unasked = "" if conclusive else SMALL_RUN
+    if math.isfinite(base[0]) and base[0] <= margin:
+        unasked = NOTHING_FOUND
+    if unasked:
+        return {name: replace(each, answer=unasked, images_needed=None) for name, each in found.items()}
     return found
 
 
@@ -125,7 +139,7 @@ def images_needed(joint: Interval, images: int, margin: float) -> int | None:
     """
     distance = joint.value + margin
     bound = joint.low if distance > 0 else joint.high
-    if abs(bound - joint.value) ** 2 > MOST_GROWTH * distance**2:
+    if not distance or abs(bound - joint.value) ** 2 > MOST_GROWTH * distance**2:
         return None
     exact = images * ((bound - joint.value) / distance) ** 2
     unit = 10 ** max(math.floor(math.log10(exact)) - 1, 0)

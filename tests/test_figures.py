@@ -199,7 +199,7 @@ def test_parts_of_opposite_sign_start_both_from_zero():
 def test_losses_without_any_variant_but_float32_say_so():
     alone = example_results(("float32", "float32-control"))
     figure = figures.draw("ap_loss", alone, example_frames(alone), CONTEXT)
-    texts = " ".join(t.get_text().replace("\n", " ") for t in figure.axes[0].texts)
+    texts = " ".join(t.get_text().replace("\n", " ") for t in figure.texts)
     assert texts == "no variant but float32"
 
 

@@ -17,6 +17,8 @@ from helpers.verdict import (
     FEW_RESAMPLES,
     NO,
     NO_VALUE,
+    NOTHING_FOUND,
+    SMALL_RUN,
     YES,
     answer_of,
     images_needed,
@@ -224,3 +226,23 @@ def test_no_value_has_no_bounds():
     interval = bias_corrected_interval(np.array([math.nan, 0.1, 0.2]))
     assert math.isnan(interval.low)
     assert math.isnan(interval.high)
+
+
+def test_a_difference_that_is_always_exactly_the_margin_has_no_number_of_images():
+    found = verdict("int8", np.full(1001, -0.01), 100, 0.01)
+    assert (found.answer, found.images_needed) == (FEW_IMAGES, None)
+
+
+def test_more_images_are_needed_than_there_are_even_where_the_bound_lies_on_the_margin():
+    assert images_needed(Interval(0.0, -0.01, 0.01), 50, 0.01) == 51
+
+
+@pytest.mark.parametrize("found", [0.0, 0.004, 0.01])
+def test_where_the_baseline_finds_next_to_nothing_there_is_no_verdict(found):
+    draws = {name: {"ap": np.full(1001, found)} for name in (BASELINE, "int8", "float16")}
+    assert {each.answer for each in verdicts(draws, 500, 0.01).values()} == {NOTHING_FOUND}
+
+
+def test_a_run_that_is_made_for_no_conclusion_has_no_verdict():
+    assert verdicts(drawn(int8=0.0), IMAGES)["int8"].answer == YES
+    assert verdicts(drawn(int8=0.0), IMAGES, conclusive=False)["int8"].answer == SMALL_RUN

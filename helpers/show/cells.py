@@ -115,7 +115,8 @@ def grade_cell(row: Mapping[str, Any]) -> str:
 
 
 def dtypes_cell(row: Mapping[str, Any]) -> str:
-    return f"{row.get('storage_dtype') or ABSENT} / {row.get('compute_dtype') or ABSENT}"
+    stored, computed = (row.get(name) for name in ("storage_dtype", "compute_dtype"))
+    return f"{stored} / {computed}" if isinstance(stored, str) and isinstance(computed, str) else ABSENT
 
 
 HUMAN = MappingProxyType({

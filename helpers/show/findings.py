@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.errors import found_of
 from helpers.intervals import Interval
 from helpers.show.noise import NoiseFloor, noise_floor, ratio_of
 from helpers.show.rows import Quantity, by_model, failure_of, has_bounds, number, records_of
@@ -197,7 +198,7 @@ def findings(results: pd.DataFrame) -> list[Finding]:
 def failures(results: pd.DataFrame) -> list[tuple[str, str, str]]:
     """(model, variant, reason) of every variant that failed."""
     rows = records_of(results)
-    return [(str(r["model"]), str(r["variant"]), failure_of(r)) for r in rows if failure_of(r)]
+    return [(str(r["model"]), str(r["variant"]), str(r["failed"]).strip()) for r in rows if failure_of(r)]
 
 
 def by_variant(found: list[Finding]) -> dict[tuple[str, str], list[Finding]]:
@@ -217,4 +218,6 @@ def headline(found: list[Finding]) -> str:
 def headlines(results: pd.DataFrame) -> dict[tuple[str, str], str]:
     """(model, variant) -> one sentence, or the reason why the variant failed."""
     sentences = {names: headline(found) for names, found in by_variant(findings(results)).items()}
-    return sentences | {(model, variant): f"failed: {reason}" for model, variant, reason in failures(results)}
+    return sentences | {
+        (model, variant): f"failed: {found_of(reason)}" for model, variant, reason in failures(results)
+    }

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from helpers.errors import LabError
+from helpers.errors import LabError, found_of
 from helpers.files import write_text
 from helpers.layers.frame import lossy_layers_texts
 from helpers.show.figures import FIGURES
@@ -125,7 +125,7 @@ def few_images(results: pd.DataFrame) -> int:
 def variant_rows(results: pd.DataFrame) -> list[dict[str, Any]]:
     """One entry per variant with its findings, ready for the template."""
     grouped = by_variant(findings(results))
-    reasons = {(model, variant): reason for model, variant, reason in failures(results)}
+    reasons = {(model, variant): found_of(reason) for model, variant, reason in failures(results)}
     return [
         {
             "model": model,

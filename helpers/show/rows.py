@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.errors import LabError
+from helpers.errors import LabError, found_of
 from helpers.intervals import Interval
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, look_of
 
@@ -70,7 +70,7 @@ def has_bounds(interval: Interval) -> bool:
 def failure_of(row: Mapping[str, Any]) -> str:
     """Why the variant failed; empty if it did not."""
     value = row.get("failed")
-    return "" if value is None or pd.isna(value) else str(value).strip()
+    return "" if value is None or pd.isna(value) else found_of(str(value))
 
 
 def missing_text(row: Mapping[str, Any]) -> str:

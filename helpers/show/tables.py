@@ -76,7 +76,7 @@ def table_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) 
     context = context or {}
     parts = [f"AP in points (AP × 100), n = {image_count(results, context)} images. Brackets: "
              f"{level_text(context)} intervals. Ratio: variant / float32."]  # fmt: skip
-    parts += [noise_text(model, frame) for model, frame in by_model(results)]
+    parts += [noise_text(model, frame) for model, frame in by_model(results) if not all_failed(frame)]
     grades = sorted({grade_cell(row) for row in records_of(results)} - {ABSENT})
     parts += [f"Energy grade {grade}: {GRADES.get(grade, 'unknown')}." for grade in grades]
     return " ".join([*parts, str(context.get("meter_sentence") or "")]).strip()
@@ -98,6 +98,10 @@ def accuracy_note(results: pd.DataFrame, context: Mapping[str, Any] | None = Non
 def image_count(results: pd.DataFrame, context: Mapping[str, Any]) -> str:
     counts = pd.to_numeric(results["images"], errors="coerce").dropna() if "images" in results else []
     return f"{int(max(counts))}" if len(counts) else known(context, "images")
+
+
+def all_failed(frame: pd.DataFrame) -> bool:
+    return all(failure_of(row) for row in records_of(frame))
 
 
 def noise_text(model: str, frame: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from helpers.intervals import Interval
 from helpers.show.captions import points_text
 from helpers.show.rows import Quantity, number
-from helpers.verdict import FEW_IMAGES, FEW_RESAMPLES, NO, NO_VALUE, YES
+from helpers.verdict import FEW_IMAGES, FEW_RESAMPLES, NO, NO_VALUE, NOTHING_FOUND, SMALL_RUN, YES
 
 POINTS = 100
 AP_DIFFERENCE = Quantity(
@@ -23,7 +23,11 @@ JOINT_DIFFERENCE = Quantity("ap_diff", "ap_joint_low", "ap_joint_high", "", POIN
 TIES = Quantity("ap", "ap_ties_low", "ap_ties_high", "", POINTS)
 # A range of AP by the order of ties that is narrower is not shown.
 LEAST_TIES_POINTS = 0.005
-SHORT = {FEW_IMAGES: "too few images to say", FEW_RESAMPLES: "too few resamples", NO_VALUE: NO_VALUE}
+SHORT = {
+    FEW_IMAGES: "too few images to say",
+    FEW_RESAMPLES: "too few resamples",
+    **{answer: answer for answer in (NO_VALUE, NOTHING_FOUND, SMALL_RUN)},
+}
 
 
 def answer_of(row: Mapping[str, Any]) -> str:

@@ -133,7 +133,8 @@ def model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
     raw = {quantity: records[quantity].values for quantity in MEASURED}
     measured = measured_columns(raw, run.profile.resamples, run.profile.seed)
     images = records[f"score/{BASELINE}"].values["images"]
-    judged = verdict_columns(verdicts(draws, images, run.margin_points / 100))
+    asked = {"margin": run.margin_points / 100, "conclusive": run.profile.conclusive}
+    judged = verdict_columns(verdicts(draws, images, **asked))
     noise = {"latency_selftest_noise": selftest_noise(run, model)}
     variants = [*(variant.id for variant in run.variants), CONTROL]
     columns = {v: judged.get(v, {}) | measured.get(v, {}) | noise for v in variants}
