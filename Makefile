@@ -7,10 +7,10 @@ MODEL_DIR ?=
 PYTHON ?=
 JUPYTERLAB := jupyterlab==4.6.6
 
-# COCO_DIR and MODEL_DIR reach the command by the environment.
-export COCO_DIR MODEL_DIR
-COMMA := ,
-MODEL_OPTIONS = $(foreach model,$(subst $(COMMA), ,$(MODELS)),--model $(model))
+# They reach the command by the environment, which keeps blanks and quotes as they are. A COCO_DIR given to make
+# is an option of this run; one that was in the environment before may be meant for others.
+export PROFILE MODELS COCO_DIR MODEL_DIR
+COCO_OPTION := $(if $(findstring command line,$(origin COCO_DIR)),--coco-dir "$$COCO_DIR")
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,13 +27,15 @@ export PYTHONNOUSERSITE = 1
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
-	@echo "  PROFILE=smoke|quick|full|coco sizes the report; MODELS=a,b COCO_DIR=... MODEL_DIR=... choose its subject;"
+	@echo "  PROFILE=smoke|quick|full sizes the report, coco|coco-500|coco-smoke one of COCO_DIR=...;"
+	@echo "   MODELS=a,b (names, paths, addresses) and MODEL_DIR=... choose its subject;"
 	@echo "   PYTHON=... picks the Python of a new .venv."
 
 setup: $(INSTALLED) ## install everything (the other targets do it by themselves)
 
-report: $(INSTALLED) ## run the notebooks; PROFILE=smoke|quick|full|coco
-	@$(BIN)/python -m helpers run --profile $(PROFILE) $(MODEL_OPTIONS)
+report: $(INSTALLED) ## run the notebooks; PROFILE=smoke|quick|full, coco|coco-500|coco-smoke
+	@set -f; IFS=,; set --; for model in $$MODELS; do set -- "$$@" --model "$$model"; done; \
+	$(BIN)/python -m helpers run --profile "$$PROFILE" $(COCO_OPTION) "$$@"
 
 train: $(INSTALLED) ## train the embedded detector again (an hour on two cores; resumable)
 	@$(BIN)/python -m helpers train

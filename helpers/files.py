@@ -38,28 +38,45 @@ def sha256_path(path: Path) -> str:
     return sha256_folder(path) if path.is_dir() else sha256_file(path)
 
 
+ELSEWHERE = "or set QUANTLAB_DATA to a folder that you may write to, and run the same command again."
+FREE = (
+    "free some space (`python -m helpers clean` removes old runs) and run the same command again: it goes on "
+    "from what is already on disk."
+)
+RIGHTS = "give yourself the right to it (`ls -ld` shows whose it is), " + ELSEWHERE
+# What the system says -> what is needed, and the cure.
+DISK_ERRORS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), ("a disk with free space", FREE)),
+    errno.EROFS: ("a disk that can be written", "make it writable, " + ELSEWHERE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), ("the right to read and write there", RIGHTS)),
+    **dict.fromkeys(
+        (errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+        (
+            "a folder where a folder is needed, and a file where a file is",
+            "move away what is there, " + ELSEWHERE,
+        ),
+    ),
+    errno.ENAMETOOLONG: ("a name that the system takes", "give the file or the run a shorter name."),
+}
+
+
 @contextlib.contextmanager
 def disk_errors_explained(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a ``LabError``; let everything else pass."""
+    """Turn what a disk refuses into a ``LabError`` that names the file and why; let everything else pass."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EROFS,
-            errno.EACCES,
-            errno.EPERM,
-            errno.EEXIST,
-            errno.ENOTDIR,
-        ):
+        if error.errno not in DISK_ERRORS:
             raise
-        raise LabError(
-            f"{path} cannot be written: {error.strerror}.",
-            "a disk with free space, and the right to write there",
-            "free some space (`python -m helpers clean` removes old runs) and run the same command "
-            "again: it goes on from what is already on disk.",
-        ) from error
+        expected, cure = DISK_ERRORS[error.errno]
+        named = error.filename2 or error.filename
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            found = f"{path} cannot be written"
+        else:
+            found = (
+                f"{os.fsdecode(named) if isinstance(named, str | bytes) else path} cannot be read or written"
+            )
+        raise LabError(f"{found}: {error.strerror}.", expected, cure) from error
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,8 +18,11 @@ from helpers.experiment import Run
 from helpers.files import disk_errors_explained, read_json, write_json
 from helpers.paths import ROOT, data_dir, display
 from helpers.quietly import children_stderr_in
+from helpers.run_options import making
 from helpers.stages.compare import point_latest
+from helpers.stages.download import prepare_data, prepare_models
 from helpers.stages.ledger import STAGES, Stage, get_stage, why_not_current
+from helpers.stages.quantize import make_models
 from helpers.units import format_duration
 
 KERNEL = "python3"
@@ -74,6 +78,22 @@ def run_pipeline(run: Run, console: Console, fresh: bool = False) -> None:
         LabError: a stage failed; stages before it are kept.
     """
     os.environ["QUANTLAB_ROOT"] = str(ROOT)
+    with making(run):
+        remove_leftovers(run)
+        run_stages(run, console, fresh)
+        point_latest(run)
+
+
+def remove_leftovers(run: Run) -> None:
+    """Half-written files of a run that was killed; nobody else writes in this folder now."""
+    for path in run.paths.folder.rglob(".*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def run_stages(run: Run, console: Console, fresh: bool) -> None:
     connected = False
     for number, stage in enumerate(STAGES.values(), start=1):
         reason = "asked for" if fresh else reason_to_run(run, stage)
@@ -89,7 +109,13 @@ def run_pipeline(run: Run, console: Console, fresh: bool = False) -> None:
             seconds = execute(run, stage)
         note_time(run, stage, seconds)
         console.print(f"    done in {format_duration(seconds)}")
-    point_latest(run)
+
+
+def make_ready(run: Run) -> None:
+    """Photos, models and their variants, as far as they are not there yet: what measuring needs."""
+    database.connect(data_dir())
+    prepare_models(run, prepare_data(run))
+    make_models(run)
 
 
 def reason_to_run(run: Run, stage: Stage) -> str:

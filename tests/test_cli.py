@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from helpers import __main__ as cli
+from helpers.cli import commands as cli
 from helpers.experiment import keep_failure, open_run, origin
 from helpers.models import DEFAULT_MODEL
 from helpers.paths import ROOT

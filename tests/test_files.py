@@ -149,7 +149,7 @@ def test_a_full_disk_is_explained_and_leaves_the_old_file(tmp_path):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize("block", [atomic_file, atomic_folder])
 def test_disks_that_cannot_be_written_are_explained(tmp_path, block, number):
-    with pytest.raises(LabError, match="cannot be written"), block(tmp_path / "x"):
+    with pytest.raises(LabError, match=r"cannot be (read or )?written"), block(tmp_path / "x"):
         raise OSError(number, "as the system says it")
     assert names(tmp_path) == []
 

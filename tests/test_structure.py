@@ -30,7 +30,7 @@ FLOORS = (
     ),
     ("show.*",),
     ("stages.*", "pitfalls.*"),
-    ("pipeline", "colab", "cli", "cli.*", "__main__"),
+    ("run_options", "pipeline", "colab", "cli.*", "__main__"),
 )  # fmt: skip
 MOST_LINES = 320
 # Records, results and figures must load without these.

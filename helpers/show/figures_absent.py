@@ -50,7 +50,7 @@ def reason_in(frames: Sequence[pd.DataFrame | None]) -> str:
 def nothing_to_show(title: str, reason: str, context: Mapping[str, Any]) -> LabFigure:
     """The title, and the reason in place of a picture."""
     figure = new_figure(HEIGHT_IN)
-    text = figure.text(0.5, 0.72, f"{title}: nothing to show. {reason}.", ha="center", va="center")
+    text = figure.text(0.5, 0.72, f"{title}. Nothing to show: {reason}.", ha="center", va="center")
     text.set(fontsize=SMALL_PT + 1, color=INK, gid="nothing-to-show")
     wrap_to_width(text, 0.92 * figure.bbox.width)
     return add_caption(figure, "", context)

@@ -26,7 +26,14 @@ def publish(run: Run) -> list[Path]:
             "a run whose stages are all up to date",
             f"python -m helpers run --profile {run.profile.id} --run {run.paths.name}",
         )
-    sources = [*run.paths.figures.iterdir(), *run.paths.pictures.iterdir()]
+    if not run.profile.conclusive:
+        raise LabError(
+            f"run {run.paths.name!r} has profile {run.profile.id!r}: {run.profile.meaning}",
+            "a run whose numbers mean something",
+            "python -m helpers run --profile quick, then publish that.",
+        )
+    folders = (run.paths.figures, run.paths.pictures)
+    sources = [path for folder in folders for path in folder.glob("[!.]*")]
     sources += [run.paths.results(suffix) for suffix in ("csv", "md", "tex")]
     with atomic_folder(FIGURES) as temporary:
         for source in sorted(sources):

@@ -1,0 +1,292 @@
+"""The commands: ``python -m helpers --help``."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from helpers.cli.options import (
+    BesideOption,
+    CocoDirOption,
+    MarginOption,
+    MeterOption,
+    ModelDirOption,
+    ModelsOption,
+    PowerOption,
+    ProfileOption,
+    RegionOption,
+    RunOption,
+    StatusProfileOption,
+    ThreadsOption,
+    VariantsOption,
+    WidthOption,
+)
+from helpers.errors import LabError
+from helpers.models import DEFAULT_MODEL, get_model
+from helpers.paths import data_dir, datasets_dir, display, runs_dir
+from helpers.units import format_bytes, format_duration
+from helpers.verdict import MARGIN
+
+WITH_FAILURES = 3  # exit status of a run that is complete, of which something failed
+console = Console(highlight=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="What float16 and int8 cost and save in a pretrained object detector, with evidence.",
+)
+
+
+@contextmanager
+def errors_explained() -> Iterator[None]:
+    """Print what the user can cure as one message, and leave with a status that says so."""
+    try:
+        yield
+    except LabError as error:
+        console.print(f"\n[bold red]Stopped.[/bold red]\n{escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print(
+            "\n[bold]Interrupted.[/bold] What was computed is kept: the same command goes on from there."
+        )
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def run(
+    profile: ProfileOption = "quick",
+    run_name: RunOption = "",
+    models: ModelsOption = None,
+    variants: VariantsOption = None,
+    threads: ThreadsOption = 1,
+    meter: MeterOption = "auto",
+    power_w: PowerOption = None,
+    region: RegionOption = "",
+    width_percent: WidthOption = 2.0,
+    margin_points: MarginOption = 100 * MARGIN,
+    beside: BesideOption = None,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
+    ] = False,
+) -> None:
+    """Run the notebooks and write results, figures and report.
+
+    Exit status: 0 if all is well, 3 if the run is complete but something in it failed, 1 if it stopped.
+    """
+    with errors_explained():
+        from helpers.experiment import open_run
+        from helpers.meters.carbon import grid
+        from helpers.meters.choose import choose_meter
+        from helpers.pipeline import made_files, run_pipeline, stage_times
+        from helpers.stages.failures import failures
+        from helpers.stages.machines import other_runs
+
+        options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
+        chosen = open_run(profile, run_name, models or (), variants or (), *options, coco_dir, model_dir)
+        choose_meter(meter, chosen.power_w)
+        if region:
+            grid(region)
+        other_runs(chosen, chosen.runs)
+        for note in notes_on(chosen):
+            console.print(escape(note), soft_wrap=True)
+        run_pipeline(chosen, console, fresh)
+        total = format_duration(sum(stage_times(chosen).values()))
+        failed = failures(chosen)
+        console.print(
+            f"\nRun [bold]{chosen.paths.name}[/bold] is complete (its stages took {total}). It made:"
+        )
+        for path in made_files(chosen):
+            console.print(f"  {escape(display(path))}", soft_wrap=True)
+        show_failures(failed)
+        if failed:
+            raise typer.Exit(WITH_FAILURES)
+
+
+def notes_on(chosen) -> list[str]:
+    """What a user may not expect of the options given."""
+    from helpers.host import usable_cores
+
+    notes = []
+    if not chosen.profile.coco and os.environ.get("COCO_DIR"):
+        notes.append(f"Note: COCO_DIR is set, and profile {chosen.profile.id} does not use it.")
+    if chosen.threads > usable_cores():
+        notes.append(f"Note: {chosen.threads} threads on {usable_cores()} cores: they wait for one another.")
+    return notes
+
+
+def show_failures(failed: Mapping[str, str]) -> None:
+    """Each thing that failed, and why; nothing where nothing did."""
+    if failed:
+        console.print(f"\n[bold yellow]{len(failed)} failed.[/bold yellow] The report has what worked.")
+    for name, reason in failed.items():
+        console.print(escape(f"  failed: {name}: {' '.join(reason.split())}"), soft_wrap=True)
+
+
+@app.command()
+def status(
+    profile: StatusProfileOption = "",
+    run_name: RunOption = "",
+    models: ModelsOption = None,
+    variants: VariantsOption = None,
+    threads: ThreadsOption = 1,
+    meter: MeterOption = "auto",
+    power_w: PowerOption = None,
+    region: RegionOption = "",
+    width_percent: WidthOption = 2.0,
+    margin_points: MarginOption = 100 * MARGIN,
+    beside: BesideOption = None,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
+) -> None:
+    """Show what a run has and what it lacks: the run named, else the last one.
+
+    Without other options it is asked about what it was made with; with some, about those.
+    """
+    with errors_explained():
+        from helpers.experiment import open_run
+        from helpers.pipeline import reason_to_run, stage_times
+        from helpers.run_options import latest_name, open_as_made, other_names
+        from helpers.stages.failures import failures
+        from helpers.stages.ledger import STAGES
+
+        options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
+        given = (profile, models, variants, *options, coco_dir, model_dir)
+        asked = given != ("", None, None, 1, "auto", None, "", 2.0, 100 * MARGIN, (), "", "")
+        chosen = None if asked else open_as_made(run_name or latest_name())
+        if chosen is None:
+            named = (profile or "quick", run_name, models or (), variants or ())
+            chosen = open_run(*named, *options, coco_dir, model_dir)
+        times = stage_times(chosen)
+        table = Table(
+            "stage", "state", "took", title=f"run {chosen.paths.name}: {display(chosen.paths.folder)}"
+        )
+        for stage in STAGES.values():
+            reason = reason_to_run(chosen, stage)
+            took = format_duration(times[stage.name]) if stage.name in times else ""
+            state = f"[yellow]{escape(reason)}[/yellow]" if reason else "[green]up to date[/green]"
+            table.add_row(stage.name, state, took)
+        console.print(table)
+        show_failures(failures(chosen))
+        if others := other_names(chosen.paths.name):
+            console.print(f"Other runs: {', '.join(others)} (--run NAME).", soft_wrap=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Show what this machine offers; each missing thing with its cure."""
+    from helpers.doctor import examine, render
+
+    findings = examine()
+    console.print(render(findings))
+
+
+@app.command()
+def selftest(
+    profile: ProfileOption = "quick",
+    run_name: RunOption = "",
+    models: ModelsOption = None,
+    threads: ThreadsOption = 1,
+    runs: Annotated[
+        int, typer.Option(min=1, max=1000, help="Processes that measure float32 against itself.")
+    ] = 20,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
+) -> None:
+    """Measure float32 against itself and against known delays: what differences can this machine show?"""
+    with errors_explained():
+        from helpers.experiment import open_run
+        from helpers.measure.selftest_summary import sentence, summarize_selftest
+        from helpers.pipeline import make_ready
+        from helpers.stages.selftest import selftest as measure_selftest
+
+        folders = {"coco_dir": coco_dir, "model_dir": model_dir}
+        chosen = open_run(profile, run_name, models or (), threads=threads, **folders)
+        make_ready(chosen)
+        for model in chosen.models:
+            found = summarize_selftest(measure_selftest(chosen, model, runs).values)
+            console.print(f"{model.id}: {sentence(found)}", soft_wrap=True)
+        console.print("Stored with the run; `python -m helpers run` prints it in the report.")
+
+
+@app.command()
+def publish(profile: ProfileOption = "quick", run_name: RunOption = "") -> None:
+    """Copy a finished run's figures and tables to figures/, as the reference that the README shows."""
+    with errors_explained():
+        from helpers.experiment import open_run
+        from helpers.run_options import open_as_made
+        from helpers.stages.publish import publish as publish_run
+
+        for path in publish_run(open_as_made(run_name or profile) or open_run(profile, run_name)):
+            console.print(display(path), soft_wrap=True)
+
+
+@app.command()
+def clean(
+    run_name: Annotated[str, typer.Option("--run", help="Remove this run only.")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also data sets, models, FiftyOne's database and training state.")
+    ] = False,
+) -> None:
+    """Remove runs (all of them, unless one is named); the embedded weights always stay."""
+    with errors_explained():
+        from helpers.experiment import run_paths
+
+        folders = [run_paths(run_name).folder] if run_name else [runs_dir()]
+        if run_name and not folders[0].exists():
+            names = sorted(p.name for p in runs_dir().glob("*")) or ["none"]
+            raise LabError(f"no run {run_name!r}.", f"one of: {', '.join(names)}", "name one of these.")
+        if everything:
+            folders += [
+                datasets_dir(),
+                *(data_dir() / name for name in ("models", "fiftyone", "training", "bench")),
+            ]
+        latest = runs_dir() / "latest"
+        freed = sum(remove(folder) for folder in folders)
+        if latest.is_symlink() and not latest.exists():
+            latest.unlink()
+        console.print(f"Removed {format_bytes(freed)}.")
+
+
+def remove(folder) -> int:
+    """Delete a folder; return the bytes it held."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    size_bytes = sum(path.stat().st_size for path in files)
+    shutil.rmtree(folder, ignore_errors=True)
+    return size_bytes
+
+
+@app.command()
+def train(
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training photos.")] = 20,
+    photos: Annotated[int, typer.Option(min=32, help="Training photos to draw.")] = 7000,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 7,
+    output: Annotated[str, typer.Option(help="Weights file to write; the committed one if empty.")] = "",
+) -> None:
+    """Train the embedded detector from scratch; resumes after the last finished epoch."""
+    with errors_explained():
+        from helpers.detector.training import Schedule
+        from helpers.detector.training import train as train_detector
+
+        schedule = Schedule(photos=photos, epochs=epochs, seed=seed)
+        target = Path(output) if output else get_model(DEFAULT_MODEL).source
+        work = data_dir() / "training" / f"{photos}-{epochs}-{seed}"
+        train_detector(datasets_dir(), work, target, schedule)
+        console.print(f"Weights: {display(target)}\nRecord:  {display(target.with_suffix('.json'))}")
+
+
+@app.command("setup-mongod")
+def setup_mongod() -> None:
+    """Make a MongoDB server available to FiftyOne, which keeps its data sets there."""
+    with errors_explained():
+        from helpers.mongo import ensure_mongod
+
+        console.print(f"mongod: {ensure_mongod().detail}", soft_wrap=True)

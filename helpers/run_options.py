@@ -1,0 +1,96 @@
+"""What a run was made with, kept in its folder; and that one process at a time makes it."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from helpers.errors import LabError
+from helpers.experiment import Run, open_run, run_paths
+from helpers.files import disk_errors_explained, read_json, write_json
+from helpers.options import RUN_NAME
+from helpers.paths import runs_dir
+
+OPTIONS, LOCK = "options.json", "run.lock"
+
+
+def options_of(run: Run) -> dict[str, Any]:
+    """Arguments of ``open_run`` that open the same run in any folder."""
+    return {
+        "profile": run.profile.id,
+        "run_name": run.paths.name,
+        "models": [model.given for model in run.models],
+        "variants": [variant.own or variant.id for variant in run.variants],
+        "threads": run.threads,
+        "meter": run.meter,
+        "power_w": list(run.power_w) if run.power_w else None,
+        "region": run.region,
+        "width_percent": run.width_percent,
+        "margin_points": run.margin_points,
+        "runs": list(run.runs),
+        "coco_dir": str(run.coco_dir or ""),
+        "model_dir": str(run.model_dir or ""),
+    }
+
+
+def open_as_made(name: str) -> Run | None:
+    """The run of that name with the options that it was made with; None where it was never begun."""
+    if not name:
+        return None
+    path = run_paths(name).folder / OPTIONS
+    return open_run(**read_json(path, "delete it.")) if path.exists() else None
+
+
+def latest_name() -> str:
+    """Name of the run that was finished last, else of the one begun last; empty for none."""
+    latest = runs_dir() / "latest"
+    if latest.is_dir():
+        return latest.resolve().name
+    begun = sorted(runs_dir().glob(f"*/{OPTIONS}"), key=lambda path: path.stat().st_mtime)
+    return begun[-1].parent.name if begun else ""
+
+
+def other_names(name: str) -> list[str]:
+    found = (path.name for path in runs_dir().glob("*") if path.is_dir() and not path.is_symlink())
+    return sorted(other for other in found if other != name and RUN_NAME.fullmatch(other))
+
+
+@contextlib.contextmanager
+def making(run: Run) -> Iterator[None]:
+    """Keep the run's options, and every other process from making it; the system lets go if this one dies.
+
+    Raises:
+        LabError: another process makes it now.
+    """
+    import fcntl
+
+    folder = run.paths.folder
+    with disk_errors_explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a+")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(
+                f"run {run.paths.name!r} is being made now{holder(file)}.",
+                "one process at a time for each run",
+                "wait until it ends, or make another run beside it: --run NAME.",
+            ) from None
+        file.truncate(0)
+        file.write(json.dumps({"process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}))
+        file.flush()
+        write_json(folder / OPTIONS, options_of(run))
+        yield
+
+
+def holder(file) -> str:
+    """Which process holds the lock, as far as it says."""
+    file.seek(0)
+    try:
+        said = json.loads(file.read())
+        return f" by process {said['process']}, since {said['since']}"
+    except (ValueError, KeyError, TypeError):
+        return " by another process"

@@ -1,0 +1,36 @@
+"""Everything that failed in a run, from its records: each thing once, with its first reason."""
+
+from pathlib import Path
+
+from helpers.experiment import Run
+from helpers.models import Model
+from helpers.records import Record, read_record
+from helpers.variants import CONTROL
+
+
+def failures(run: Run) -> dict[str, str]:
+    """``model, variant`` or ``model, variant, measurement`` -> why it failed."""
+    found: dict[str, str] = {}
+    for model in run.models:
+        found |= {f"{model.id}, {what}": reason for what, reason in model_failures(run, model).items()}
+    return found
+
+
+def model_failures(run: Run, model: Model) -> dict[str, str]:
+    paths = run.paths
+    found = {}
+    for variant in run.variants:
+        records = (paths.variant_record(model.id, variant.id), paths.score_record(model.id, variant.id))
+        reasons = (record.failure for record in map(read_if_there, records) if record)
+        if reason := next(filter(None, reasons), ""):
+            found[variant.id] = reason
+    for path in sorted((paths.folder / "measurements" / model.id).glob("*.json")):
+        record = read_if_there(path)
+        for variant, reason in (record.values.get("failures", {}) if record else {}).items():
+            if variant not in found and variant != CONTROL:
+                found.setdefault(f"{variant}, {path.stem}", reason)
+    return found
+
+
+def read_if_there(path: Path) -> Record | None:
+    return read_record(path, "delete it, and run again.") if path.exists() else None

@@ -1,0 +1,200 @@
+"""A run as a whole: its options are kept, one process makes it, and what a kill leaves is cleared away."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from helpers import pipeline
+from helpers.cli.commands import app
+from helpers.experiment import keep, keep_failure, open_run, origin
+from helpers.paths import ROOT
+from helpers.run_options import latest_name, making, open_as_made, options_of
+from helpers.stages.failures import failures
+from tests.finished_run import environment
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("QUANTLAB_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, " ".join(result.output.split())
+
+
+OPTIONS = {
+    "models": ["yolov3_tiny", "ssd_mobilenet_v2"], "variants": ["float32", "int8"], "threads": 2,
+    "meter": "estimate", "power_w": [3.0, 9.0], "region": "CHE", "width_percent": 5.0, "margin_points": 0.5,
+}  # fmt: skip
+
+
+def test_a_run_is_opened_again_as_it_was_made(data):
+    run = open_run("coco-smoke", "mine", **OPTIONS, coco_dir=str(data.parent))
+    assert open_as_made("mine") is None
+    with making(run):
+        pass
+    assert open_as_made("mine") == run
+    assert latest_name() == "mine"
+    assert open_run(**options_of(run)) == run
+
+
+def test_status_shows_the_last_run_without_being_told_its_options(data):
+    with making(open_run("smoke", **OPTIONS)):
+        pass
+    code, text = command("status")
+    assert code == 0
+    assert "run smoke" in text
+    assert "run quick" in command("status", "--profile", "quick")[1]
+
+
+HOLD = """
+import sys
+from helpers.experiment import open_run
+from helpers.run_options import making
+with making(open_run("smoke")):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def maker(data):
+    """Another process that makes the run ``smoke``."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD], cwd=ROOT, env=environment(data), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_run_is_made_by_one_process_at_a_time(maker):
+    code, text = command("run", "--profile", "smoke")
+    assert code == 1
+    assert f"run 'smoke' is being made now by process {maker.pid}, since 20" in text
+    assert "--run NAME" in text
+    with making(open_run("smoke", "other")):
+        pass
+
+
+def test_a_killed_maker_keeps_no_one_out(maker):
+    maker.kill()
+    maker.wait()
+    with making(open_run("smoke")):
+        pass
+
+
+def test_what_a_kill_left_half_written_is_cleared_away(data, monkeypatch):
+    run = open_run("smoke")
+    figures = run.paths.figures
+    figures.mkdir(parents=True)
+    (figures / ".pareto-x1.png").write_bytes(b"half")
+    (figures / "pareto.png").write_bytes(b"whole")
+    (run.paths.folder / ".figures-old").mkdir()
+    monkeypatch.setattr(pipeline, "run_stages", lambda *_: None)
+    pipeline.run_pipeline(run, Console(quiet=True))
+    assert [path.name for path in figures.iterdir()] == ["pareto.png"]
+    assert not (run.paths.folder / ".figures-old").exists()
+
+
+SOURCE = ({}, {}, "helpers.photos")
+
+
+def test_every_failure_of_a_run_is_listed_once_with_its_first_reason(data):
+    run = open_run("smoke", variants=["int8", "float16"])
+    model, paths = run.models[0].id, run.paths
+    keep_failure(paths.variant_record(model, "int8"), "variant", origin(*SOURCE), "no kernel")
+    keep_failure(paths.score_record(model, "int8"), "score", origin(*SOURCE), "nothing to score")
+    keep(paths.variant_record(model, "float16"), "variant", origin(*SOURCE), {})
+    keep_failure(paths.score_record(model, "float16"), "score", origin(*SOURCE), "gives NaN")
+    raw = {"failures": {"int8": "absent", "float32": "killed", "float32-control": "killed"}}
+    keep(paths.measurement_record(model, "memory"), "memory", origin(*SOURCE), raw)
+    assert failures(run) == {
+        f"{model}, float16": "gives NaN",
+        f"{model}, int8": "no kernel",
+        f"{model}, float32, memory": "killed",
+    }
+
+
+def test_a_run_that_is_complete_but_for_a_failure_tells_it_and_ends_with_status_3(data, monkeypatch):
+    run = open_run("smoke")
+    keep_failure(run.paths.variant_record(run.models[0].id, "int8"), "variant", origin(*SOURCE), "no kernel")
+    monkeypatch.setattr(pipeline, "run_stages", lambda *_: None)
+    code, text = command("run", "--profile", "smoke")
+    assert code == 3
+    assert f"1 failed. The report has what worked. failed: {run.models[0].id}, int8: no kernel" in text
+
+
+def test_an_unchanged_failure_is_not_written_again(data):
+    path = open_run("smoke").paths.variant_record("m", "int8")
+    first = keep_failure(path, "variant", origin(*SOURCE), "no kernel")
+    written_ns = path.stat().st_mtime_ns
+    assert keep_failure(path, "variant", origin(*SOURCE), "no kernel") == first
+    assert path.stat().st_mtime_ns == written_ns
+    assert keep_failure(path, "variant", origin(*SOURCE), "another").failure == "another"
+
+
+def test_a_data_folder_that_is_a_file_is_one_clear_error(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("QUANTLAB_DATA", str(tmp_path / "file"))
+    code, text = command("run", "--profile", "smoke")
+    assert code == 1
+    assert "Not a directory" in text
+    assert "QUANTLAB_DATA" in text
+
+
+def test_a_run_whose_numbers_mean_little_is_not_published(data, monkeypatch):
+    monkeypatch.setattr("helpers.stages.publish.why_not_current", lambda *_: "")
+    code, text = command("publish", "--profile", "smoke")
+    assert code == 1
+    assert "its numbers mean little" in text
+
+
+def test_threads_beyond_the_cores_and_a_folder_for_others_are_told(data, monkeypatch):
+    monkeypatch.setattr(pipeline, "run_stages", lambda *_: None)
+    monkeypatch.setenv("COCO_DIR", str(data.parent))
+    _, text = command("run", "--profile", "smoke", "--threads", "999")
+    assert "999 threads on" in text
+    assert "COCO_DIR is set, and profile smoke does not use it" in text
+
+
+@pytest.mark.parametrize("delay_s", [0.1, 0.3])
+def test_an_interrupt_in_the_first_moments_is_one_line(data, delay_s):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "helpers", "run", "--profile", "smoke"], cwd=ROOT, env=environment(data),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(delay_s)  # what is tested is a moment
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in printed
+    assert "Interrupted." in printed
+
+
+def test_models_with_blanks_and_quotes_pass_through_make(tmp_path):
+    """What ``make report`` would run, with a shell function in the place of the command."""
+    models = "/a b/net @1.cfg,it's.cfg"
+    recipe = subprocess.run(
+        ["make", "-n", "report", f"MODELS={models}", f"COCO_DIR={tmp_path}", "PROFILE=coco"],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""}, check=True,
+    ).stdout.replace(".venv/bin/python -m helpers run", "show")  # fmt: skip
+    show = 'show() { for each in "$@"; do printf \'<%s>\' "$each"; done; }\n'
+    given = {"MODELS": models, "COCO_DIR": str(tmp_path), "PROFILE": "coco", "PATH": os.environ["PATH"]}
+    shown = subprocess.run(
+        ["sh", "-c", show + recipe[recipe.index("set -f") :]],
+        env=given, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    named = "<--model></a b/net @1.cfg><--model><it's.cfg>"
+    assert shown == f"<--profile><coco><--coco-dir><{tmp_path}>{named}"
