@@ -34,6 +34,7 @@ class Shard:
         image_ids: COCO ids ``[n]``.
         sizes: int ``[n, 2]``, height and width of the photos.
         spans: float ``[n, 2]``, height and width of the core's whole input in pixels of the photo.
+        margins: float ``[n, 2]``, what is filled above and left of each photo, in its pixels.
         inputs: the cores' inputs, float32 ``[1, H, W, 3]`` each.
         decode_s: wall time of decoding and resizing.
     """
@@ -41,6 +42,7 @@ class Shard:
     image_ids: Sequence[int]
     sizes: np.ndarray
     spans: np.ndarray
+    margins: np.ndarray
     inputs: Sequence[np.ndarray]
     decode_s: float
 
@@ -104,7 +106,8 @@ def decode(photos: Mapping[int, Path], preprocessing: Preprocessing) -> Shard:
     with ThreadPoolExecutor(worker_count()) as pool:
         sizes, inputs = zip(*pool.map(prepare, photos.values()), strict=True)
     spans = np.array([preprocessing.span(*size) for size in sizes])
-    return Shard(list(photos), np.array(sizes), spans, inputs, time.perf_counter() - start)
+    margins = np.array([preprocessing.margin(*size) for size in sizes])
+    return Shard(list(photos), np.array(sizes), spans, margins, inputs, time.perf_counter() - start)
 
 
 class CorePool:
@@ -180,9 +183,10 @@ def as_columns(shard: Shard, found: Sequence[Detections], category_ids: np.ndarr
     image = np.repeat(np.asarray(shard.image_ids, np.int64), counts)
     scale = np.repeat(shard.spans[:, [1, 0]], counts, axis=0)
     within = np.repeat(shard.sizes[:, [1, 0]], counts, axis=0).astype(float)
+    margin = np.repeat(shard.margins[:, [1, 0]], counts, axis=0)
     boxes = np.concatenate([item.boxes for item in found]).astype(float)
-    corners = np.minimum(boxes[:, [1, 0]] * scale, within)
-    bbox = np.concatenate([corners, np.minimum(boxes[:, [3, 2]] * scale, within) - corners], 1)
+    low, high = (np.clip(boxes[:, ends] * scale - margin, 0, within) for ends in ([1, 0], [3, 2]))
+    bbox = np.concatenate([low, high - low], 1)
     category = category_ids[require_known(np.concatenate([item.classes for item in found]), category_ids) - 1]
     scores = np.concatenate([item.scores for item in found]).astype(float)
     return tuple(column[category >= 0] for column in (image, category, bbox, scores))

@@ -41,8 +41,11 @@ def matches(reference: Detections, ours: Detections, tolerance: float = TOLERANC
 
 def on_photo(found: Detections, preprocessing: Preprocessing, height: int, width: int) -> Detections:
     """Boxes relative to the core's input -> relative to the photo of that size, clipped to it."""
-    share = np.divide(preprocessing.span(height, width), (height, width)).astype(np.float32)
-    return dataclasses.replace(found, boxes=np.minimum(found.boxes * np.tile(share, 2), 1))
+    size = (height, width)
+    share = np.divide(preprocessing.span(*size), size).astype(np.float32)
+    margin = np.divide(preprocessing.margin(*size), size).astype(np.float32)
+    boxes = np.clip(found.boxes * np.tile(share, 2) - np.tile(margin, 2), 0, 1)
+    return dataclasses.replace(found, boxes=boxes)
 
 
 def summarize(pairs: list[tuple[Detections, Detections]]) -> Parity:

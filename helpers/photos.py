@@ -42,10 +42,16 @@ def core_input(photo: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def padded(resized: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """The photo at the top left of the input, the rest filled."""
+    """The photo at the top left of the input, or in its middle; the rest filled."""
+    top, left = 0, 0
+    if preprocessing.centre:
+        top, left = (
+            (preprocessing.height - len(resized)) // 2,
+            (preprocessing.width - resized.shape[1]) // 2,
+        )
     whole = np.empty((preprocessing.height, preprocessing.width, 3), np.float32)
     whole[:] = np.float32(preprocessing.fill)
-    whole[: resized.shape[0], : resized.shape[1]] = resized
+    whole[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
     return whole
 
 

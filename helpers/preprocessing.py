@@ -25,6 +25,8 @@ class Preprocessing:
         channels: order of the input's channels, one of ``CHANNELS``; photos are RGB.
         pad: whether the photo keeps its aspect ratio, at the top left, and the rest is filled; else it is
             stretched.
+        centre: where it is padded, whether the photo lies in the middle, its sides rounded down: Darknet's
+            ``letterbox_image``.
         fill: the rest's pixel values, 0..255, in the order of the input's channels.
     """
 
@@ -36,6 +38,7 @@ class Preprocessing:
     channels: str = "RGB"
     pad: bool = False
     fill: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    centre: bool = False
 
     def __post_init__(self):
         for name, value, known in (("resize", self.resize, RESIZES), ("channels", self.channels, CHANNELS)):
@@ -46,6 +49,10 @@ class Preprocessing:
         """Height and width that a photo of ``height`` x ``width`` has within the input."""
         if not self.pad:
             return self.height, self.width
+        if self.centre:
+            if self.width * height < self.height * width:
+                return max(1, height * self.width // width), self.width
+            return self.height, max(1, width * self.height // height)
         ratio = min(self.height / height, self.width / width)
         return max(1, round(height * ratio)), max(1, round(width * ratio))
 
@@ -53,3 +60,13 @@ class Preprocessing:
         """What the input's whole height and width are in pixels of a photo of ``height`` x ``width``."""
         inner_height, inner_width = self.resized(height, width)
         return height * self.height / inner_height, width * self.width / inner_width
+
+    def margin(self, height: int, width: int) -> tuple[float, float]:
+        """What is filled above and left of a photo of ``height`` x ``width``, in pixels of the photo."""
+        if not self.centre:
+            return 0.0, 0.0
+        inner_height, inner_width = self.resized(height, width)
+        return (
+            (self.height - inner_height) / 2 * height / inner_height,
+            (self.width - inner_width) / 2 * width / inner_width,
+        )

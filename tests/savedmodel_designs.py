@@ -265,3 +265,12 @@ def save_padded(folder: Path) -> Path:
         return named(corners, kept.nmsed_scores, kept.nmsed_classes + 1, kept.valid_detections)
 
     return save(folder, network, detect)
+
+
+def save_fixed(folder: Path, height: int = SIDE, width: int = SIDE) -> Path:
+    """``save_distances`` for photos of one size only, as exporters write it when they are told a size."""
+    inner = tf.Module()
+    save_distances(folder / "any")
+    inner.any = tf.saved_model.load(str(folder / "any"))
+    spec = tf.TensorSpec([1, height, width, 3], tf.uint8, name="input_tensor")
+    return save(folder / "fixed", inner, lambda input_tensor: inner.any.detect(input_tensor), spec)

@@ -58,3 +58,38 @@ def test_only_channels_without_weights_change(network):
     gap = np.abs(before - after)[..., DEAD].max()
     assert 0 < gap <= 4.6 * LEAST_SHARE
     assert revive(alive.read_bytes()) == alive.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def transposed(tmp_path_factory):
+    """A transposed convolution, as CenterNet upsamples with, of which three channels have no weights."""
+    generator = np.random.default_rng(0)
+    kernel = generator.standard_normal((3, 3, 8, 3)).astype(np.float32)
+    kernel[:, :, :3] = 0
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), name=INPUT_NAME)], autograph=False)
+    def upsample(image):
+        bias = tf.linspace(-5.0, 5.0, 8)
+        return {"heads": tf.nn.bias_add(tf.nn.conv2d_transpose(image, kernel, [1, 32, 32, 8], 2), bias)}
+
+    module = tf.Module()
+    module.upsample = upsample
+    path = tmp_path_factory.mktemp("transposed") / "float32.tflite"
+    concrete = [upsample.get_concrete_function()]
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions(concrete, module).convert())
+    return path
+
+
+def test_transposed_convolutions_keep_the_bias_of_channels_without_weights(transposed, tmp_path):
+    photos = [np.random.default_rng(i).random((1, 16, 16, 3), np.float32) for i in range(4)]
+    facts = quantize_file(transposed, get_variant("int8"), photos, tmp_path / "int8.tflite")
+    assert facts.kernels == {"TRANSPOSE_CONV int8/int8": 1}
+    exact, found = (
+        Core(path)(photos[0])["heads"][0, 0, 0, :3] for path in (transposed, tmp_path / "int8.tflite")
+    )
+    assert found == pytest.approx(exact, abs=0.1)
+
+
+def test_a_transposed_convolution_can_be_int8_dynamic(transposed, tmp_path):
+    facts = quantize_file(transposed, get_variant("int8-dynamic"), (), tmp_path / "dynamic.tflite")
+    assert facts.compute_dtype == "int8-dynamic"

@@ -43,7 +43,8 @@ def found(*entries: tuple[list[float], float, int]) -> Detections:
 
 
 def shard(image_ids: list[int], sizes: list[tuple[int, int]]) -> Shard:
-    return Shard(image_ids, np.array(sizes), np.array(sizes, float), [None] * len(sizes), 0.0)
+    margins = np.zeros((len(sizes), 2))
+    return Shard(image_ids, np.array(sizes), np.array(sizes, float), margins, [None] * len(sizes), 0.0)
 
 
 def test_relative_corners_become_pixels_of_each_photo_as_coco_has_them():

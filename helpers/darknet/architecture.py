@@ -60,7 +60,8 @@ def parse_architecture(text: str, file: str) -> Architecture:
         layers.append(layer)
         if not isinstance(layer, Yolo):
             shapes[layer.number] = layer.shape
-    architecture = Architecture(file, image, tuple(layers))
+    letter_box = bool(net.integer("letter_box", 0))
+    architecture = Architecture(file, image, tuple(layers), letter_box)
     if not architecture.yolos:
         raise LabError(f"{file} has no section [yolo].", "a detector", "choose the .cfg of a YOLO detector.")
     return architecture

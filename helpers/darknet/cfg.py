@@ -1,6 +1,7 @@
 """The text of a Darknet ``.cfg``: sections of ``key=value`` lines, read with types."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,8 @@ from helpers.errors import LabError
 
 T = TypeVar("T")
 NET = ("net", "network")
+COMMENT = re.compile(r"[#;]|//")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 CURE = "correct that line, or download the file again from the model's publisher."
 
 
@@ -85,19 +88,20 @@ def parse_cfg(text: str, file: str) -> tuple[Section, ...]:
     """Sections of a ``.cfg``, ``[net]`` first.
 
     As in Darknet blanks do not count, and lines that begin with ``#`` or ``;`` are comments; so is what
-    follows a ``#`` later in a line, which Darknet's numbers end at.
+    follows a ``#``, ``;`` or ``//`` later in a line, which Darknet's numbers end at. Of a key that a section
+    has twice the first counts, as in Darknet's ``option_find``.
 
     Args:
         file: name of the file, for errors.
 
     Raises:
-        LabError: a line that is neither, a key before any section or twice with two values in one
-            section, or a file that does not begin with ``[net]``.
+        LabError: a line that is neither, a key before any section, or a file that does not begin with
+            ``[net]``.
     """
     sections: list[Section] = []
     for number, raw in enumerate(text.splitlines(), start=1):
-        line = "".join(raw.split()).split("#")[0]
-        if not line or line.startswith(";"):
+        line = COMMENT.split("".join(raw.split()), maxsplit=1)[0]
+        if not line:
             continue
         if line.startswith("["):
             sections.append(begin(line, number, len(sections) - 1, file))
@@ -119,23 +123,33 @@ def add_value(sections: list[Section], line: str, number: int, file: str) -> Non
     if not sections or not key or not equals or not value:
         raise LabError(f"line {number} of {file} is {line!r}.", "key=value within a section", CURE)
     section = sections[-1]
-    # Darknet takes the first of two, OpenCV the last.
-    if section.values.get(key, value) != value:
-        raise section.error(f"{key}={section.values[key]}, and {key}={value} at line {number}", "one", key)
-    values, lines = {**section.values, key: value}, {key: number, **section.lines}
+    values, lines = {key: value} | section.values, {key: number} | section.lines
     sections[-1] = Section(
         section.kind, section.number, section.line, MappingProxyType(values), MappingProxyType(lines), file
     )
 
 
+def plain_text(sections: Sequence[Section]) -> str:
+    """The same sections without comments, blanks, and keys that do not count: every reader reads it alike."""
+    lines = []
+    for section in sections:
+        lines += [f"[{section.kind}]", *(f"{key}={value}" for key, value in section.values.items())]
+    return "\n".join(lines) + "\n"
+
+
 def read_text(path: Path) -> str:
-    """The text of a ``.cfg``.
+    """The text of a ``.cfg``; what is not ASCII, which only comments hold, is replaced, in any encoding.
 
     Raises:
         LabError: the file is absent or is no text.
     """
     try:
-        return path.read_text()
+        content = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
+        utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        text = content.decode("utf-16") if utf16 else content.decode("ascii", errors="replace")
+        if "\0" not in text:
+            return text
+        found = f"{path} is no text."
     except FileNotFoundError:
         found = f"{path} does not exist."
     except (OSError, UnicodeDecodeError) as error:

@@ -1,5 +1,6 @@
 """From ``.cfg`` and ``.weights`` to a core's float32 ``.tflite``, and what goes before and after it."""
 
+import dataclasses
 from pathlib import Path
 
 import tensorflow as tf
@@ -18,6 +19,7 @@ from helpers.tails.selection import Limits
 from helpers.tails.yolo import YoloTail
 
 BYTE = 1 / 255
+GREY = 127.5  # Darknet fills with 0.5 of 0..1
 
 
 def convert(cfg: Path, weights: Path, output: Path, limits: Limits) -> Interface:
@@ -33,9 +35,12 @@ def convert(cfg: Path, weights: Path, output: Path, limits: Limits) -> Interface
 
 
 def preprocessing(architecture: Architecture) -> Preprocessing:
-    """Stretched to the input's size, pixels divided by 255: OpenCV's ``blobFromImage``, RGB."""
+    """Stretched to the input's size, or centred on grey; pixels divided by 255: ``blobFromImage``, RGB."""
     height, width, _ = architecture.image
-    return Preprocessing(height, width, (BYTE,) * 3, (0.0,) * 3, "half-pixel-rounded", "RGB")
+    stretched = Preprocessing(height, width, (BYTE,) * 3, (0.0,) * 3, "half-pixel-rounded", "RGB")
+    if not architecture.letter_box:
+        return stretched
+    return dataclasses.replace(stretched, pad=True, centre=True, fill=(GREY,) * 3)
 
 
 def tail(architecture: Architecture, limits: Limits) -> YoloTail:

@@ -111,11 +111,13 @@ class Architecture:
         file: name of the ``.cfg``.
         image: shape of the input.
         layers: in order; a layer stands at its number.
+        letter_box: whether photos keep their shape, centred on grey, instead of being stretched.
     """
 
     file: str
     image: Shape
     layers: tuple[Layer, ...]
+    letter_box: bool = False
 
     @property
     def yolos(self) -> tuple[Yolo, ...]:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from helpers.darknet.architecture import parse_architecture
-from helpers.darknet.cfg import read_text
+from helpers.darknet.cfg import parse_cfg, plain_text, read_text
 from helpers.errors import LabError
 from helpers.tails.selection import Detections, Limits, survivors
 
@@ -25,15 +25,45 @@ def reference(cfg: Path, weights: Path, limits: Limits) -> Callable[[np.ndarray]
         LabError: the files are absent, damaged, or hold what OpenCV does not know.
     """
     text = read_text(cfg)
-    height, width, _ = parse_architecture(text, cfg.name).image
-    network = load(with_threshold(text, limits.score_threshold), weights)
+    architecture = parse_architecture(text, cfg.name)
+    height, width, _ = architecture.image
+    plain = plain_text(parse_cfg(text, cfg.name))
+    network = load(with_threshold(plain, limits.score_threshold), weights)
     names = network.getUnconnectedOutLayersNames()
 
     def detect(photo: np.ndarray) -> Detections:
-        network.setInput(cv2.dnn.blobFromImage(photo, 1 / 255, (width, height)))
-        return detections(np.concatenate(network.forward(names)), limits)
+        whole, share, margin = (letter_boxed if architecture.letter_box else stretched)(photo, height, width)
+        network.setInput(cv2.dnn.blobFromImage(whole, 1 / 255, (width, height)))
+        rows = np.concatenate(network.forward(names))
+        rows[:, 0:2] = (rows[:, 0:2] - margin) / share
+        rows[:, 2:4] /= share
+        return detections(rows, limits)
 
     return detect
+
+
+def stretched(photo: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What ``letter_boxed`` returns, of a photo that ``blobFromImage`` stretches."""
+    return photo, np.ones(2, np.float32), np.zeros(2, np.float32)
+
+
+def letter_boxed(photo: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As Darknet's ``letterbox_image`` and ``correct_yolo_boxes`` have it.
+
+    Returns:
+        The photo on grey, ``[height, width, 3]``; its share of width and height; the margin left of it and
+        above it, as a share of width and height.
+    """
+    ratio = min(width / photo.shape[1], height / photo.shape[0])
+    inner = np.array([int(photo.shape[1] * ratio + 1e-9), int(photo.shape[0] * ratio + 1e-9)])
+    inner = np.maximum(inner, 1)
+    rest = np.array([width, height]) - inner
+    left, top = rest // 2
+    small = cv2.resize(photo, inner.tolist(), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    sides = int(top), int(rest[1] - top), int(left), int(rest[0] - left)
+    whole = cv2.copyMakeBorder(small, *sides, cv2.BORDER_CONSTANT, value=(127.5,) * 3)
+    size = np.array([width, height], np.float32)
+    return whole, inner / size, rest / 2 / size
 
 
 def with_threshold(text: str, threshold: float) -> str:

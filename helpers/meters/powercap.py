@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from helpers.meters import rapl_files
+
 POWERCAP = "sys/class/powercap/intel-rapl"
 
 
@@ -71,14 +73,16 @@ class PowercapTree:
 
     @contextlib.contextmanager
     def in_place_of_sys(self) -> Iterator[None]:
-        """pyRAPL looks here while this lasts; meters that are open already keep their own files."""
+        """All look here while this lasts; meters that are open already keep their own files."""
         from pyRAPL import device_api
 
-        before = vars(device_api).copy()
+        before, root = vars(device_api).copy(), rapl_files.ROOT
         vars(device_api).update(self.stand_ins())
+        rapl_files.ROOT = self.root
         try:
             yield
         finally:
+            rapl_files.ROOT = root
             vars(device_api).pop("open")
             vars(device_api).update(before)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import LabError
+from helpers.meters import rapl_files
 from helpers.meters.base import Absent, Grade, Quantity, Reading, bounded, counted_window_s
 
 # Khan et al., "RAPL in Action" (ACM TOMPECS 2018): the counters are updated about once per millisecond.
@@ -56,16 +57,33 @@ def open_sensor() -> Any:
             f"{error.filename} is not readable by this user.", "readable RAPL counters", MAKE_READABLE
         ) from error
     except (PyRAPLException, OSError, ValueError, IndexError) as error:
+        if found := rapl_files.find_files():
+            return open_files(found)
         raise LabError(
-            f"this host offers no RAPL counters that pyRAPL can find ({type(error).__name__})."
-            " Virtual machines rarely pass them on.",
+            f"this host offers no RAPL counters: pyRAPL finds none ({type(error).__name__}), and there is no "
+            "package below /sys/class/powercap/intel-rapl. Virtual machines rarely pass them on.",
             "counters below /sys/class/powercap/intel-rapl",
             USE_ESTIMATE,
         ) from error
 
 
+def open_files(found: Sequence[tuple[str, Path]]) -> rapl_files.FileSensor:
+    try:
+        return rapl_files.FileSensor(found)
+    except (OSError, ValueError) as error:
+        denied = isinstance(error, PermissionError)
+        raise LabError(
+            f"{getattr(error, 'filename', None) or found[0][1]} cannot be read by this user: {error}.",
+            "readable RAPL counters",
+            MAKE_READABLE if denied else USE_ESTIMATE,
+        ) from error
+
+
 def list_counters(sensor: Any) -> tuple[Counter, ...]:
-    """The counters that pyRAPL opened, packages first, then DRAM, by socket."""
+    """The counters that were opened, packages first, then DRAM, by socket."""
+    if isinstance(sensor, rapl_files.FileSensor):
+        pairs = zip(sensor.domains, sensor.files, strict=True)
+        return tuple(Counter(d, place, read_range_uj(str(f))) for place, (d, f) in enumerate(pairs))
     return tuple(
         # pyRAPL's layout: package of socket 0, DRAM of socket 0, package of socket 1, ...
         Counter(f"{DOMAIN_WORDS[device]}-{socket}", socket * 2 + device, read_range_uj(file.name))
@@ -154,8 +172,10 @@ class RaplMeter:
     def describe(self) -> str:
         has_dram = any(domain.startswith("dram") for domain in self.domains)
         dram = "" if has_dram else " This host has no DRAM counter: the memory's energy is in no figure."
+        itself = isinstance(self._sensor, rapl_files.FileSensor)
+        way = "from Linux's files, since pyRAPL does not find them" if itself else "through pyRAPL"
         return (
-            f"Measured by the processor's own counters (RAPL, through pyRAPL): {', '.join(self.domains)}. "
+            f"Measured by the processor's own counters (RAPL, {way}): {', '.join(self.domains)}. "
             f"They count the whole socket, other programs included.{dram}"
         )
 

@@ -4,13 +4,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-# Axis of the output channels in the weights.
+# Axis of the output channels in the weights, and the place of the bias among the inputs.
 CHANNEL_AXES = {
-    schema.BuiltinOperator.CONV_2D: 0,
-    schema.BuiltinOperator.FULLY_CONNECTED: 0,
-    schema.BuiltinOperator.DEPTHWISE_CONV_2D: 3,
+    schema.BuiltinOperator.CONV_2D: (0, 2),
+    schema.BuiltinOperator.FULLY_CONNECTED: (0, 2),
+    schema.BuiltinOperator.DEPTHWISE_CONV_2D: (3, 2),
+    schema.BuiltinOperator.TRANSPOSE_CONV: (0, 3),  # after output shape, weights and image
 }
-WEIGHTS, BIAS = 1, 2
+WEIGHTS = 1
 # A bias is stored in steps of (input's scale) x (weights' scale of its channel): int32 holds it where the
 # largest weight is at least this share of it, for any input's scale down to 0.0006.
 LEAST_SHARE = 1e-4
@@ -30,10 +31,10 @@ def revive(content: bytes) -> bytes:
 
 def revive_one(model: schema.ModelT, graph: schema.SubGraphT, operator: schema.OperatorT) -> bool:
     """Whether a channel of the operator was changed."""
-    axis = CHANNEL_AXES.get(model.operatorCodes[operator.opcodeIndex].builtinCode)
-    if axis is None or len(operator.inputs) <= BIAS or operator.inputs[BIAS] < 0:
+    axis, place = CHANNEL_AXES.get(model.operatorCodes[operator.opcodeIndex].builtinCode, (None, 0))
+    if axis is None or len(operator.inputs) <= place or operator.inputs[place] < 0:
         return False
-    weights, bias = (floats(model, graph.tensors[operator.inputs[place]]) for place in (WEIGHTS, BIAS))
+    weights, bias = (floats(model, graph.tensors[operator.inputs[number]]) for number in (WEIGHTS, place))
     if weights is None or bias is None:
         return False
     channels = np.moveaxis(weights, axis, 0).reshape(len(bias), -1).copy()

@@ -10,7 +10,8 @@ from ai_edge_litert import schema_py_generated as schema
 from helpers.errors import LabError
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
-INPUT, WEIGHTS = 0, 1
+WEIGHTS = 1
+INPUTS = {"TRANSPOSE_CONV": 2}  # place of the image among the inputs, where it is not the first
 
 
 def names_of(enum: type) -> dict[int, str]:
@@ -28,8 +29,8 @@ class FileFacts:
     Attributes:
         storage_dtype: dtype in which most convolution weights (by count) are stored.
         compute_dtype: dtype that most convolution weights are multiplied in: "float32", "int8"
-            (8-bit weights and activations), or "int8-dynamic" (8-bit weights, float activations that
-            the kernel quantizes on the fly).
+            (8-bit weights and activations), "int16x8" (8-bit weights, 16-bit activations), or
+            "int8-dynamic" (8-bit weights, float activations that the kernel quantizes on the fly).
         weights: weight dtype -> number of stored convolution weights.
         kernels: "OPERATOR input/weight" -> number of convolutions.
         operators: operator -> number.
@@ -60,6 +61,8 @@ class Convolution:
     def compute_dtype(self) -> str:
         if self.multiplied_dtype == "int8" and self.input_dtype == "float32":
             return "int8-dynamic"
+        if self.multiplied_dtype == "int8" and self.input_dtype == "int16":
+            return "int16x8"
         return self.multiplied_dtype
 
 
@@ -115,7 +118,8 @@ def find_convolutions(model: schema.ModelT, graph: schema.SubGraphT) -> list[Con
         if name in CONVOLUTIONS:
             weight = operator.inputs[WEIGHTS]
             stored = graph.tensors[widened.get(weight, weight)]
-            found.append(describe(name, graph.tensors[operator.inputs[INPUT]], graph.tensors[weight], stored))
+            image = graph.tensors[operator.inputs[INPUTS.get(name, 0)]]
+            found.append(describe(name, image, graph.tensors[weight], stored))
     return found
 
 

@@ -29,6 +29,12 @@ class Frozen:
     outputs: dict[str, tf.Tensor]
     session: tf.compat.v1.Session
 
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width of the only photos that the graph takes; None where it takes any."""
+        _, height, width, _ = self.photo.shape
+        return (height, width) if height and width else None
+
     def values(
         self, tensors: Sequence[tf.Tensor], photo: np.ndarray, given: dict[str, np.ndarray] | None = None
     ) -> list[np.ndarray]:

@@ -13,8 +13,8 @@ from helpers.quietly import stderr_muted
 SIGNATURE = "serving_default"
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 EXPECTED = (
-    f"a signature {SIGNATURE!r} that takes one uint8 image [1, H, W, 3] of any size "
-    f"and gives {', '.join(OUTPUTS)}"
+    f"a signature {SIGNATURE!r} that takes one uint8 image [1, H, W, 3] of any size, or of the network's "
+    f"own, and gives {', '.join(OUTPUTS)}"
 )
 CURE = (
     "use a detector exported by the TensorFlow Object Detection API, as TF Hub and Kaggle Models serve them."
@@ -36,6 +36,12 @@ class SavedModel:
     signature: Any
     input_name: str
     owner: Any
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width of the only photos that the signature takes; None where it takes any."""
+        _, height, width, _ = self.signature.structured_input_signature[1][self.input_name].shape
+        return (height, width) if height and width else None
 
     def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.signature(**{self.input_name: image})
@@ -66,6 +72,8 @@ def image_name(folder: Path, signature: Any) -> str:
     """The name of the signature's only input."""
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
     usable = [name for name, spec in inputs.items() if is_image(spec)]
+    if half := [spec.shape for spec in inputs.values() if is_image(spec) and is_half_fixed(spec)]:
+        raise LabError(f"{folder} takes photos of {half[0]}, one side open.", EXPECTED, CURE)
     if len(inputs) != 1 or not usable or not set(OUTPUTS) <= set(outputs):
         raise LabError(
             f"{folder} takes {listed(inputs)} and gives {', '.join(sorted(outputs)) or 'nothing'}.",
@@ -79,6 +87,10 @@ def is_image(spec: tf.TensorSpec) -> bool:
     return (
         spec.dtype == tf.uint8 and spec.shape.is_compatible_with([1, None, None, 3]) and spec.shape.rank == 4
     )
+
+
+def is_half_fixed(spec: tf.TensorSpec) -> bool:
+    return (spec.shape[1] is None) != (spec.shape[2] is None)
 
 
 def listed(specs: dict[str, tf.TensorSpec]) -> str:

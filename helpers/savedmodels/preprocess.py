@@ -19,10 +19,11 @@ TOLERANCE, FIT_NOISE = 1e-3, 3e-6
 Photos = list[np.ndarray]
 
 
-def probes(seed: int = 0) -> Photos:
-    """Random uint8 photos ``[H, W, 3]``: noise tells all ways of resizing apart."""
+def probes(seed: int = 0, fixed: tuple[int, int] | None = None) -> Photos:
+    """Random uint8 photos ``[H, W, 3]``: noise tells all ways of resizing apart; all of a ``fixed`` size."""
     generator = np.random.default_rng(seed)
-    return [generator.integers(0, 256, (*size, 3), np.uint8) for size in PROBE_SIZES]
+    sizes = [fixed] * len(PROBE_SIZES) if fixed else PROBE_SIZES
+    return [generator.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
 
 
 def find_image(frozen: Frozen) -> tuple[tf.Tensor, Preprocessing]:
@@ -33,13 +34,14 @@ def find_image(frozen: Frozen) -> tuple[tf.Tensor, Preprocessing]:
     Raises:
         LabError: it can make none of them.
     """
-    photos = probes()
+    fixed = frozen.fixed_size
+    photos = probes(fixed=fixed)
     tensors, nearest = images(frozen, photos), np.inf
     for tensor in reversed(tensors):
         values = [frozen.values([tensor], photo)[0] for photo in photos]
         preprocessing, error = fit(photos, values)
         if error <= TOLERANCE:
-            return tensor, preprocessing
+            return tensor, (preprocessing if fixed is None else before_fixed(preprocessing, fixed))
         nearest = min(nearest, error)
     raise LabError(
         f"{len(tensors)} tensors of a fixed size [1, h, w, 3] come before the first convolution; no known "
@@ -48,6 +50,22 @@ def find_image(frozen: Frozen) -> tuple[tf.Tensor, Preprocessing]:
         "then a scale and an offset per channel, RGB or BGR",
         "add this model's way to helpers/preprocessing.py and helpers/photos.py.",
     )
+
+
+def before_fixed(found: Preprocessing, fixed: tuple[int, int]) -> Preprocessing:
+    """Photos are stretched to the fixed size, to whole pixel values: what a user of such a graph must do.
+
+    Raises:
+        LabError: the graph resizes once more; two ways one after the other are none that is known here.
+    """
+    if (found.height, found.width) != fixed:
+        raise LabError(
+            f"the signature takes photos of {fixed[0]}x{fixed[1]} only, and makes "
+            f"{found.height}x{found.width} of them.",
+            "a signature that takes photos of any size, or of the network's own size",
+            "export the detector again without a fixed size of the input.",
+        )
+    return dataclasses.replace(found, resize="half-pixel-rounded", pad=False)
 
 
 def images(frozen: Frozen, photos: Photos) -> list[tf.Tensor]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -14,6 +15,8 @@ from helpers.tails.selection import Detections
 def reference(folder: Path) -> Callable[[np.ndarray], Detections]:
     """The SavedModel on RGB uint8 photos ``[H, W, 3]``; boxes relative to the photo, clipped to 0..1.
 
+    A signature that takes one size only gets photos stretched to it, by OpenCV.
+
     Raises:
         LabError: the folder holds no detector.
     """
@@ -23,7 +26,10 @@ def reference(folder: Path) -> Callable[[np.ndarray], Detections]:
 def reference_of(model: SavedModel) -> Callable[[np.ndarray], Detections]:
     """As ``reference``, of a SavedModel in memory."""
 
+    fixed = model.fixed_size
+
     def detect(photo: np.ndarray) -> Detections:
+        photo = cv2.resize(photo, fixed[::-1], interpolation=cv2.INTER_LINEAR) if fixed else photo
         values = model(tf.constant(photo[None]))
         return as_detections(*(values[name].numpy() for name in OUTPUTS))
 

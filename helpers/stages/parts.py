@@ -23,6 +23,7 @@ from helpers.measure.rounds import one_line
 from helpers.meters.base import Absent
 from helpers.models import Model
 from helpers.mongo import check_mongod
+from helpers.parity import on_photo
 from helpers.photos import core_input, read_photo, resize_threads
 from helpers.preprocessing import Preprocessing
 from helpers.records import Record
@@ -124,8 +125,7 @@ def as_sample(
     sample_id: str, found: Found, preprocessing: Preprocessing, categories: Sequence[str]
 ) -> SampleDetections:
     """Detections relative to the core's input -> (x, y, width, height) relative to the photo."""
-    span = np.array(preprocessing.span(found.height, found.width)) / (found.height, found.width)
-    corners = np.minimum(found.detections.boxes.astype(float) * np.tile(span, 2), 1)
+    corners = on_photo(found.detections, preprocessing, found.height, found.width).boxes.astype(float)
     low, high = corners[:, [1, 0]], corners[:, [3, 2]]
     labels = [categories[number - 1] for number in found.detections.classes.tolist()]
     return SampleDetections(sample_id, labels, np.concatenate([low, high - low], 1), found.detections.scores)

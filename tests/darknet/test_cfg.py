@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.darknet.architecture import parse_architecture
-from helpers.darknet.cfg import parse_cfg, read_text
+from helpers.darknet.cfg import parse_cfg, plain_text, read_text
 from helpers.errors import LabError
 from tests.darknet.generate import convolution, head, net, section
 
@@ -30,7 +30,6 @@ def test_blanks_comments_and_a_last_comma_do_not_count():
         ("[net]\nwidth\n", "line 2 of a.cfg is 'width'"),
         ("[net]\nwidth=\n", "line 2 of a.cfg is 'width='"),
         ("[net\nwidth=1\n", "line 1 of a.cfg is '[net'"),
-        ("[net]\nwidth=1\n\nwidth=2\n", "width=1, and width=2 at line 4 (line 2)"),
     ],
 )
 def test_a_text_that_is_no_cfg_is_refused(text, found):
@@ -39,8 +38,30 @@ def test_a_text_that_is_no_cfg_is_refused(text, found):
     assert found in error.value.found
 
 
-def test_a_key_twice_with_one_value_is_fine():
-    assert parse_cfg("[net]\nwidth=1\nwidth=1\n", "a.cfg")[0].integer("width") == 1
+def test_of_a_key_that_stands_twice_the_first_counts_as_in_darknet():
+    text = "[net]\nbatch=1\nwidth=1\n# Training\nbatch=64\nwidth=1\n"
+    assert parse_cfg(text, "a.cfg")[0].integer("batch") == 1
+
+
+TEXT = """[net]
+width=4
+height=8 ; tall
+channels=3 // colours
+# größer: 更大
+[yolo]
+anchors = 1,2, 3,4 # two
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gbk"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_comments_may_stand_anywhere_and_in_any_encoding(tmp_path, encoding, ending):
+    text = TEXT.replace("öß", "" if encoding == "gbk" else "öß").replace("\n", ending)
+    (tmp_path / "a.cfg").write_bytes(text.encode(encoding))
+    net_, yolo = parse_cfg(read_text(tmp_path / "a.cfg"), "a.cfg")
+    assert [net_.integer(key) for key in ("width", "height", "channels")] == [4, 8, 3]
+    assert yolo.decimals("anchors") == (1, 2, 3, 4)
+    assert set(plain_text([net_, yolo]).splitlines()[1:4]) == {"width=4", "height=8", "channels=3"}
 
 
 CHAIN = net() + convolution(8)
