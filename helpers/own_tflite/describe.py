@@ -12,6 +12,7 @@ from helpers.own_tflite.postprocess import NAME, ROLES, PostProcess, read_option
 PIXELS = ("uint8", "int8", "float32")
 WHOLE = ("uint8", "int8")
 COORDINATES = 4
+SCORE_WORDS, BOX_WORDS = ("score", "class", "conf", "prob", "logit", "cls"), ("box", "loc", "reg", "coord")
 # What lies between the operator that makes scores and the output without changing what they mean.
 PASSED = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "CONCATENATION", "SQUEEZE")
 FINISHED = ("LOGISTIC", "SOFTMAX")
@@ -114,18 +115,51 @@ def names_by_role(path: Path, graph: Graph, made: tuple[int, ...]) -> dict[str, 
 
 
 def require_heads(path: Path, graph: Graph) -> tuple[End, End]:
-    """Boxes ``[1, N, 4]`` and scores ``[1, N, columns]`` of a file without the operator, by their shapes."""
-    flat = [item for item in graph.outputs if len(item.shape) == 3 and not item.free]
+    """Boxes ``[1, N, 4]`` and scores ``[1, N, columns]`` of a file without the operator, by their shapes.
+
+    Of two outputs with four columns each, those are scores that come out of a sigmoid or softmax, or that
+    the names tell.
+    """
+    # An open batch is 1 unless somebody asks for another.
+    flat = [item for item in graph.outputs if len(item.shape) == 3 and not set(item.free) - {0}]
     boxes = [item for item in flat if item.shape[2] == COORDINATES]
     scores = [item for item in flat if item.shape[2] != COORDINATES]
-    if len(graph.outputs) == len(flat) == 2 and len(boxes) == 1 and boxes[0].shape[:2] == scores[0].shape[:2]:
+    if len(boxes) == 2 == len(graph.outputs):
+        boxes, scores = told_apart(path, graph, boxes)
+    if len(graph.outputs) == len(flat) == 2 and len(boxes) == 1 and boxes[0].shape[1] == scores[0].shape[1]:
         return boxes[0], scores[0]
     shapes = ", ".join(f"{item.name} {list(item.shape)}" for item in graph.outputs)
     raise LabError(
         f"{path} gives {shapes}.",
-        f"the outputs of {NAME}; or box encodings [1, N, 4] and class scores [1, N, classes]",
+        f"the outputs of {NAME}; or two, box encodings [1, N, 4] and class scores [1, N, classes]",
         "export the detector with this operator, or up to these two outputs.",
     )
+
+
+def told_apart(path: Path, graph: Graph, pair: list[End]) -> tuple[list[End], list[End]]:
+    """Boxes and scores of two outputs of one shape.
+
+    Raises:
+        LabError: nothing tells which is which.
+    """
+    for tells in (lambda item: is_finished(graph, item), lambda item: named_like(item, SCORE_WORDS)):
+        scores = [item for item in pair if tells(item)]
+        if len(scores) == 1:
+            return [item for item in pair if item is not scores[0]], scores
+    boxes = [item for item in pair if named_like(item, BOX_WORDS)]
+    if len(boxes) == 1:
+        return boxes, [item for item in pair if item is not boxes[0]]
+    names = " and ".join(item.name for item in pair)
+    raise LabError(
+        f"{path} gives two outputs of four columns, {names}: neither a sigmoid nor a name tells the boxes "
+        "from the scores of four classes.",
+        "an output with score, class or conf in its name, or one that ends in a sigmoid or softmax",
+        "export it with the outputs named boxes and scores.",
+    )
+
+
+def named_like(item: End, words: tuple[str, ...]) -> bool:
+    return any(word in item.name.lower() for word in words)
 
 
 def is_finished(graph: Graph, scores: End) -> bool:
