@@ -6,6 +6,7 @@ Imports the standard library alone, since on Colab it runs before anything is in
 import contextlib
 import importlib
 import importlib.metadata
+import io
 import pkgutil
 import sys
 import tempfile
@@ -100,7 +101,8 @@ def load_whole(package: str) -> None:
     Later imports would be of the new version, and modules of two versions do not fit together.
     """
     for module in pkgutil.iter_modules(getattr(sys.modules.get(package), "__path__", [])):
-        with contextlib.suppress(ImportError):
+        # Some modules are programs, which print.
+        with contextlib.suppress(ImportError), contextlib.redirect_stdout(io.StringIO()):
             if module.name != "__main__":
                 importlib.import_module(f"{package}.{module.name}")
 
