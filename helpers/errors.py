@@ -26,6 +26,10 @@ class LabError(Exception):
         return "\n".join(lines)
 
 
+class UnavailableError(LabError):
+    """What the software here cannot do, and the work can go on without: a reason, not a stop."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> LabError:
     """The error for a name that is not in a registry, with the nearest known name first."""
     known = list(known)

@@ -45,7 +45,7 @@ def make_environment(folder: Path) -> Path:
     """Make it anew (minutes, 2 GB); returns its Python."""
     subprocess.run([find_python(), "-m", "venv", "--clear", str(folder)], check=True)
     python = folder / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", PACKAGES]
+    pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-r", PACKAGES]
     subprocess.run(pip, check=True)
     stub = Path(answer_of(python, WHERE)) / "google" / "colab"
     stub.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """``make colab``: the six notebooks on ``smoke`` as a Colab session runs them, one fresh kernel each.
 
-In an empty folder outside the project, so that the set-up cell clones the project's last commit; without a
-restart; with Colab's kernel, whose packages must be the same afterwards. Takes minutes, and the package index.
+In an empty folder outside the project, so that the set-up cell clones the project's last commit;
+without a restart; with Colab's kernel, whose packages must be the same afterwards. Takes minutes, and the
+package index.
 """
 
 import json
@@ -32,7 +33,7 @@ KERNEL = "colab"
 
 
 def with_session(path: Path) -> nbformat.NotebookNode:
-    """The notebook after a session's own imports, with its profile set, and the kernel's versions at its end."""
+    """The notebook after a session's own imports, with its profile set; the kernel's versions at the end."""
     notebook = nbformat.read(path, as_version=4)
     tagged = [n for n, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
     notebook.cells.insert(tagged[0] + 1, nbformat.v4.new_code_cell('profile = "smoke"'))
