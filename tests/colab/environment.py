@@ -15,6 +15,11 @@ COLABS_PYTHON = "3.13"
 LIST_INSTALLED = """\
 import importlib.metadata, json
 print(json.dumps([[each.name, each.version] for each in importlib.metadata.distributions()]))"""
+# As much of it as FiftyOne's App asks for.
+STUB = {
+    "__init__.py": "",
+    "output.py": "def eval_js(script): return ''\ndef register_callback(name, callback): pass\n",
+}
 WHERE = "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 
@@ -49,7 +54,8 @@ def make_environment(folder: Path) -> Path:
     subprocess.run(pip, check=True)
     stub = Path(answer_of(python, WHERE)) / "google" / "colab"
     stub.mkdir(parents=True, exist_ok=True)
-    (stub / "__init__.py").touch()
+    for name, source in STUB.items():
+        (stub / name).write_text(source)
     return python
 
 
