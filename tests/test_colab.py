@@ -194,6 +194,7 @@ def test_set_up_installs_on_colab_alone(monkeypatch, capsys):
     monkeypatch.setattr(colab, "install", lambda: calls.append("install"))
     monkeypatch.setattr(colab, "quiet", lambda: calls.append("quiet"))
     monkeypatch.setattr(colab, "clone_sentence", lambda: "which clone")
+    monkeypatch.delitem(sys.modules, "google.colab", raising=False)
     colab.set_up()
     assert capsys.readouterr().out == ""
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))

@@ -10,12 +10,13 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from helpers.colab import KEPT
 from helpers.install import name_of
@@ -58,8 +59,8 @@ def session_environment(python: Path) -> dict[str, str]:
     return kept | {"QUANTLAB_REPO": str(ROOT), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def text_of(cell: nbformat.NotebookNode) -> str:
-    return "".join(output.get("text", "") for output in cell.outputs)
+def text_of(cell: nbformat.NotebookNode, stream: str = "stdout") -> str:
+    return "".join(output.get("text", "") for output in cell.outputs if output.get("name") == stream)
 
 
 def seconds_of(cell: nbformat.NotebookNode) -> float:
@@ -76,31 +77,35 @@ def run_notebook(path: Path, content: Path, python: Path, executed: Path) -> lis
     client = NotebookClient(notebook, timeout=None, kernel_name=KERNEL, resources=resources)
     try:
         client.execute(env=session_environment(python))
-    except CellExecutionError as error:
+    except (CellExecutionError, DeadKernelError) as error:
         return [f"{path.name}: {error}"]
     finally:
         nbformat.write(notebook, executed / path.name)
-    set_up = notebook.cells[SET_UP]
-    print(
-        f"{path.name}: {time.monotonic() - begun:.0f} s, of which set-up {seconds_of(set_up):.0f} s",
-        flush=True,
-    )
-    faults = [f"{path.name}: its set-up asks for a restart"] if "estart" in text_of(set_up) else []
-    return faults + changed(
-        colab_packages(), json.loads(text_of(notebook.cells[-1])), f"{path.name}'s kernel"
-    )
+    took, of_it = time.monotonic() - begun, seconds_of(notebook.cells[SET_UP])
+    print(f"{path.name}: {took:.0f} s, of which set-up {of_it:.0f} s", flush=True)
+    return [f"{path.name}: {fault}" for fault in faults_of(notebook.cells)]
 
 
-def changed(before: dict[str, str], after: dict[str, str], where: str) -> list[str]:
-    """What is no longer as Colab had it, of what must stay."""
-    kept = {name_of(name): version for name, version in after.items() if name_of(name) in before}
-    return [f"{where}: {n} {before[n]} became {v}" for n, v in kept.items() if v != before[n]]
+def faults_of(cells: Sequence[nbformat.NotebookNode]) -> list[str]:
+    """A restart that was asked for, what libraries said, a kernel of other versions than Colab's."""
+    faults = ["its set-up asks for a restart"] if "estart" in text_of(cells[SET_UP]) else []
+    chatter = [text_of(cell, "stderr") for cell in cells if cell.cell_type == "code"]
+    faults += [f"chatter in its outputs: {text}" for text in chatter if text]
+    kernel = json.loads(text_of(cells[-1]))
+    of_colab = {name: version for name, version in colab_packages().items() if name in map(name_of, kernel)}
+    return faults + changed(of_colab, kernel)
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """What is no longer as it was."""
+    present = {name_of(name): version for name, version in after.items()}
+    pairs = ((name, version, present.get(name, "absent")) for name, version in before.items())
+    return [f"{name} {was} became {now}" for name, was, now in pairs if now != was]
 
 
 def told(before: dict[str, str], after: dict[str, str]) -> str:
     """What set-up added and changed."""
-    moved = [f"{n} {v} -> {after.get(n, 'absent')}" for n, v in sorted(before.items()) if after.get(n) != v]
-    added = len(after.keys() - before.keys())
+    moved, added = changed(before, after), len(after.keys() - before.keys())
     return f"Set-up added {added} packages and changed {len(moved)}: {', '.join(moved)}."
 
 
@@ -118,13 +123,13 @@ def run_session(folder: Path, content: Path) -> list[str]:
             break
     after = installed_in(python)
     print(told(before, after))
-    return faults + changed({name: before[name] for name in KEPT}, after, "after set-up")
+    return faults + changed({name: before[name] for name in KEPT}, after)
 
 
 def main() -> int:
     folder = data_dir() / "colab"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="content-") as content:
+    with tempfile.TemporaryDirectory(prefix="content-", ignore_cleanup_errors=True) as content:
         faults = run_session(folder, Path(content))
     print("\n".join(faults) or f"All six notebooks ran; they are in {folder / 'notebooks'}.")
     return int(bool(faults))
