@@ -26,7 +26,7 @@ root = next((p for p in (here, *here.parents) if (p / "helpers" / "colab.py").is
 if not root and "google.colab" in sys.modules:
     address = os.getenv("QUANTLAB_REPO", "ADDRESS")
     get = f"[ -e {lab}/tests/test_colab.py ] || (mv {lab} {lab}-$$ 2>&-; git clone -q '{address}' {lab}) 2>&1"
-    cure = f"Found: no project at '{address}'. {os.popen(get).read()}Cure: set QUANTLAB_REPO to its address."
+    cure = f"Found: no project at '{address}'. {os.popen(get).read()}Cure: %env QUANTLAB_REPO=<its address>"
     root = lab.resolve() if (lab / "helpers" / "colab.py").is_file() else sys.exit(cure)
 sys.path.insert(0, str(root or sys.exit(f"Found: no project above {here}. Cure: set QUANTLAB_ROOT to it.")))
 from helpers.colab import set_up
@@ -35,8 +35,10 @@ set_up()"""
 
 
 def clone_address(repository: str = REPOSITORY) -> str:
-    """Where git clones the project from; empty while it has no address."""
-    return "" if repository == NO_ADDRESS else f"https://github.com/{repository}"
+    """Where git clones the project from; while it has no address, words that git repeats in its error."""
+    return (
+        "(it has no public address yet)" if repository == NO_ADDRESS else f"https://github.com/{repository}"
+    )
 
 
 def badge(notebook: str, repository: str = REPOSITORY) -> str:
