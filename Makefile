@@ -23,7 +23,7 @@ export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report train test bench lint format lab clean
+.PHONY: help setup report train test bench colab lint format lab clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ test: $(INSTALLED) ## run the tests
 
 bench: $(INSTALLED) ## measure the suite's own speed, into data/bench/bench.json
 	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -p no:xdist -s
+
+colab: $(INSTALLED) ## run the notebooks of the last commit with Colab's packages (needs the network)
+	@$(BIN)/python -m tests.colab.session
 
 lint: $(INSTALLED) ## check style and formatting, notebooks included
 	@$(BIN)/ruff check .

@@ -1,11 +1,13 @@
 """The project's own FiftyOne database: under ``data/fiftyone``, apart from the user's other FiftyOne data."""
 
 import contextlib
+import functools
 import importlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -102,8 +104,18 @@ def claim_service(folder: Path) -> None:
     """
     service = importlib.import_module("fiftyone.core.service").DatabaseService
     service.service_name = f"db-{folder_id(folder)}"
+    service.command = property(functools.partial(own_command, service.command.fget))
     wait_for_leaving(service.service_name)
     stop_orphans(folder)
+
+
+def own_command(command: Callable[[Any], list[str]], service: Any) -> list[str]:
+    """FiftyOne's command without the ``sudo`` that it puts before it on Colab.
+
+    The folder is the user's own; not every machine has ``sudo``; and as the server's parent it would hide to
+    which service the server belongs (``is_orphan``).
+    """
+    return [part for part in command(service) if part != "sudo"]
 
 
 def wait_for_leaving(service_name: str) -> None:

@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from helpers import host, mongo
-from helpers.paths import ROOT, data_dir
+from helpers.install import LOCK, STATED, requirement_lines
+from helpers.paths import data_dir
 from helpers.units import format_bytes
 
 OK, LIMITED, MISSING = "ok", "limited", "missing"
@@ -55,7 +56,7 @@ def examine() -> list[Finding]:
     """All findings, in the order of reading. Takes a few seconds; changes nothing."""
     return [
         examine_python(sys.version_info[:2]),
-        examine_packages((ROOT / "requirements.txt").read_text().splitlines()),
+        examine_packages(LOCK.read_text().splitlines(), requirement_lines(STATED)),
         examine_mongod(),
         examine_cpu(*host.cpu()),
         examine_rapl(),
@@ -96,13 +97,17 @@ def differing_packages(lines: Iterable[str]) -> list[str]:
     return differing
 
 
-def examine_packages(lines: list[str]) -> Finding:
+def examine_packages(lines: list[str], stated: list[str]) -> Finding:
+    """Installed packages against the lock's lines, and against the ranges that the project works with."""
     differing = differing_packages(lines)
     if not differing:
         return Finding("Packages", OK, f"all {len(locked_requirements(lines))} at their locked versions")
-    state = MISSING if any(" absent " in entry for entry in differing) else LIMITED
     more = f" and {len(differing) - 4} more" if len(differing) > 4 else ""
-    return Finding("Packages", state, ", ".join(differing[:4]) + more, "run `make setup`.")
+    detail = ", ".join(differing[:4]) + more
+    if not differing_packages(stated):
+        return Finding("Packages", LIMITED, detail, f"none needed: {STATED.name} allows these versions.")
+    state = MISSING if any(" absent " in entry for entry in differing) else LIMITED
+    return Finding("Packages", state, detail, "run `make setup`.")
 
 
 def examine_mongod() -> Finding:

@@ -37,6 +37,10 @@ def found_of(reason: str) -> str:
     return found.replace("Found: ", "").strip()
 
 
+class UnavailableError(LabError):
+    """What the software here cannot do, and the work can go on without: a reason, not a stop."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> LabError:
     """The error for a name that is not in a registry, with the nearest known name first."""
     known = list(known)

@@ -1,5 +1,6 @@
 """``python -m helpers.install``: the locked packages into the running Python, with progress.
 
+``requirements.in`` states what the project works with; ``requirements.txt`` is one choice of it, the lock.
 Imports the standard library alone: it runs before anything is installed.
 """
 
@@ -7,13 +8,14 @@ import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from helpers.errors import LabError
 from helpers.files import require_free_space
 from helpers.paths import ROOT
 
+STATED = ROOT / "requirements.in"
 LOCK = ROOT / "requirements.txt"
 NEEDED_BYTES = 5_000_000_000
 CURE = "run the same command again: packages already downloaded are kept."
@@ -21,14 +23,20 @@ PACKAGE_LINE = re.compile(r"Collecting ([\w.\[\]-]+)")
 LARGE_DOWNLOAD = re.compile(r"\s*Downloading (\S+?)-\S+ \(([\d.]+) MB\)")
 
 
-def pip_command(lock: Path) -> list[str]:
+def pip_command(arguments: Sequence[str]) -> list[str]:
     quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-    return [sys.executable, "-m", "pip", "install", *quiet, "-r", str(lock)]
+    return [sys.executable, "-m", "pip", "install", *quiet, *arguments]
 
 
-def count_pins(lock: Path) -> int:
-    """Packages in a lock file, those for other systems included."""
-    return sum("==" in line for line in lock.read_text().splitlines() if not line.lstrip().startswith("#"))
+def requirement_lines(file: Path) -> list[str]:
+    """The requirements of a file, those for other systems included, without comments."""
+    lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("-")]
+
+
+def name_of(requirement: str) -> str:
+    """Name of a package as registries spell it, from a requirement or another spelling of it."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
 
 
 def progress_lines(output: Iterable[str], total: int) -> Iterator[str]:
@@ -46,28 +54,33 @@ def progress_lines(output: Iterable[str], total: int) -> Iterator[str]:
             yield f"  unpacking {line.count(',') + 1} packages: a minute or two"
 
 
-def install_packages(lock: Path = LOCK) -> None:
-    """Install every package of ``lock`` at its version.
-
-    Raises:
-        LabError: too little disk, or pip failed; carries pip's last lines.
-    """
+def install_lock() -> None:
+    """Install every package of the lock at its version."""
     print(
         "Installing the project's packages: minutes the first time, seconds when they are there.", flush=True
     )
+    install_packages(["-r", str(LOCK)], len(requirement_lines(LOCK)))
+
+
+def install_packages(arguments: Sequence[str], total: int) -> None:
+    """``pip install`` with progress; ``total`` is about how many packages it looks at.
+
+    Raises:
+        LabError: pip failed; carries pip's last lines.
+    """
     tail: deque[str] = deque(maxlen=8)
     with subprocess.Popen(
-        pip_command(lock),
+        pip_command(arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        for line in progress_lines(remembered(process.stdout, tail), count_pins(lock)):
+        for line in progress_lines(remembered(process.stdout, tail), total):
             print(line, flush=True)
     if process.returncode:
         raise LabError(
-            f"pip failed:\n{''.join(tail).rstrip()}", f"every package of {lock.name} installed", CURE
+            f"pip failed:\n{''.join(tail).rstrip()}", "the project's packages installed by pip", CURE
         )
 
 
@@ -87,7 +100,7 @@ def main() -> int:
     try:
         if first_installation():
             require_free_space(Path(sys.prefix), NEEDED_BYTES)
-        install_packages()
+        install_lock()
     except LabError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """How closely two ways of running one detector agree."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,13 @@ class Parity:
         photos: number of photos.
         matched: share of the reference's detections that ours have too, to within ``TOLERANCE``.
         detections: number of the reference's detections.
+        unchecked: why nothing was compared (then ``matched`` is NaN); empty if it was.
     """
 
     photos: int
     matched: float
     detections: int
+    unchecked: str = ""
 
 
 TOLERANCE = 1e-3
@@ -53,6 +56,20 @@ def summarize(pairs: list[tuple[Detections, Detections]]) -> Parity:
     total = sum(len(reference.scores) for reference, _ in pairs)
     matched = sum(matches(reference, ours) for reference, ours in pairs)
     return Parity(len(pairs), matched / max(1, total), total)
+
+
+def not_checked(reason: str) -> Parity:
+    return Parity(0, math.nan, 0, reason)
+
+
+def parity_text(parity: Parity) -> str:
+    """One sentence for the report."""
+    if parity.unchecked:
+        return f"Float32 was not checked against the original model: {parity.unchecked}."
+    return (
+        f"Checked on {parity.photos} photos: float32 gives {parity.matched:.1%} of the original model's "
+        f"{parity.detections} detections, to {TOLERANCE:g}."
+    )
 
 
 def require_parity(parity: Parity, name: str) -> None:

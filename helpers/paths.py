@@ -81,6 +81,9 @@ class RunPaths:
     def variant_record(self, model: str, variant: str) -> Path:
         return self.folder / "variants" / model / f"{variant}.json"
 
+    def parity_record(self, model: str) -> Path:
+        return self.folder / "variants" / f"{model}.parity.json"
+
     def detections_dir(self, model: str, variant: str) -> Path:
         return self.folder / "detections" / model / variant
 

@@ -11,6 +11,7 @@ import pytest
 
 from helpers import database, mongo
 from helpers.errors import LabError
+from helpers.paths import ROOT
 
 needs_local_mongod = pytest.mark.skipif(
     bool(mongo.server_address()) or sys.platform.startswith("win"), reason="needs a local mongod"
@@ -80,6 +81,27 @@ def test_a_server_that_outlived_its_service_is_ended(tmp_path):
         if started.poll() is None:
             started.send_signal(signal.SIGKILL)
         started.wait()
+
+
+START_ON_COLAB = """
+import sys, psutil
+from pathlib import Path
+from helpers import database
+database.connect(Path(sys.argv[1]))
+servers = [p for p in psutil.Process().children(recursive=True) if p.name().startswith("mongod")]
+folder = Path(sys.argv[1]) / "fiftyone" / "database"
+print(len(servers), any(database.is_orphan(server, folder) for server in servers))
+"""
+
+
+@needs_local_mongod
+def test_on_colab_the_server_starts_without_sudo_and_belongs_to_its_service(environment, tmp_path):
+    """There FiftyOne puts ``sudo`` between them, which not every machine has."""
+    environment.setenv("FIFTYONE_CONTEXT", "COLAB")
+    environment.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, "-c", START_ON_COLAB, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["1", "False"], done.stderr
 
 
 def test_the_log_tells_why_a_server_did_not_start(tmp_path):

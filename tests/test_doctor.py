@@ -28,7 +28,7 @@ def test_packages_that_differ_from_the_lock_are_named():
         "no-such-package==1.0",
         'other==2 ; sys_platform == "none"',
     ]
-    finding = doctor.examine_packages(lock)
+    finding = doctor.examine_packages(lock, lock)
     assert finding.state == doctor.MISSING
     assert "numpy" in finding.detail
     assert "no-such-package absent" in finding.detail
@@ -36,7 +36,16 @@ def test_packages_that_differ_from_the_lock_are_named():
 
 
 def test_a_package_of_another_version_is_a_limit():
-    assert doctor.examine_packages(["numpy==0.1"]).state == doctor.LIMITED
+    finding = doctor.examine_packages(["numpy==0.1"], ["numpy<0.2"])
+    assert (finding.state, finding.cure) == (doctor.LIMITED, "run `make setup`.")
+
+
+def test_versions_that_the_project_works_with_need_no_cure():
+    """As on Colab, which keeps its own."""
+    finding = doctor.examine_packages(["numpy==0.1", "jedi==0.0.1"], ["numpy>=2.1"])
+    assert finding.state == doctor.LIMITED
+    assert "numpy" in finding.detail
+    assert finding.cure.startswith("none needed")
 
 
 def test_mongod_absent(monkeypatch):

@@ -29,21 +29,21 @@ def test_every_twentieth_package_is_told():
 
 
 def test_pins_are_counted_without_comments():
-    assert install.count_pins(install.LOCK) > 100
+    assert len(install.requirement_lines(install.LOCK)) > 100
 
 
 def test_a_failing_pip_gives_its_last_lines(monkeypatch):
     failing = [sys.executable, "-c", "print('ERROR: No matching distribution'); raise SystemExit(1)"]
-    monkeypatch.setattr(install, "pip_command", lambda lock: failing)
+    monkeypatch.setattr(install, "pip_command", lambda arguments: failing)
     with pytest.raises(LabError, match="No matching distribution"):
-        install.install_packages()
+        install.install_lock()
 
 
 def test_main_says_interrupted_without_a_traceback(monkeypatch, capsys):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(install, "install_packages", interrupted)
+    monkeypatch.setattr(install, "install_lock", interrupted)
     assert install.main() == 130
     assert "again" in capsys.readouterr().err
 

@@ -69,3 +69,11 @@ def test_the_app_is_offered_only_where_somebody_can_see_it(finished, monkeypatch
     monkeypatch.setattr("sys.platform", "linux")
     assert losses.offer_app(view, wanted=True) is None
     assert "there is no display" in capsys.readouterr().out
+
+
+def test_an_app_that_cannot_be_shown_stops_nothing(finished, monkeypatch, capsys):
+    """On Colab it asks the front end, which may not answer."""
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(losses, "launch_app", lambda view: 1 / 0)
+    assert losses.offer_app(download.prepare_data(finished.run).limit(2), wanted=True) is None
+    assert "it did not start: division by zero" in capsys.readouterr().out

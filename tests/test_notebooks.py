@@ -9,9 +9,9 @@ import papermill
 import pytest
 
 from helpers import pipeline
-from helpers.colab import REPOSITORY, SETUP_CELL
 from helpers.errors import LabError
 from helpers.experiment import open_run
+from helpers.opening import badge, setup_cell
 from helpers.paths import NOTEBOOKS
 from helpers.stages.ledger import STAGES, get_stage
 
@@ -40,7 +40,7 @@ def code_of(name: str) -> list[str]:
 
 def own_code(name: str) -> list[str]:
     """All code but the set-up cell, which is the same everywhere."""
-    return [source for source in code_of(name) if source != SETUP_CELL]
+    return [source for source in code_of(name) if source != setup_cell()]
 
 
 def lines_of(source: str) -> int:
@@ -74,10 +74,8 @@ def test_it_opens_with_title_and_question_setup_parameters_and_imports(name):
     heading, *rest = source_of(title).splitlines()
     assert heading.startswith(f"# {name[:2]} · ")
     assert re.search(r"\*\*Question: .+\?\*\*", "\n".join(rest))
-    address = REPOSITORY.removeprefix("https://github.com/")
-    badge = f"(https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}.ipynb)"
-    assert source_of(title).rstrip().endswith(badge)
-    assert source_of(setup) == SETUP_CELL
+    assert source_of(title).endswith(badge(f"{name}.ipynb"))
+    assert source_of(setup) == setup_cell()
     assert source_of(imports).startswith(("from helpers", "import "))
 
 
@@ -138,8 +136,9 @@ def test_cells_are_few_and_short(name):
 @every_notebook
 def test_no_cell_names_a_folder_of_somebodys_machine(name):
     for cell in cells_of(name):
-        source = source_of(cell).replace("/content/quantization-lab", "")  # Colab's, in the set-up cell
-        assert not re.search(r"(?<![\w.:/])/(home|root|work|tmp|Users|content|mnt|data)\b|[A-Z]:\\", source)
+        assert not re.search(
+            r"(?<![\w.:/])/(home|root|work|tmp|Users|content|mnt|data)\b|[A-Z]:\\", source_of(cell)
+        )
 
 
 @every_notebook

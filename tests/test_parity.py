@@ -2,18 +2,22 @@
 
 import dataclasses
 import functools
+import re
 
+import cv2
 import numpy as np
 import pytest
 
+from helpers.darknet import opencv
 from helpers.errors import LabError
 from helpers.interface import Interface
 from helpers.models import DEFAULT_MODEL
 from helpers.parity import TOLERANCE, Parity, agreement, iou, matches, on_photo, require_parity, summarize
+from helpers.paths import RunPaths
 from helpers.photos import core_input
 from helpers.preprocessing import Preprocessing
 from helpers.savedmodels import reference as original
-from helpers.stages import quantize
+from helpers.stages import present, quantize
 from helpers.tails.selection import Detections
 from tests.finished_run import finish
 
@@ -154,3 +158,24 @@ def test_anchors_that_lie_a_little_off_are_caught(finished, monkeypatch):
     monkeypatch.setattr(quantize, "load_interface", lambda *_: wrong)
     with pytest.raises(LabError, match="detections of the original"):
         quantize.check_parity(finished.run, finished.model)
+
+
+@pytest.mark.pipeline
+def test_the_report_says_how_closely_float32_answers_like_the_original(finished):
+    said = present.model_section(finished.run).paragraphs
+    assert any(re.search(r"Checked on 16 photos: float32 gives \d+\.\d% of the original", s) for s in said)
+
+
+@pytest.mark.pipeline
+def test_an_opencv_that_reads_no_darknet_is_a_reason_and_no_stop(finished, monkeypatch, tmp_path):
+    """OpenCV 5 has no ``readNetFromDarknet``."""
+    monkeypatch.delattr(cv2.dnn, "readNetFromDarknet")
+    monkeypatch.setattr(cv2, "__version__", "5.0.0")
+    monkeypatch.setattr(RunPaths, "parity_record", lambda *_: tmp_path / "parity.json")
+    darknet = functools.partial(opencv.reference, tmp_path / "a.cfg", tmp_path / "a.weights")
+    monkeypatch.setattr(quantize, "reference", lambda model, files: darknet(model.limits))
+    parity = quantize.check_parity(finished.run, finished.model)
+    assert parity.unchecked == "OpenCV 5.0.0 reads no Darknet"
+    assert quantize.parity_texts(finished.run, finished.model) == [
+        "Float32 was not checked against the original model: OpenCV 5.0.0 reads no Darknet."
+    ]

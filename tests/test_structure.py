@@ -17,7 +17,7 @@ FLOORS = (
     ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
      "injected", "places", "label_files", "options"),
     ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
-     "preprocessing", "coco_names", "label_maps", "sources"),
+     "preprocessing", "opening", "coco_names", "label_maps", "sources"),
     (
         "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*",
         "fetch", "kaggle", "archives", "coco_photos", "own_tflite.*",

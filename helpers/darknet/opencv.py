@@ -8,7 +8,7 @@ import numpy as np
 
 from helpers.darknet.architecture import parse_architecture
 from helpers.darknet.cfg import parse_cfg, plain_text, read_text
-from helpers.errors import LabError
+from helpers.errors import LabError, UnavailableError
 from helpers.tails.selection import Detections, Limits, survivors
 
 NUMBERS_OF_A_BOX = 5  # centre x, centre y, width, height, objectness
@@ -22,8 +22,10 @@ def reference(cfg: Path, weights: Path, limits: Limits) -> Callable[[np.ndarray]
     nothing; suppression within each class follows here, with the same limits as in our tails.
 
     Raises:
+        UnavailableError: this OpenCV reads no Darknet.
         LabError: the files are absent, damaged, or hold what OpenCV does not know.
     """
+    require_reader()
     text = read_text(cfg)
     architecture = parse_architecture(text, cfg.name)
     height, width, _ = architecture.image
@@ -64,6 +66,16 @@ def letter_boxed(photo: np.ndarray, height: int, width: int) -> tuple[np.ndarray
     whole = cv2.copyMakeBorder(small, *sides, cv2.BORDER_CONSTANT, value=(127.5,) * 3)
     size = np.array([width, height], np.float32)
     return whole, inner / size, rest / 2 / size
+
+
+def require_reader() -> None:
+    """Raise unless OpenCV reads Darknet, which it does up to version 4."""
+    if not hasattr(cv2.dnn, "readNetFromDarknet"):
+        raise UnavailableError(
+            f"OpenCV {cv2.__version__} reads no Darknet",
+            "OpenCV 4, which runs the original model",
+            'install it: `python -m pip install "opencv-python-headless<5"`, and start a new session.',
+        )
 
 
 def with_threshold(text: str, threshold: float) -> str:

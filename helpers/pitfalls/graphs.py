@@ -13,6 +13,7 @@ from helpers.detector.architecture import INPUT_SIDE, anchors
 from helpers.detector.export import Detector, decode
 from helpers.detector.weights import load_network
 from helpers.files import write_bytes
+from helpers.quietly import stderr_muted
 from helpers.tails.selection import Detections
 
 SIDE_PX = 640  # boxes are given in pixels of a square of this side, as many exported detectors do
@@ -59,20 +60,26 @@ def write_decoding_cores(weights: Path, joined: Path, separate: Path) -> None:
     """Two float32 ``.tflite`` files that compute the same: one output tensor, and two."""
     core = embedded(weights)
     for path, function in ((joined, core.joined), (separate, core.separate)):
-        write_bytes(path, converter_of(function).convert())
+        write_bytes(path, converted(converter_of(function)))
 
 
 def write_default_optimized(weights: Path, path: Path) -> None:
     """The core by ``Optimize.DEFAULT`` without data, as tutorials have it."""
     converter = converter_of(embedded(weights).raw)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    write_bytes(path, converter.convert())
+    write_bytes(path, converted(converter))
+
+
+def converted(converter: tf.lite.TFLiteConverter) -> bytes:
+    with stderr_muted():
+        return converter.convert()
 
 
 def converter_of(function: tf.types.experimental.PolymorphicFunction) -> tf.lite.TFLiteConverter:
     """Of the function with its variables made constants: twenty times as fast as with variables."""
     whole = function.get_concrete_function()
-    constant, module = convert_variables_to_constants_v2(whole), tf.Module()
+    with stderr_muted():
+        constant, module = convert_variables_to_constants_v2(whole), tf.Module()
     names = sorted(whole.structured_outputs)
 
     @tf.function(input_signature=[CORE_SPEC], autograph=False)

@@ -40,7 +40,8 @@ class Frozen:
     ) -> list[np.ndarray]:
         """Values of tensors for a photo ``[H, W, 3]``; those named in ``given`` have its values."""
         feeds = {self.photo.name: photo[None], **(given or {})}
-        return self.session.run(list(tensors), feeds)
+        with stderr_muted():
+            return self.session.run(list(tensors), feeds)
 
     @cached_property
     def definition(self) -> Any:

@@ -37,13 +37,19 @@ def save_loss_views(run: Run, model: Model, dataset, found: Mapping[str, Attribu
 
 
 def offer_app(view, wanted: bool):
-    """Open the FiftyOne App on a view if that is wanted and there is a display; say why if not."""
+    """Open the FiftyOne App on a view if that is wanted and there is a display; say why if not.
+
+    An App that cannot be shown stops nothing: the view is kept with the data set.
+    """
     if view is None:
         print("FiftyOne App skipped: there is no variant but float32.")
         return None
-    if wanted and has_display():
-        return launch_app(view)
     reason = "there is no display" if wanted else "open_app is False"
+    if wanted and has_display():
+        try:
+            return launch_app(view)
+        except Exception as error:  # FiftyOne, its server and Colab's front end raise many unrelated types
+            reason = f"it did not start: {error}"
     print(f"FiftyOne App skipped: {reason}. The view is saved in data set {view.dataset_name!r}.")
     return None
 

@@ -17,6 +17,7 @@ from helpers.show.report import Section, registry_figures, render_report, write_
 from helpers.show.tables import write_results
 from helpers.stages import machines
 from helpers.stages.compare import build_provenance
+from helpers.stages.quantize import parity_texts
 from helpers.variants import Variant
 
 LOST_READING = (
@@ -92,6 +93,7 @@ def model_section(run: Run) -> Section:
         stated = model.stated
         claim = f"{stated.metric} {stated.value} ({stated.source})" if stated else "none"
         lines.append(f"{model.title}. Licence {model.licence}. Accuracy stated by its publisher: {claim}.")
+        lines += parity_texts(run, model)
         lines += [own_text(run, model, variant) for variant in run.variants if variant.own]
     return Section("The models", lines)
 

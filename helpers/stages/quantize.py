@@ -1,7 +1,7 @@
 """02: one ``.tflite`` file and one record per variant, checked before anything is measured."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.coco import DATA, read_labels
-from helpers.errors import reason_of
+from helpers.errors import UnavailableError, reason_of
 from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.families import convert, reference, require_files
 from helpers.interface import Interface
@@ -18,7 +18,7 @@ from helpers.own_tflite.adopt import adopt
 from helpers.own_tflite.beside import files_beside
 from helpers.own_tflite.sentences import cap_sentence, timing_sentence
 from helpers.own_tflite.source import source_of
-from helpers.parity import Parity, agreement, on_photo, require_parity, summarize
+from helpers.parity import Parity, agreement, not_checked, on_photo, parity_text, require_parity, summarize
 from helpers.photos import core_input, read_photo
 from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
@@ -30,6 +30,7 @@ from helpers.stages import layers
 from helpers.stages.download import data_folders
 from helpers.stages.layers import CODE as LAYERS
 from helpers.stages.standing import made_models
+from helpers.tails.selection import Detections
 from helpers.variants import BASELINE, Variant
 
 CODE = ("helpers.quantize.recipes", "helpers.photos", "helpers.interface")
@@ -225,19 +226,42 @@ def fail_model(run: Run, model: Model, reason: str) -> None:
 
 
 def check_parity(run: Run, model: Model) -> Parity:
-    """Float32 ``.tflite`` and tail against the original model, on validation photos.
+    """Float32 ``.tflite`` and tail against the original model, on validation photos; recorded.
+
+    Where the software here cannot run the original, that is the answer.
 
     Raises:
         LabError: they do not agree.
     """
-    original, interface = reference(model, require_files(model, run.model_dir)), load_interface(run, model)
+    files = require_files(model, run.model_dir)
+    try:
+        parity = compare_with(reference(model, files), run, model)
+    except UnavailableError as reason:
+        parity = not_checked(reason.found)
+    else:
+        require_parity(parity, model.id)
+    path, baseline = run.paths.parity_record(model.id), run.paths.variant_file(model.id, BASELINE)
+    made_from = origin({BASELINE: baseline}, dataclasses.asdict(parity), "helpers.parity")
+    if current_record(path, made_from) is None:
+        keep(path, "parity", made_from, dataclasses.asdict(parity))
+    return parity
+
+
+def compare_with(original: Callable[[np.ndarray], Detections], run: Run, model: Model) -> Parity:
+    interface = load_interface(run, model)
     core, pairs = Core(run.paths.variant_file(model.id, BASELINE)), []
     for photo in check_photos(run):
         found = interface.tail(core(core_input(photo, interface.preprocessing)))
         pairs.append((original(photo), on_photo(found, interface.preprocessing, *photo.shape[:2])))
-    parity = summarize(pairs)
-    require_parity(parity, model.id)
-    return parity
+    return summarize(pairs)
+
+
+def parity_texts(run: Run, model: Model) -> list[str]:
+    """What the check found, for the report; nothing where it was not made."""
+    path = run.paths.parity_record(model.id)
+    if not path.exists():
+        return []
+    return [parity_text(Parity(**read_record(path, "run 02_quantize.ipynb first.").values))]
 
 
 def check_agreement(run: Run, model: Model) -> pd.DataFrame:
