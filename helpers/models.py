@@ -256,6 +256,7 @@ def own_savedmodel(place: str, own: str) -> SavedModelSource:
     if place.startswith(KAGGLE):
         return SavedModelSource(f"own-{own}", kaggle=place.removeprefix(KAGGLE))
     if is_address(place):
+        require_fetchable(place)
         return SavedModelSource(f"own-{own}", (hub_archive(f"own-{own}", place),))
     folder = Path(place)
     if not exists(place) or not folder.is_dir():
@@ -271,6 +272,15 @@ def own_savedmodel(place: str, own: str) -> SavedModelSource:
         )
     require_file(found / SAVED_MODEL, OWN_MODELS, "give yourself the right to read it, or copy it.")
     return SavedModelSource(str(folder))
+
+
+def require_fetchable(address: str) -> None:
+    if not address.startswith(("http://", "https://")):
+        raise LabError(
+            f"{address} is no address of the web.",
+            OWN_MODELS,
+            "fetch the archive by its own tool, unpack it, and name the SavedModel's folder.",
+        )
 
 
 def own_labels(labels: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from helpers.errors import LabError
 
 KAGGLE = "kaggle:"
 ADDRESS = re.compile(rf"[a-z][a-z0-9+.-]*://|{KAGGLE}", re.IGNORECASE)
-LONGEST_STEM, KEY_DIGITS = 40, 6
+LONGEST_STEM, KEY_DIGITS = 32, 6
 # Said of every model of its kind, so of none in particular.
 NAMELESS = ("saved_model", "savedmodel", "model", "export")
 ENDINGS = re.compile(r"\.(cfg|tflite|tar|gz|tgz|zip)\b", re.IGNORECASE)
@@ -107,16 +107,19 @@ def lasting(place: str, labels: str = "", kinds: tuple[str, ...] = ()) -> str:
 def lasting_place(place: str) -> str:
     if place.lower().startswith(KAGGLE):
         return KAGGLE + place[len(KAGGLE) :].strip("/")
-    return place if is_address(place) else str(whole(place))
+    if is_address(place):
+        scheme, colon, rest = place.partition(":")
+        return f"{scheme.lower()}{colon}{rest}"
+    return str(whole(place))
 
 
 def stem_of(place: str) -> str:
     """Letters, digits, dashes and underscores that a reader knows the place by."""
-    words = [word for word in place.split("?")[0].removeprefix(KAGGLE).split("/") if word]
+    words = [ENDINGS.sub("", word) for word in place.split("?")[0].removeprefix(KAGGLE).split("/") if word]
     telling = [word for word in words if not word.isdigit() and word.lower() not in NAMELESS]
-    last = ENDINGS.sub("", (telling or words or ["own"])[-1])
+    last = (telling or words or ["own"])[-1]
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_-")[:LONGEST_STEM] or "own"
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_-")[:LONGEST_STEM].rstrip("_-") or "own"
 
 
 def id_of(text: str, place: str) -> str:

@@ -268,3 +268,18 @@ def test_a_mistyped_label_file_is_named_as_a_file(network, tmp_path):
         open_run("smoke", models=[f"{network(tmp_path)}@typo.txt"])
     with pytest.raises(LabError, match="label map 'coco8'"):
         open_run("smoke", models=[f"{network(tmp_path)}@coco8"])
+
+
+@pytest.mark.parametrize("address", ["file:///a/net.tar.gz", "s3://bucket/net.tar.gz", "gs://b/saved_model"])
+def test_an_address_that_cannot_be_fetched_is_refused_at_once(address):
+    with pytest.raises(LabError, match="is no address of the web"):
+        open_run("smoke", models=[address])
+
+
+def test_a_long_name_is_cut_and_still_tells_places_apart():
+    folder = "https://a.org/ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8"
+    names = [f"{folder}/{name}.tar.gz" for name in ("model/1", "2")]
+    first, second = open_run("smoke", models=names).models
+    assert first.id[:33] == second.id[:33] == "ssd_mobilenet_v2_fpnlite_320x320-"
+    assert first.id != second.id
+    assert stem_of("/data/ein sehr langer Name für einen Detektor/saved_model").endswith("fur")
