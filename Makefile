@@ -11,6 +11,10 @@ JUPYTERLAB := jupyterlab==4.6.6
 # is an option of this run; one that was in the environment before may be meant for others.
 export PROFILE MODELS COCO_DIR MODEL_DIR
 COCO_OPTION := $(if $(findstring command line,$(origin COCO_DIR)),--coco-dir "$$COCO_DIR")
+# As they were typed: make itself would read a dollar sign in a path as its own.
+override MODELS := $(value MODELS)
+override COCO_DIR := $(value COCO_DIR)
+override MODEL_DIR := $(value MODEL_DIR)
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.errors import LabError
+from helpers.places import require_file
 
 NUMBERED = re.compile(r"(\d+)[\s:,]+(\S.*)")
 ITEM = re.compile(r"\bitem\s*:?\s*\{(.*?)\}", re.DOTALL)
@@ -43,14 +44,9 @@ def read_text(path: Path) -> str:
     Raises:
         LabError: the file cannot be read, or is no text.
     """
+    require_file(path, EXPECTED)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise LabError(
-            f"{path} cannot be read: {error.strerror or error}.", EXPECTED, "correct the path."
-        ) from error
-    try:
-        return decoded(content)
+        return decoded(path.read_bytes())
     except UnicodeDecodeError as error:
         raise LabError(f"{path} is no text file.", EXPECTED, "name the file of class names.") from error
 

@@ -9,7 +9,17 @@ from helpers.label_files import read_class_names
 from helpers.label_maps import KINDS, UNNAMED, label_map
 from helpers.limits import LIMITS, Limits
 from helpers.paths import EMBEDDED
-from helpers.places import exists, id_of, is_address, lasting, path_of, split_labels
+from helpers.places import (
+    KAGGLE,
+    exists,
+    id_of,
+    is_address,
+    lasting,
+    lasting_place,
+    path_of,
+    require_file,
+    split_labels,
+)
 from helpers.sources import (
     SAVED_MODEL,
     DarknetSource,
@@ -40,6 +50,7 @@ OTHER_FILES = MappingProxyType(
         **dict.fromkeys((".onnx", ".pt", ".pth", ".h5", ".keras", ".hdf5", ".safetensors"), CONVERT),
     }
 )
+PATH_SIGNS = frozenset("./~")  # in no name of a label map
 # Darknet's own way: of two boxes of one class that overlap more than 0.45, only the better stays.
 DARKNET_LIMITS = Limits(nms_iou=0.45)
 
@@ -195,9 +206,8 @@ def get_model(name: str) -> Model:
     Raises:
         LabError: it is neither.
     """
-    name = name.strip()
-    if name in MODELS:
-        return MODELS[name]
+    if name.strip() in MODELS:
+        return MODELS[name.strip()]
     place, labels = split_labels(name, tuple(KINDS))
     if is_address(place) or "/" in place or exists(place):
         return own_model(place, labels)
@@ -223,10 +233,10 @@ def own_model(place: str, labels: str = "") -> Model:
         LabError: there is no such file, or no such label map.
     """
     darknet = not is_address(place) and place.lower().endswith(".cfg")
-    categories = own_labels(labels or ("coco80" if darknet else "coco91"))
-    text = lasting(place, labels, tuple(KINDS))
-    own = id_of(text, place if is_address(place) else str(path_of(place).resolve()))
-    source = own_darknet(path_of(place).resolve()) if darknet else own_savedmodel(place, own)
+    place, labels = lasting_place(place), labels or ("coco80" if darknet else "coco91")
+    categories, text = own_labels(labels), lasting(place, labels, tuple(KINDS))
+    own = id_of(text, place)
+    source = own_darknet(Path(place)) if darknet else own_savedmodel(place, own)
     limits = DARKNET_LIMITS if darknet else LIMITS
     return Model(own, place, source, "unknown", categories, limits, name=text)
 
@@ -235,35 +245,47 @@ def own_darknet(cfg: Path) -> DarknetSource:
     beside = sorted(p for p in cfg.parent.glob("*") if p.stem == cfg.stem and p.suffix.lower() == ".weights")
     weights = beside[0] if beside else cfg.with_suffix(".weights")
     for path in (cfg, weights):
-        if not path.is_file():
-            raise LabError(f"{path} does not exist.", "a Darknet .cfg with its .weights beside it",
-                           "put the file there, or correct the path.")  # fmt: skip
+        require_file(
+            path, "a Darknet .cfg with its .weights beside it", "put the file there, or correct the path."
+        )
     return DarknetSource(cfg, weights)
 
 
 def own_savedmodel(place: str, own: str) -> SavedModelSource:
     """``own``: the model's id, by which what is downloaded is found again."""
-    if place.startswith("kaggle:"):
-        return SavedModelSource(f"own-{own}", kaggle=place.removeprefix("kaggle:"))
+    if place.startswith(KAGGLE):
+        return SavedModelSource(f"own-{own}", kaggle=place.removeprefix(KAGGLE))
     if is_address(place):
+        require_fetchable(place)
         return SavedModelSource(f"own-{own}", (hub_archive(f"own-{own}", place),))
-    folder = path_of(place).resolve()
-    if not folder.is_dir():
+    folder = Path(place)
+    if not exists(place) or not folder.is_dir():
         cure = OTHER_FILES.get(folder.suffix.lower(), "correct the path.")
-        what = "is a file, no folder" if folder.is_file() else "does not exist"
+        what = "is a file, no folder" if exists(place) else "does not exist, or cannot be reached"
         raise LabError(f"{folder} {what}.", OWN_MODELS, cure)
-    if savedmodel_in(folder) is None:
+    found = savedmodel_in(folder)
+    if found is None:
         raise LabError(
             f"{folder} holds no {SAVED_MODEL}, nor does a folder up to two levels below it.",
             OWN_MODELS,
             "name the folder that the SavedModel was written to.",
         )
+    require_file(found / SAVED_MODEL, OWN_MODELS, "give yourself the right to read it, or copy it.")
     return SavedModelSource(str(folder))
+
+
+def require_fetchable(address: str) -> None:
+    if not address.startswith(("http://", "https://")):
+        raise LabError(
+            f"{address} is no address of the web.",
+            OWN_MODELS,
+            "fetch the archive by its own tool, unpack it, and name the SavedModel's folder.",
+        )
 
 
 def own_labels(labels: str) -> tuple[str, ...]:
     """Names of class 1, 2, ...; a file's numbers that begin at 1 are the classes, as after a background 0."""
-    if labels in KINDS or not exists(labels):
+    if labels in KINDS or not (exists(labels) or PATH_SIGNS & set(labels)):
         return label_map(labels)
     read = read_class_names(path_of(labels))
     names = label_map(read.names)

@@ -40,7 +40,8 @@ def as_text(parameter: str, given: Any) -> str:
     """
     if given is None or isinstance(given, str):
         return given or ""
-    raise LabError(f"{parameter} = {given!r}.", "a text", f'write {parameter} = "{given}".')
+    cure = f'write {parameter} = "{given}"; to papermill, -r {parameter} {given}.'
+    raise LabError(f"{parameter} = {given!r}.", "a text", cure)
 
 
 def is_number(value: Any) -> bool:

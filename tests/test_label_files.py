@@ -55,7 +55,7 @@ def test_what_names_no_classes_is_one_clear_error(tmp_path, content, found):
 
 
 def test_an_absent_file_is_one_clear_error(tmp_path):
-    with pytest.raises(LabError, match="cannot be read"):
+    with pytest.raises(LabError, match="does not exist"):
         read_class_names(tmp_path / "none.txt")
 
 

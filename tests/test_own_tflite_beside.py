@@ -142,6 +142,14 @@ def test_classes_are_named_by_the_files_own_zip(own):
     assert len(interface(as_is(path), None, LIMITS).tail(QuantizedCore(path)(some_image())).scores) == 5
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_names_in_the_zip_are_read_as_those_of_a_file(own, encoding):
+    path = own(postprocessed_bytes())
+    with zipfile.ZipFile(path, "a") as files:
+        files.writestr("labelmap.txt", "1 a\r\n2 b\r\n3 façade\r\n".encode(encoding))
+    assert categories(path) == ("a", "b", "façade")
+
+
 def test_classes_that_are_not_named_or_too_few_say_so(own):
     path = own(postprocessed_bytes())
     with pytest.raises(LabError, match=r"nothing names[\s\S]*own\.labels\.txt"):

@@ -1,7 +1,10 @@
 """A model or file of one's own is named by its place: by every spelling, and never mixed up."""
 
+import os
 import re
 import string
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -187,3 +190,96 @@ def with_absent_labels(path):
 def test_an_own_file_that_is_not_there_is_refused_at_once(own_file, damage):
     with pytest.raises(LabError, match=r"does not exist|is no file"):
         open_run("smoke", variants=[str(damage(own_file))])
+
+
+def test_labels_named_or_meant_are_one_model(network, tmp_path):
+    cfg = network(tmp_path)
+    assert len(open_run("smoke", models=[str(cfg), f"{cfg}@coco80", f" {cfg}@coco80 "]).models) == 1
+    assert len(open_run("smoke", models=[str(cfg), f"{cfg}@coco91"]).models) == 2
+    assert get_model("Kaggle:a/b/c/d/1/") == get_model("kaggle:a/b/c/d/1@coco91")
+
+
+def test_what_both_sides_of_an_at_sign_are_there_for_is_meant(network, tmp_path, monkeypatch):
+    cfg, names = network(tmp_path / ODD), tmp_path / "names@3.txt"
+    names.write_text("a\n")
+    (tmp_path / "3.txt").write_text("another file\n")
+    monkeypatch.chdir(tmp_path)
+    assert split_labels(f"{cfg}@names@3.txt", tuple(KINDS)) == (str(cfg), "names@3.txt")
+
+
+def loop_of_links(path):
+    path.symlink_to(path)
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def over_long(path):
+    return path.with_name(f"{'x' * 300}{path.suffix}")
+
+
+def of_an_unknown_user(path):
+    return f"~no_such_user/{path.name}"
+
+
+DAMAGES = [loop_of_links, pipe, over_long, of_an_unknown_user]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("form", ["{}.cfg", "{}/", "net.cfg@{}.txt", "{}.tflite", "own.tflite@{}.txt"])
+def test_a_place_that_cannot_be_read_is_one_clear_error(network, tmp_path, monkeypatch, form, damage):
+    network(tmp_path)
+    (tmp_path / "own.tflite").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    before, _, suffix = form.partition("{}")
+    path = tmp_path / f"bad{suffix.rstrip('/')}"
+    text = f"{before}{damage(path) or path}"
+    given = {"variants": text} if "tflite" in form else {"models": text}
+    with pytest.raises(LabError) as caught:
+        open_run("smoke", **given)
+    assert caught.value.cure
+
+
+@pytest.fixture
+def other_user(tmp_path):
+    """A folder that is readable to a user without rights, who is the one from now on."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+        os.seteuid(os.getuid())
+
+
+@pytest.mark.parametrize("name", ["net.cfg", "net.weights", "own.tflite", "names.txt", "saved_model.pb"])
+def test_a_file_without_the_right_to_read_it_is_named(network, other_user, name):
+    cfg = network(other_user)
+    for each in ("own.tflite", "names.txt", "saved_model.pb"):
+        (other_user / each).write_bytes(b"x")
+    (other_user / name).chmod(0)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    with pytest.raises(LabError, match=rf"{name} cannot be read: Permission denied"):
+        open_run("smoke", models=[f"{cfg}@{other_user / 'names.txt'}", str(other_user)],
+                 variants=[str(other_user / "own.tflite")])  # fmt: skip
+
+
+def test_a_mistyped_label_file_is_named_as_a_file(network, tmp_path):
+    with pytest.raises(LabError, match=r"typo\.txt does not exist"):
+        open_run("smoke", models=[f"{network(tmp_path)}@typo.txt"])
+    with pytest.raises(LabError, match="label map 'coco8'"):
+        open_run("smoke", models=[f"{network(tmp_path)}@coco8"])
+
+
+@pytest.mark.parametrize("address", ["file:///a/net.tar.gz", "s3://bucket/net.tar.gz", "gs://b/saved_model"])
+def test_an_address_that_cannot_be_fetched_is_refused_at_once(address):
+    with pytest.raises(LabError, match="is no address of the web"):
+        open_run("smoke", models=[address])
+
+
+def test_a_long_name_is_cut_and_still_tells_places_apart():
+    folder = "https://a.org/ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8"
+    names = [f"{folder}/{name}.tar.gz" for name in ("model/1", "2")]
+    first, second = open_run("smoke", models=names).models
+    assert first.id[:33] == second.id[:33] == "ssd_mobilenet_v2_fpnlite_320x320-"
+    assert first.id != second.id
+    assert stem_of(f"/data/{31 * 'n'} and more/saved_model") == 31 * "n"

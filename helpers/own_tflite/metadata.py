@@ -13,6 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import encode, number_types, packer
 from flatbuffers.table import Table
 
+from helpers.label_files import decoded
+
 ENTRY = "TFLITE_METADATA"
 # Places of fields in their tables.
 SUBGRAPHS, INPUTS, UNITS, UNIT_TYPE, UNIT_VALUE, MEAN, STD = 3, 2, 4, 0, 1, 0, 1
@@ -32,7 +34,7 @@ def zipped_labels(path: Path) -> dict[str, str]:
     try:
         with zipfile.ZipFile(path) as files:
             names = [name for name in files.namelist() if name.lower().endswith(".txt")]
-            return {name: files.read(name).decode("utf-8") for name in names}
+            return {name: decoded(files.read(name)) for name in names}
     except (zipfile.BadZipFile, UnicodeDecodeError):
         return {}
 

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.errors import LabError
 from helpers.label_maps import KINDS
-from helpers.places import exists, lasting, path_of, split_labels, stem_of
+from helpers.places import lasting, path_of, require_file, split_labels, stem_of
 from helpers.variants import Variant
 
 ENDING = ".tflite"
@@ -46,18 +45,13 @@ def own_variants(texts: Sequence[str]) -> tuple[Variant, ...]:
 def lasting_source(text: str) -> str:
     """The file as ``places.lasting`` names it; it must be there."""
     place, labels = split_labels(text, tuple(KINDS))
-    require_file(place, "a .tflite file")
+    require_file(path_of(place).absolute(), "a .tflite file")
     if labels and labels not in KINDS:
-        require_file(labels, f"a file of class names, or one of {', '.join(KINDS)}")
+        expected = f"a file of class names, or one of {', '.join(KINDS)}"
+        require_file(path_of(labels).absolute(), expected)
     return lasting(place, labels, tuple(KINDS))
 
 
-def require_file(text: str, expected: str) -> None:
-    if not exists(text) or not path_of(text).is_file():
-        what = "is no file" if exists(text) else "does not exist, or cannot be followed"
-        raise LabError(f"{path_of(text).absolute()} {what}.", expected, "correct the path.")
-
-
 def own_variant(name: str, text: str) -> Variant:
-    meaning = f"{source_of(text)[0].name}, a finished file of the user's own, as it is."
+    meaning = f"{source_of(text)[0]}, a finished file of the user's own, as it is."
     return Variant(name, "none", "", "", False, "", "", meaning, text)

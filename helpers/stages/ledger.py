@@ -107,6 +107,7 @@ def stage_origin(run: Run, stage: Stage) -> Origin:
     parameters = {
         "profile": asdict(run.profile),
         "models": [model.id for model in run.models],
+        "categories": [sha256_json(model.categories) for model in run.models],
         "data": data_folders(run).validation.parent.name,
         "variants": [variant.id for variant in run.variants],
         **{option: getattr(run, option) for option in stage.options},

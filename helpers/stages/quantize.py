@@ -92,6 +92,8 @@ def no_origin(variant: Variant) -> Origin:
 def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     files = require_files(model, run.model_dir)
     parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
+    # A file of the user's own is given the model's class numbers.
+    parameters |= {"categories": list(model.categories)} if variant.own else {}
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
     inputs |= own_inputs(variant) | compared_inputs(run, variant)
@@ -148,8 +150,9 @@ def own_inputs(variant: Variant) -> dict[str, Path]:
     """The user's file and what lies beside it, as far as it is there."""
     if not variant.own:
         return {}
-    path = source_of(variant.own)[0]
-    return {f"own/{file.name}": file for file in [path, *files_beside(path)] if file.is_file()}
+    path, labels = source_of(variant.own)
+    found = {f"own/{file.name}": file for file in [path, *files_beside(path)] if file.is_file()}
+    return found | ({"labels": labels} if isinstance(labels, Path) else {})
 
 
 def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
