@@ -60,6 +60,14 @@ def test_estimate_gives_an_interval_as_wide_as_its_power_range_and_a_narrow_rati
     assert "does not see an idle machine" in large.net_j.reason
 
 
+def test_every_interval_is_drawn_with_the_runs_own_seed(files):
+    raw = measure(files, rounds=8)
+    first, again, other = (summarize_energy(raw, resamples=50, seed=seed)["int8"] for seed in (1, 1, 2))
+    assert first == again
+    for quantity in ("gross_j", "ratio"):
+        assert getattr(first, quantity) != getattr(other, quantity)
+
+
 def test_absent_meter_gives_reasons_and_no_zero(files):
     summaries = summarize_energy(measure(files, AbsentMeter("there is nothing to read"), rounds=1))
     assert set(summaries.values()) == {Absent("there is nothing to read")}

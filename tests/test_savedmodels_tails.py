@@ -96,6 +96,20 @@ def test_centres_are_the_largest_of_their_square(seed, side):
     np.testing.assert_allclose(found.boxes, np.reshape([box for _, _, box in wanted], (-1, 4)), atol=1e-6)
 
 
+def test_of_two_neighbours_with_almost_one_score_both_are_peaks():
+    """As in the Object Detection API: scores within 1e-6 are equal, those farther apart are not."""
+    for gap, count in ((4e-7, 2), (4e-6, 1)):
+        heat = np.full((1, 4, 4, 1), -9, np.float32)
+        heat[0, 1, 1:3, 0] = 0, 4 * gap  # the sigmoid's slope at 0 is a quarter
+        heads = {
+            "heat_map": heat,
+            "offsets": np.zeros((1, 4, 4, 2), "f"),
+            "sizes": np.ones((1, 4, 4, 2), "f"),
+        }
+        found = CenterNetTail(Limits(0.5, 0.1, 9))(heads)
+        assert len(set(found.scores.tolist())) == len(found.scores) == count
+
+
 def test_scores_of_a_core_that_decodes_lose_their_background():
     boxes = np.float32([[[0.1, 0.1, 0.4, 0.4], [0.5, 0.5, 0.9, 0.9]]])
     scores = np.float32([[[0.9, 0.02, 0.3], [0.1, 0.8, 0.0]]])

@@ -104,9 +104,13 @@ def test_comparing_names_the_one_stage_that_was_not_run(finished, without, noteb
 
 def test_without_the_savedmodel_01_is_named(finished, tmp_path):
     nowhere = dataclasses.replace(finished.model, source=SavedModelSource(str(tmp_path)))
-    with pytest.raises(LabError, match=r"files of .* are absent") as caught:
-        quantize.make_variants(finished.run, nowhere)
-    assert caught.value.cure == "run 01_download.ipynb first."
+    nowhere = dataclasses.replace(nowhere, id="nowhere")
+    run = dataclasses.replace(copy_run(finished, "nowhere"), models=(nowhere,))
+    with pytest.raises(
+        LabError, match=r"no model is left to go on with.\n.*files of .* are absent"
+    ) as caught:
+        quantize.make_models(run)
+    assert "run 01_download.ipynb first." in str(caught.value)
 
 
 def test_detections_that_are_gone_name_the_notebook(finished):
@@ -223,7 +227,7 @@ def test_a_data_set_of_ones_own_goes_through_01_to_03(finished, own_data):
     assert not any(record.failure for record in records.values())
     assert evaluate.detect_all(run, model, dataset) == {}
     scored = evaluate.score_all(run, model, dataset)
-    checks.check_evaluate(run, model)
+    checks.check_evaluate(run)
     for record in scored.values():
         assert record.values["images"] == 12
         assert 0.2 < record.values["stats"]["ap"] < 0.95

@@ -21,7 +21,7 @@ from helpers.stages import (
     quantize,
     why,
 )
-from helpers.variants import BASELINE, CONTROL
+from helpers.variants import CONTROL
 from tests.finished_run import copy_run, finish, written_times
 
 OTHERS = ("float32", "float16", "int8-dynamic")
@@ -60,17 +60,17 @@ def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, fai
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"int8.json"}
     assert list(quantize.variants_table(run, model)["failed"]) == ["", "", "", REASON]
-    checks.check_quantize(run, model)
+    checks.check_quantize(run)
 
     dataset = download.prepare_data(run)
     failures = evaluate.detect_all(run, model, dataset)
     scored = evaluate.score_all(run, model, dataset, failures)
     assert [scored[v].failure for v in (*OTHERS, "int8")] == ["", "", "", REASON]
-    checks.check_evaluate(run, model)
+    checks.check_evaluate(run)
     taken = (measure.latency, measure.latency_by_threads, measure.memory, measure.energy)
     for quantity in (*taken, parts.parts, why.explain_speed):
         quantity(run, model)
-    checks.check_measure(run, model)
+    checks.check_measure(run)
 
     results, frames = compare.build_results(run), compare.build_frames(run)
     rows = results.set_index("variant")
@@ -87,20 +87,6 @@ def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, fai
     checks.check_compare(run, results, context)
     for path in (run.paths.report, run.paths.results("csv"), run.paths.results("md")):
         assert REASON in path.read_text()
-
-
-def test_a_baseline_that_fails_stops_the_run(finished, monkeypatch):
-    model = finished.model.id
-    run = copy_run(finished, "no-baseline", (f"variants/{model}/float32.json",))
-
-    def raise_it():
-        raise RuntimeError(REASON)
-
-    monkeypatch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "none": raise_it})
-    monkeypatch.setattr(quantize, "convert_baseline", lambda run, model: None)
-    with pytest.raises(LabError, match=REASON):
-        quantize.make_variants(run, run.models[0])
-    assert not run.paths.variant_record(model, BASELINE).exists()
 
 
 def test_a_variant_that_failed_is_tried_again(finished, monkeypatch):
@@ -165,7 +151,7 @@ def test_a_file_that_is_not_what_its_record_promises_does_not_pass(finished):
     content["values"]["compute_dtype"] = "int8-dynamic"
     path.write_text(json.dumps(content))
     with pytest.raises(LabError, match="int8 stores int8, computes int8"):
-        checks.check_quantize(run, finished.model)
+        checks.check_quantize(run)
 
 
 def test_figures_of_an_earlier_run_do_not_pass(finished):

@@ -84,8 +84,8 @@ def detect_models(run: Run, dataset) -> dict[str, dict[str, str]]:
     for model in made_models(run):
         try:
             failures[model.id] = detect_all(run, model, dataset)
-        except LabError as error:
-            failures[model.id] = {variant.id: str(error) for variant in run.variants}
+        except Exception as error:  # labels that do not fit, or a runtime that breaks on the first photos
+            failures[model.id] = dict.fromkeys((v.id for v in run.variants), reason_of(error))
     return failures
 
 

@@ -169,7 +169,22 @@ def something_failed(run: Run, name: str) -> str:
         return "a model is absent"
     if name == "02_quantize" and failed_variants(run):
         return "a variant failed"
+    if name == "04_energy" and failed_measurements(run):
+        return "a measurement failed"
     return ""
+
+
+def failed_measurements(run: Run) -> dict[str, str]:
+    """``model, quantity`` -> why nothing at all could be measured, from the measurements' records."""
+    found = {}
+    for model in run.models:
+        for quantity in ("latency", "memory", "energy"):
+            path = run.paths.measurement_record(model.id, quantity)
+            if path.exists():
+                values = read_record(path, "run 04_energy.ipynb again.").values
+                if not values["rounds"]:
+                    found[f"{model.id}, {quantity}"] = values["stopping"]["why"]
+    return found
 
 
 def failed_variants(run: Run) -> dict[str, str]:

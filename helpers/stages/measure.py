@@ -128,7 +128,9 @@ def measured(
         raw = measure(files, done=partial.earlier(), on_round=partial.keep)
     except Exception as error:  # a meter, a kernel or a process of any kind; other measurements go on
         raw = without_rounds(quantity, settings, files, reason_of(error))
-    record = keep(path, quantity, source, raw)
+    # The same failure once more stays as it is, so that what follows from it stays current.
+    if record is None or record.values != jsonable(raw):
+        record = keep(path, quantity, source, raw)
     partial.forget()
     return record
 
