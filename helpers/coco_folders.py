@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from helpers.coco import CURE, DATA, FORMAT, LABELS, require_boxes, require_references, require_sections
-from helpers.coco_photos import WORKERS, Look, choose, digest, drawn, link, names_of_photos
+from helpers.coco_photos import (
+    UPRIGHT,
+    WORKERS,
+    Look,
+    all_as_one,
+    choose,
+    digest,
+    drawn,
+    lay,
+    names_of_photos,
+)
 from helpers.dataset import fiftyone
 from helpers.errors import LabError
 from helpers.files import atomic_folder, read_json, sha256_file, sha256_json, write_json, write_text
@@ -145,6 +155,8 @@ def is_current(folder: Path, source: Source) -> bool:
             return False
         if "skipped" in photo:
             return True
+        if photo.get("used") == UPRIGHT:
+            return laid.is_file()
         return laid.is_file() and (laid.samefile(given) or digest(laid) == photo["sha256"])
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -199,6 +211,7 @@ def fill(folder: Path, source: Source, labels: Mapping[str, Any], wanted: Mappin
         taken = {look.entry["id"] for look in looks["calibration"]}
         rest = [image for image in images if image["id"] not in taken]
         looks["validation"] = choose(rest, source.photos, wanted["images"], looks["calibration"])
+    looks["validation"] = all_as_one(looks["validation"])
     require_photos(source, looks)
     filled = write_split(folder / "validation", looks["validation"], labels, labels["annotations"])
     write_split(folder / "calibration", looks["calibration"], labels, [])
@@ -229,7 +242,7 @@ def write_split(folder: Path, looks: Sequence[Look], labels: Mapping, annotation
     """Link the photos and write their labels, in the order of image ids; return which fields were filled."""
     used = sorted((look for look in looks if not look.fault), key=lambda look: look.entry["id"])
     for look in used:
-        link(look.path, folder / DATA / look.entry["file_name"])
+        lay(look, folder / DATA / look.entry["file_name"])
     ids = {look.entry["id"] for look in used}
     kept, filled = completed([entry for entry in annotations if entry["image_id"] in ids])
     chosen = {"images": [look.entry for look in used], "annotations": kept}

@@ -4,11 +4,12 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from helpers.errors import LabError
 from helpers.files import sha256_file
@@ -16,7 +17,10 @@ from helpers.photos import read_photo
 from helpers.progress import progress
 
 WORKERS = 4
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+ORIENTATION = 0x0112  # EXIF's tag
+ON_THEIR_SIDE = (5, 6, 7, 8)
+UPRIGHT, UNTOLD = "turned upright", "as stored, which its size does not tell"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 @dataclass(frozen=True)
@@ -28,17 +32,26 @@ class Look:
         path: the file.
         sha256: of its content; None where there is no file.
         fault: why it cannot be used; empty if it can.
+        orientation: its EXIF orientation, 1 to 8; 1 is as stored.
+        turned: whether its labels are of the photo as displayed, so that it is used upright; None where its
+            size does not tell.
     """
 
     entry: dict[str, Any]
     path: Path
     sha256: str | None
     fault: str
+    orientation: int = 1
+    turned: bool | None = False
 
     def state(self, split: str) -> dict[str, Any]:
         """For ``selection.json``."""
         known = {"split": split, "file": self.entry["file_name"], "sha256": self.sha256}
-        return known | ({"skipped": self.fault} if self.fault else {})
+        known |= {"skipped": self.fault} if self.fault else {}
+        if self.fault or self.orientation == 1:
+            return known
+        told = {True: UPRIGHT, False: "as stored", None: UNTOLD}
+        return known | {"orientation": self.orientation, "used": told[self.turned]}
 
 
 def names_of_photos(folder: Path) -> list[str]:
@@ -48,7 +61,10 @@ def names_of_photos(folder: Path) -> list[str]:
 
 
 def digest(path: Path) -> str | None:
-    return sha256_file(path) if path.is_file() else None
+    try:
+        return sha256_file(path) if path.is_file() else None
+    except OSError:
+        return None
 
 
 def drawn(items: Sequence, seed: int) -> list:
@@ -86,7 +102,18 @@ def told_apart(look: Look, taken: Mapping[str, str], names: set[str]) -> Look:
     if not fault and name in names:
         fault = "a second entry of the same file"
     names.add(name)
-    return Look(look.entry, look.path, look.sha256, fault)
+    return replace(look, fault=fault)
+
+
+def all_as_one(looks: Sequence[Look]) -> list[Look]:
+    """Photos of which the size does not tell are used as those of which it does, if these agree.
+
+    A labelling tool shows all photos upright or none: where the labels of some are of the photo as displayed,
+    and of none as stored, all are.
+    """
+    telling = {look.turned for look in looks if look.orientation != 1 and not look.fault}
+    displayed = True in telling and False not in telling
+    return [replace(look, turned=True) if displayed and look.turned is None else look for look in looks]
 
 
 def look_at(entry: Mapping[str, Any], photos: Path) -> Look:
@@ -99,12 +126,38 @@ def look_at(entry: Mapping[str, Any], photos: Path) -> Look:
         height, width = read_photo(path).shape[:2]
     except LabError as error:
         return Look(dict(entry), path, digest(path), error.found.replace(str(path), name).rstrip("."))
-    sha256 = sha256_file(path)
+    sha256, orientation = sha256_file(path), orientation_of(path)
     known = {"width": width, "height": height, **entry, "sha256": sha256}
     stated = known["width"], known["height"]
+    on_its_side = orientation in ON_THEIR_SIDE
+    if stated == (width, height):
+        told = on_its_side and width != height
+        return Look(known, path, sha256, "", orientation, None if orientation != 1 and not told else False)
+    if stated == (height, width) and on_its_side:
+        return Look(known, path, sha256, "", orientation, True)
     wrong = f"{width} x {height} pixels as stored, where the labels say {stated[0]} x {stated[1]}"
-    turned = ": they seem to be of the photo as turned by its EXIF tag" if stated == (height, width) else ""
-    return Look(known, path, sha256, "" if stated == (width, height) else wrong + turned)
+    return Look(known, path, sha256, wrong)
+
+
+def orientation_of(path: Path) -> int:
+    """EXIF's orientation, 1 to 8; 1 where there is none, or none that means anything."""
+    try:
+        with Image.open(path) as image:
+            found = image.getexif().get(ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError):
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def lay(look: Look, place: Path) -> None:
+    """Put a photo where the lab reads it: linked, or turned upright, without a loss, under the same name."""
+    if not look.turned:
+        return link(look.path, place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(look.path) as image:
+        upright = ImageOps.exif_transpose(image)
+    upright.info.pop("exif", None)
+    upright.save(place, format="PNG", exif=b"")
 
 
 def link(path: Path, place: Path) -> None:

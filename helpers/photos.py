@@ -1,6 +1,7 @@
 """Photos: decoding, and what is done to them before they enter a core."""
 
 import contextlib
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from helpers.errors import LabError
+from helpers.pixels import rgb
 from helpers.preprocessing import Preprocessing
 
 
@@ -16,13 +18,20 @@ def read_photo(path: Path) -> np.ndarray:
     """RGB uint8 ``[H, W, 3]``; EXIF rotation is not applied, as COCO's boxes ask.
 
     Raises:
-        LabError: the file is absent, truncated or no image.
+        LabError: the file is absent, may not be read, is truncated, no image or no file at all.
     """
     try:
+        # A FIFO would wait for ever, a device may never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            found, cure = f"{path} is no regular file.", "take it away, or put the photo in its place."
+            raise LabError(found, "a whole image file", cure)
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return rgb(image)
     except FileNotFoundError:
         found = f"{path} does not exist."
+    except PermissionError:
+        found, cure = f"{path} may not be read by this user.", "give yourself the right to read it (chmod)."
+        raise LabError(found, "a readable image file", cure) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         found = f"{path} cannot be decoded: {error}."
     raise LabError(found, "a whole image file", "run 01_download.ipynb again, or put the file in place.")

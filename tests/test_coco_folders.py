@@ -185,8 +185,8 @@ def test_a_photo_that_was_repaired_is_used(tmp_path):
 def test_what_was_killed_on_the_way_is_done_again(tmp_path):
     source = make_source(tmp_path / "mine", 8, 3)
     code = (
-        "import os, sys; from pathlib import Path; import helpers.coco_folders as c; link = c.link\n"
-        "c.link = lambda a, b: (link(a, b), b.name == '0005.jpg' and os.kill(os.getpid(), 9))\n"
+        "import os, sys; from pathlib import Path; import helpers.coco_folders as c; lay = c.lay\n"
+        "c.lay = lambda a, b: (lay(a, b), b.name == '0005.jpg' and os.kill(os.getpid(), 9))\n"
         "c.lay_out(Path(sys.argv[1]), Path(sys.argv[2]), None, 3)"
     )
     done = subprocess.run(

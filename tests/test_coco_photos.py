@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
@@ -80,8 +81,9 @@ def other_size(path):
     write_photo(path, 3, 10, 7)
 
 
-def labelled_as_turned(path):
-    write_photo(path, 3, 7, 9, exif=exif_tag(6))
+def pipe_instead(path):
+    path.unlink()
+    os.mkfifo(path)
 
 
 UNUSABLE = {
@@ -89,9 +91,9 @@ UNUSABLE = {
     page: "cannot be decoded",
     truncated: "cannot be decoded",
     absent: "0002.jpg does not exist",
-    folder_instead: "cannot be decoded",
+    folder_instead: "no regular file",
+    pipe_instead: "no regular file",
     other_size: "10 x 7 pixels as stored, where the labels say 9 x 7",
-    labelled_as_turned: "turned by its EXIF tag",
 }
 
 

@@ -1,5 +1,6 @@
 """01: data set and model on disk, their checksums verified."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 
 from helpers.coco import read_labels
 from helpers.coco_folders import DataFolders, lay_out, planned_folders, read_selection, zoo_folder
+from helpers.coco_photos import UNTOLD, UPRIGHT
 from helpers.dataset import load_dataset, read_objects, require_categories, sample_count
 from helpers.errors import LabError
 from helpers.experiment import Run
@@ -19,6 +21,10 @@ from helpers.sources import Embedded
 from helpers.synthetic.dataset import generate_split, split_folder
 
 MOST_LISTED = 20
+UPRIGHT_COMMAND = (
+    'python -c "import sys; from PIL import Image, ImageOps; [ImageOps.exif_transpose(Image.open(p)).save(p, '
+    'quality=95) for p in sys.argv[1:]]" FOLDER/*.jpg'
+)
 SIZE_BOUNDS = (32**2, 96**2)  # COCO's: areas in pixels between small, medium and large
 
 
@@ -111,7 +117,7 @@ def photo_hashes(folder: Path) -> dict[str, str]:
 
 
 def selection_note(run: Run) -> str:
-    """Which of the user's or COCO's photos were left out, and why; empty for the embedded ones."""
+    """Which of the user's or COCO's photos were left out or turned, and why; empty for the embedded ones."""
     if not run.profile.coco:
         return ""
     selection = read_selection(data_folders(run))
@@ -119,7 +125,22 @@ def selection_note(run: Run) -> str:
     first = f", the first: {skipped[0]['file']} ({skipped[0]['skipped']})" if skipped else ""
     apart = len(selection["excluded_ids"])
     taken = f"; {apart} of its photos are calibrated on instead, and not evaluated" if apart else ""
-    return f"{len(skipped)} photos were left out{first}{taken}."
+    return f"{len(skipped)} photos were left out{first}{taken}.{orientation_note(selection['photos'])}"
+
+
+def orientation_note(photos: Sequence[Mapping[str, Any]]) -> str:
+    """How photos are used that EXIF asks to turn; empty where there are none."""
+    told = ""
+    if upright := [photo["file"] for photo in photos if photo.get("used") == UPRIGHT]:
+        told += f" {len(upright)} were turned upright, as their labels are (EXIF; the first: {upright[0]})."
+    if untold := [photo for photo in photos if photo.get("used") == UNTOLD]:
+        first = f"{untold[0]['file']}, orientation {untold[0]['orientation']}"
+        told += (
+            f" {len(untold)} have an EXIF orientation that their size does not tell (the first: {first}): "
+            "they are used as stored, as COCO's are. If they were labelled as a viewer shows them, save them "
+            f"upright first: {UPRIGHT_COMMAND}"
+        )
+    return told
 
 
 def object_table(dataset) -> pd.DataFrame:
