@@ -17,10 +17,10 @@ FLOORS = (
     ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
      "injected", "places", "label_files", "options"),
     ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
-     "preprocessing", "coco_names", "label_maps", "sources"),
+     "preprocessing", "coco_names", "label_maps", "sources", "kaggle"),
     (
         "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*",
-        "fetch", "kaggle", "archives", "coco_photos", "own_tflite.*",
+        "fetch", "archives", "coco_photos", "own_tflite.*",
         "tails.*", "interface", "photos", "coco", "runtime", "database", "host", "mongo", "matching",
     ),
     (
