@@ -15,9 +15,9 @@ from helpers.paths import ROOT
 # A module may import from its own floor and from those below it. A name ending in ".*" is a package.
 FLOORS = (
     ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
-     "injected", "places", "label_files", "options"),
+     "injected", "places", "kaggle", "label_files", "options"),
     ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
-     "preprocessing", "coco_names", "label_maps", "sources", "kaggle"),
+     "preprocessing", "coco_names", "label_maps", "sources"),
     (
         "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*",
         "fetch", "archives", "coco_photos", "own_tflite.*",
