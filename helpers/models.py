@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from helpers.errors import LabError, unknown_name
+from helpers.kaggle import require_handle
 from helpers.label_files import read_class_names
 from helpers.label_maps import KINDS, UNNAMED, label_map
 from helpers.limits import LIMITS, Limits
@@ -27,7 +28,7 @@ from helpers.sources import (
     SavedModelSource,
     Source,
     SourceFile,
-    savedmodel_in,
+    savedmodels_in,
 )
 
 CFGS = Path(__file__).parent / "darknet" / "models"
@@ -254,7 +255,7 @@ def own_darknet(cfg: Path) -> DarknetSource:
 def own_savedmodel(place: str, own: str) -> SavedModelSource:
     """``own``: the model's id, by which what is downloaded is found again."""
     if place.startswith(KAGGLE):
-        return SavedModelSource(f"own-{own}", kaggle=place.removeprefix(KAGGLE))
+        return SavedModelSource(f"own-{own}", kaggle=require_handle(place.removeprefix(KAGGLE)))
     if is_address(place):
         require_fetchable(place)
         return SavedModelSource(f"own-{own}", (hub_archive(f"own-{own}", place),))
@@ -263,14 +264,20 @@ def own_savedmodel(place: str, own: str) -> SavedModelSource:
         cure = OTHER_FILES.get(folder.suffix.lower(), "correct the path.")
         what = "is a file, no folder" if exists(place) else "does not exist, or cannot be reached"
         raise LabError(f"{folder} {what}.", OWN_MODELS, cure)
-    found = savedmodel_in(folder)
-    if found is None:
+    found = savedmodels_in(folder)
+    if not found:
         raise LabError(
             f"{folder} holds no {SAVED_MODEL}, nor does a folder up to two levels below it.",
             OWN_MODELS,
             "name the folder that the SavedModel was written to.",
         )
-    require_file(found / SAVED_MODEL, OWN_MODELS, "give yourself the right to read it, or copy it.")
+    if len(found) > 1:
+        raise LabError(
+            f"{folder} holds {len(found)} SavedModels, such as {found[0]} and {found[1]}.",
+            "one model",
+            "name the folder of one of them; several models are several names.",
+        )
+    require_file(found[0] / SAVED_MODEL, OWN_MODELS, "give yourself the right to read it, or copy it.")
     return SavedModelSource(str(folder))
 
 

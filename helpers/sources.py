@@ -71,9 +71,14 @@ class DarknetSource:
 
 def savedmodel_in(folder: Path) -> Path | None:
     """``folder`` or a folder at most two levels below it that holds a SavedModel."""
+    return next(iter(savedmodels_in(folder)), None)
+
+
+def savedmodels_in(folder: Path) -> list[Path]:
+    """All folders that do so, of the level nearest to ``folder``."""
     patterns = (SAVED_MODEL, f"*/{SAVED_MODEL}", f"*/*/{SAVED_MODEL}")
-    found = (path.parent for pattern in patterns for path in sorted(folder.glob(pattern)))
-    return next(found, None)
+    levels = ([path.parent for path in sorted(folder.glob(pattern))] for pattern in patterns)
+    return next((level for level in levels if level), [])
 
 
 Source = Embedded | SavedModelSource | DarknetSource

@@ -283,3 +283,18 @@ def test_a_long_name_is_cut_and_still_tells_places_apart():
     assert first.id[:33] == second.id[:33] == "ssd_mobilenet_v2_fpnlite_320x320-"
     assert first.id != second.id
     assert stem_of(f"/data/{31 * 'n'} and more/saved_model") == 31 * "n"
+
+
+def test_a_handle_that_is_none_is_refused_at_once():
+    with pytest.raises(LabError, match="Kaggle handle 'a/b'"):
+        open_run("smoke", models=["kaggle:a/b"])
+
+
+def test_a_folder_of_several_savedmodels_is_not_guessed_about(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_bytes(b"x")
+    with pytest.raises(LabError, match="holds 2 SavedModels"):
+        open_run("smoke", models=[str(tmp_path)])
+    one, other = open_run("smoke", models=[str(tmp_path / "first"), str(tmp_path / "second/")]).models
+    assert (one.id[:6], other.id[:7]) == ("first-", "second-")
