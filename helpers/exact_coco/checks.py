@@ -12,6 +12,13 @@ from helpers.exact_coco.reading import Collected, LabelColumns
 FARTHEST = 1.0
 # COCO's area is that of the outline: never much above the box's, if the image's size is right.
 LARGEST_AREA_RATIO, SMALL_PX = 2.0, 16.0
+SOLID = ("3d", "point-cloud", "three-d")
+IN_SPACE = "use method='coco', which evaluates 3D boxes."
+# Frames are views that FiftyOne makes anew; a copy has samples of its own, which results can be kept with.
+OF_FRAMES = (
+    "evaluate a copy of the frames: `.clone()` of the view of frames that you have, or "
+    "`dataset.to_frames(sample_frames=True).clone()`."
+)
 
 
 def require_supported(samples, config) -> None:
@@ -22,14 +29,20 @@ def require_supported(samples, config) -> None:
     """
     import fiftyone as fo
 
+    if samples.media_type in SOLID:
+        refuse(f"media of kind {samples.media_type!r}.", "images with boxes of pixels", IN_SPACE)
+    if samples.media_type == "group":
+        cure = "evaluate one slice: `dataset.select_group_slices(...)`."
+        refuse("a grouped data set.", "images", cure)
     for field in (config.gt_field, config.pred_field):
         if samples._is_frame_field(field):
-            refuse(f"field {field!r} belongs to video frames.", "images", "evaluate `dataset.to_frames()`.")
+            refuse(f"field {field!r} belongs to video frames.", "images", OF_FRAMES)
         kind = samples._get_label_field_type(field)
         if not issubclass(kind, fo.Detections):
             refuse(f"field {field!r} holds {kind.__name__}.", "Detections", "use method='coco' for these.")
     if samples._is_generated:
-        cure = "evaluate the data set that it was made from."
+        frames = samples._is_frames and not samples._is_patches
+        cure = OF_FRAMES if frames else "evaluate the data set that it was made from."
         refuse(f"a view of kind {type(samples).__name__}.", "a data set, or a view of its samples", cure)
     if config.use_masks or config.use_boxes:
         refuse("use_masks or use_boxes is set.", "boxes", "use method='coco' for masks and polylines.")
@@ -58,6 +71,19 @@ def require_valid(collected: Collected, config) -> None:
     Checker(collected, collected.found, config.pred_field).require_scores()
 
 
+def require_boxes_there(samples, config) -> None:
+    """Raise where no detection of a field has a box: 3D boxes stand in other attributes.
+
+    Raises:
+        LabError: it names the field.
+    """
+    for field in (config.gt_field, config.pred_field):
+        count = samples.count(f"{field}.detections")
+        if count and not any(samples.values(f"{field}.detections.bounding_box", unwind=True)):
+            refuse(f"field {field!r} has {count} detections, none with a bounding box.",
+                   "boxes [x, y, width, height], relative to the image", IN_SPACE)  # fmt: skip
+
+
 def require_sizes(collected: Collected) -> None:
     bad = ~(np.isfinite(collected.sizes) & (collected.sizes > 0)).all(1)
     if bad.any():
@@ -67,7 +93,8 @@ def require_sizes(collected: Collected) -> None:
             f"sample {hexed(collected.sample_ids[first])} has metadata.width, metadata.height = {found}; "
             f"so have {int(bad.sum()) - 1} others.",
             "the size of every image in pixels: COCO's object sizes need it",
-            "run `dataset.compute_metadata(overwrite=True)`.",
+            "set metadata of these samples; `dataset.compute_metadata()` could not: look whether their files "
+            "are there.",
         )
 
 

@@ -22,7 +22,7 @@ from fiftyone.utils.eval.detection import DetectionResults
 from helpers.columns import DetectionColumns, ObjectColumns
 from helpers.errors import LabError
 from helpers.evidence import IOU_THRESHOLDS, MOST_DETECTIONS
-from helpers.exact_coco.checks import hexed, require_supported, require_valid
+from helpers.exact_coco.checks import hexed, require_boxes_there, require_supported, require_valid
 from helpers.exact_coco.collector import collector_paused
 from helpers.exact_coco.outcomes import Outcomes, outcomes_of
 from helpers.exact_coco.reading import Collected, collect
@@ -83,6 +83,13 @@ def require_coco(config: ExactCOCOEvaluationConfig) -> None:
         )
 
 
+def complete_metadata(samples) -> None:
+    """Have FiftyOne read the size of images that lack it; what it cannot read is refused later, by name."""
+    unknown = samples.exists("metadata.width", False)
+    if unknown:
+        unknown.compute_metadata(skip_failures=True, warn_failures=False, progress=False)
+
+
 class ExactCOCOEvaluation(COCOEvaluation):
     """The evaluation. FiftyOne calls, in this order: ``register_run``, ``register_samples``, ``evaluate``
     per sample, ``generate_results``. All is read, checked and matched in the first, before FiftyOne has
@@ -102,6 +109,8 @@ class ExactCOCOEvaluation(COCOEvaluation):
             LabError: input that cannot be evaluated; nothing was written.
         """
         require_supported(samples, self.config)
+        require_boxes_there(samples, self.config)
+        complete_metadata(samples)
         self._collected = collect(samples, self.config)
         require_valid(self._collected, self.config)
         self._outcomes = outcomes_of(
