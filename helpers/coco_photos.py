@@ -48,7 +48,11 @@ def names_of_photos(folder: Path) -> list[str]:
 
 
 def digest(path: Path) -> str | None:
-    return sha256_file(path) if path.is_file() else None
+    """sha256 of its content; None where there is no file, or none that can be read."""
+    try:
+        return sha256_file(path) if path.is_file() else None
+    except OSError:
+        return None
 
 
 def drawn(items: Sequence, seed: int) -> list:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.coco import CURE, FORMAT, SECTIONS
-from helpers.photo_names import PhotoNames
 from helpers.errors import LabError
+from helpers.photo_names import PhotoNames
 
 HIGHEST = 2**63  # what a database takes for an integer
 CROWD = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
@@ -152,14 +152,18 @@ class Reader:
         for number, entry in enumerate(entries, start=1):
             key, name = read(entry.get("id")), entry.get("file_name")
             if not isinstance(name, str) or not name.strip():
-                raise self.fault(f"image {entry.get('id')!r} (entry {number}) has the file_name {name!r}", "a text")
+                raise self.fault(
+                    f"image {entry.get('id')!r} (entry {number}) has the file_name {name!r}", "a text"
+                )
             if key is None:
                 raise self.fault(
                     f"image {name!r} (entry {number}) has the id {entry.get('id')!r}", "an integer or a text"
                 )
             if key in kept and kept[key]["file_name"] != name:
                 both = f"{kept[key]['file_name']!r} and {name!r}"
-                raise self.fault(f"images {both} have one id, {entry['id']!r}", "an id of its own for every image")
+                raise self.fault(
+                    f"images {both} have one id, {entry['id']!r}", "an id of its own for every image"
+                )
             kept.setdefault(key, {"file_name": name, **self.size(entry)})
         numbers = numbered(read, list(kept))
         self.note_renumbered("image", kept, numbers, [entry.get("id") for entry in entries])
@@ -184,7 +188,9 @@ class Reader:
         joined = {}
         for key, image in kept.items():
             place = places[image["file_name"]]
-            self.repairs.counts["file names written in another way than the file"] += place != image["file_name"]
+            self.repairs.counts["file names written in another way than the file"] += (
+                place != image["file_name"]
+            )
             self.repairs.counts["entries of a photo that has one already, joined"] += place in first
             entry = first.setdefault(place, {"id": numbers.ids[key], **image, "file_name": place})
             joined[key] = entry["id"]
@@ -204,10 +210,14 @@ class Reader:
         for number, entry in enumerate(entries, start=1):
             key, name = read(entry.get("id")), name_of(entry.get("name"))
             if key is None:
-                raise self.fault(f"category {name!r} (entry {number}) has the id {entry.get('id')!r}", "an integer")
+                raise self.fault(
+                    f"category {name!r} (entry {number}) has the id {entry.get('id')!r}", "an integer"
+                )
             if named.setdefault(key, name) != name:
                 both = f"{named[key]!r} and {name!r}"
-                raise self.fault(f"categories {both} have one id, {key!r}", "an id of its own for every category")
+                raise self.fault(
+                    f"categories {both} have one id, {key!r}", "an id of its own for every category"
+                )
         used = {read(entry.get("category_id")) for entry in annotations} & set(named)
         for key in used:
             if not named[key]:
@@ -259,7 +269,11 @@ class Reader:
         self, number: int, entry: Mapping, identifier: int, images: Numbered, categories: Numbered
     ) -> dict[str, Any]:
         written = entry.get("id")
-        named = f"annotation {written!r} (entry {number})" if written is not None else f"annotation entry {number}"
+        named = (
+            f"annotation {written!r} (entry {number})"
+            if written is not None
+            else f"annotation entry {number}"
+        )
         image, category = images.find(entry.get("image_id")), categories.find(entry.get("category_id"))
         if image is None or category is None:
             raise self.fault(
@@ -308,7 +322,9 @@ class Reader:
     def crowd(self, named: str, written: Any) -> int:
         if type(written) is int and written in (0, 1):
             return written
-        self.repairs.counts["iscrowd missing, read as 0" if written in (None, "") else "iscrowd not as 0 or 1"] += 1
+        self.repairs.counts[
+            "iscrowd missing, read as 0" if written in (None, "") else "iscrowd not as 0 or 1"
+        ] += 1
         number = 0 if written in (None, "") else CROWD.get(str(written).strip().lower())
         if number is None:
             raise self.fault(f"{named} has iscrowd {written!r}", "0 for a single object, 1 for a crowd")

@@ -36,7 +36,8 @@ class PhotoNames:
             claimed.setdefault(place, set()).add("" if whole else name)
         # Two names that only end alike may mean two photos, of which one is not here.
         return {
-            name: place if whole or len(claimed[place]) == 1 else name for name, (place, whole) in found.items()
+            name: place if whole or len(claimed[place]) == 1 else name
+            for name, (place, whole) in found.items()
         }
 
     def place(self, name: str) -> tuple[str, bool]:

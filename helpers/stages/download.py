@@ -1,5 +1,6 @@
 """01: data set and model on disk, their checksums verified."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,15 +89,30 @@ def photo_hashes(folder: Path) -> dict[str, str]:
 
 
 def selection_note(run: Run) -> str:
-    """Which of the user's or COCO's photos were left out, and why; empty for the embedded ones."""
+    """What of the user's or COCO's photos and labels was left out or repaired; empty for the embedded ones."""
     if not run.profile.coco:
         return ""
     selection = read_selection(data_folders(run))
     skipped = [photo for photo in selection["photos"] if "skipped" in photo]
     first = f", the first: {skipped[0]['file']} ({skipped[0]['skipped']})" if skipped else ""
-    apart = len(selection["excluded_ids"])
-    taken = f"; {apart} of its photos are calibrated on instead, and not evaluated" if apart else ""
-    return f"{len(skipped)} photos were left out{first}{taken}."
+    lines = [f"{len(skipped)} photos were left out{first}.", calibration_note(selection)]
+    if selection["repairs"]:
+        lines.append(f"Read in {selection['labels']}: {'; '.join(selection['repairs'])}.")
+    return "\n".join(line for line in lines if line)
+
+
+def calibration_note(selection: Mapping[str, Any]) -> str:
+    """Where the calibration photos come from, if not from a folder of their own."""
+    used = [photo["split"] for photo in selection["photos"] if "skipped" not in photo]
+    apart, evaluated = len(selection["excluded_ids"]), used.count("validation")
+    if "calibration" not in used:
+        return "No photo is left to calibrate on, so that variants with calibrated ranges cannot be made."
+    if not apart:
+        return ""
+    return (
+        f"There is no folder of photos to calibrate on: {apart} of its photos are calibrated on instead, and "
+        f"not evaluated; {evaluated} are."
+    )
 
 
 def object_table(dataset) -> pd.DataFrame:
