@@ -36,7 +36,7 @@ class Repairs:
     sentences: list[str] = field(default_factory=list)
 
     def told(self) -> list[str]:
-        return [*self.sentences, *(f"{what}: {count}" for what, count in self.counts.items())]
+        return [*self.sentences, *(f"{what}: {count}" for what, count in self.counts.items() if count)]
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def repaired(labels: Any, path: Path, photos: PhotoNames) -> tuple[dict[str, lis
     """The lab's labels of a user's COCO JSON, and what was repaired.
 
     Of every entry only that is kept which the lab reads, so that no key of a tool's own gets in its way.
-    Images keep ``id``, ``file_name`` (as it lies below the folder of photos), ``width``, ``height``; categories
-    ``id``, ``name``; annotations ``id``, ``image_id``, ``category_id``, ``bbox``, ``area``, ``iscrowd``, and
-    ``source_id``: a text, the id that they have in the user's file. Categories without an annotation are left out,
-    unless there is no annotation at all.
+    Images keep ``id``, ``file_name`` (as it lies below the folder of photos), ``width``, ``height``;
+    categories ``id``, ``name``; annotations ``id``, ``image_id``, ``category_id``, ``bbox``, ``area``,
+    ``iscrowd``, and ``source_id``: a text, the id that they have in the user's file. Categories without
+    an annotation are left out, unless there is no annotation at all.
 
     Args:
         labels: what the file holds.
@@ -98,7 +98,7 @@ def repaired(labels: Any, path: Path, photos: PhotoNames) -> tuple[dict[str, lis
         photos: the names of the photos that are there.
 
     Raises:
-        LabError: it is no COCO JSON, or an entry can be read in two ways or in none. The message names the entry.
+        LabError: it is no COCO JSON, or an entry can be read in two ways or in none; it names the entry.
     """
     require_coco(labels, path)
     repairs = Repairs()
@@ -161,9 +161,7 @@ class Reader:
                 )
             if key in kept and kept[key]["file_name"] != name:
                 both = f"{kept[key]['file_name']!r} and {name!r}"
-                raise self.fault(
-                    f"images {both} have one id, {entry['id']!r}", "an id of its own for every image"
-                )
+                raise self.fault(f"images {both} have one id, {entry['id']!r}", "an id for every image")
             kept.setdefault(key, {"file_name": name, **self.size(entry)})
         numbers = numbered(read, list(kept))
         self.note_renumbered("image", kept, numbers, [entry.get("id") for entry in entries])
@@ -188,9 +186,7 @@ class Reader:
         joined = {}
         for key, image in kept.items():
             place = places[image["file_name"]]
-            self.repairs.counts["file names written in another way than the file"] += (
-                place != image["file_name"]
-            )
+            self.repairs.counts["file names written otherwise than the file's"] += place != image["file_name"]
             self.repairs.counts["entries of a photo that has one already, joined"] += place in first
             entry = first.setdefault(place, {"id": numbers.ids[key], **image, "file_name": place})
             joined[key] = entry["id"]
@@ -215,9 +211,7 @@ class Reader:
                 )
             if named.setdefault(key, name) != name:
                 both = f"{named[key]!r} and {name!r}"
-                raise self.fault(
-                    f"categories {both} have one id, {key!r}", "an id of its own for every category"
-                )
+                raise self.fault(f"categories {both} have one id, {key!r}", "an id for every category")
         used = {read(entry.get("category_id")) for entry in annotations} & set(named)
         for key in used:
             if not named[key]:

@@ -208,8 +208,8 @@ def require_categories(dataset, categories: Sequence[str], model: str) -> None:
     unknown = [name for name, number in numbers.items() if number not in known and name in used]
     if unknown:
         raise LabError(
-            f"categories {', '.join(unknown[:5])} of the data set are unknown to model {model}, or it has one "
-            "class for two of them.",
+            f"categories {', '.join(unknown[:5])} of the data set are unknown to model {model}, or it "
+            "has one class for two of them.",
             f"categories among: {', '.join(filter(None, categories))}",
-            "give them the model's names in the labels, leave their objects out, or use a model that knows them.",
+            "give them the model's names in the labels, leave their objects out, or use another model.",
         )

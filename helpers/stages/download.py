@@ -89,7 +89,7 @@ def photo_hashes(folder: Path) -> dict[str, str]:
 
 
 def selection_note(run: Run) -> str:
-    """What of the user's or COCO's photos and labels was left out or repaired; empty for the embedded ones."""
+    """What of real photos and labels was left out or repaired; empty for the embedded ones."""
     if not run.profile.coco:
         return ""
     selection = read_selection(data_folders(run))
