@@ -26,14 +26,22 @@ LAYOUTS = (
     ("annotations/instances_default.json", "images"),
     ("result.json", "images"),
 )
-CALIBRATION = ("calibration/data", "calibration", "train2017", "images/train2017", "images/train", "train/data",
-               "train/images", "train")  # fmt: skip
+CALIBRATION = (
+    "calibration/data",
+    "calibration",
+    "train2017",
+    "images/train2017",
+    "images/train",
+    "train/data",
+    "train/images",
+    "train",
+)
 # Of several label files the one of these words is evaluated on, the first goes before the others.
 SPLITS = ("val2017", "val", "valid", "validation", "test", "default", "", "train")
 EXPECTED = (
     "one of these in it: " + "; ".join(f"{labels} and {photos}/" for labels, photos in LAYOUTS)
-    + "; or else one COCO JSON, in it or one folder below, with its photos beside it or in images/, data/ or a "
-    "folder of the split's name"
+    + "; or else one COCO JSON, in it or one folder below, with its photos beside it or in images/, data/ or "
+    "a folder of the split's name"
 )  # fmt: skip
 SAMPLE, MOST_LISTED = 50, 12
 # What tells other formats: a pattern of a file's name, the format.
