@@ -1,19 +1,16 @@
 """COCO JSON as labelling tools write it, made the lab's own: every repair counted, every doubt an error."""
 
-import json
-import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from helpers.coco import CURE, FORMAT, SECTIONS
+from helpers.coco_values import HIGHEST, Numbered, name_of, number_of, numbered, outline_box, reading_of
 from helpers.errors import LabError
 from helpers.photo_names import PhotoNames
 
-HIGHEST = 2**63  # what a database takes for an integer
 CROWD = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 MOST_NAMED = 5
 REPAIR = "repair the entry in that file, or leave it out."
@@ -37,50 +34,6 @@ class Repairs:
 
     def told(self) -> list[str]:
         return [*self.sentences, *(f"{what}: {count}" for what, count in self.counts.items() if count)]
-
-
-@dataclass(frozen=True)
-class Numbered:
-    """The ids of a section's entries.
-
-    Attributes:
-        read: what an id means, however it is written; None where it means nothing.
-        ids: that -> the id that we give.
-    """
-
-    read: Callable[[Any], int | str | None]
-    ids: Mapping[int | str, int]
-
-    def find(self, written: Any) -> int | None:
-        return self.ids.get(self.read(written))
-
-
-def number_or_text(written: Any) -> int | str | None:
-    """7 for 7, 7.0, "7" and "007"; a text for other texts; None where it is no id."""
-    if isinstance(written, bool):
-        return None
-    if isinstance(written, int):
-        return written
-    if isinstance(written, float):
-        return int(written) if written.is_integer() else None
-    text = written.strip() if isinstance(written, str) else ""
-    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text or None
-
-
-def text_of(written: Any) -> str | None:
-    """The id as it is written, where numbers would make one of two: "7" is not "007"."""
-    return None if number_or_text(written) is None else str(written)
-
-
-def reading_of(written: Sequence[Any]) -> Callable[[Any], int | str | None]:
-    apart = {text_of(value) for value in written}
-    return number_or_text if len({number_or_text(value) for value in written}) == len(apart) else text_of
-
-
-def numbered(read: Callable, keys: Sequence[int | str], least: int = 0) -> Numbered:
-    """The ids themselves where a database takes them all, else 1, 2, ... in their order."""
-    sound = all(type(key) is int and least <= key < HIGHEST for key in keys)
-    return Numbered(read, {key: key if sound else number for number, key in enumerate(keys, start=1)})
 
 
 def repaired(labels: Any, path: Path, photos: PhotoNames) -> tuple[dict[str, list[dict]], list[str]]:
@@ -219,7 +172,8 @@ class Reader:
         kept = [key for key in named if key in used] or [key for key in named if named[key]]
         self.note_unused({key: name for key, name in named.items() if key not in kept})
         numbers = numbered(read, kept)
-        self.note_renumbered("category", kept, numbers, kept)
+        written = [entry["id"] for entry in entries if read(entry["id"]) in kept]
+        self.note_renumbered("category", kept, numbers, written)
         return self.by_name(named, kept, numbers)
 
     def by_name(self, named: Mapping, kept: Sequence, numbers: Numbered) -> tuple[list[dict], Numbered]:
@@ -323,35 +277,3 @@ class Reader:
         if number is None:
             raise self.fault(f"{named} has iscrowd {written!r}", "0 for a single object, 1 for a crowd")
         return number
-
-
-def name_of(written: Any) -> str:
-    return "" if written is None else str(written).strip()
-
-
-def number_of(written: Any) -> int | float | None:
-    """A finite number, also where it is written as text."""
-    if isinstance(written, str):
-        try:
-            written = json.loads(written)
-        except ValueError:
-            return None
-    if isinstance(written, bool) or not isinstance(written, int | float):
-        return None
-    try:
-        return written if math.isfinite(written) else None
-    except OverflowError:
-        return None
-
-
-def outline_box(segmentation: Any) -> list[int | float] | None:
-    """The box around polygons (lists of x, y, x, y, ...); None where there are none."""
-    polygons = segmentation if isinstance(segmentation, list) else []
-    if polygons and not isinstance(polygons[0], list):
-        polygons = [polygons]
-    numbers = [[number_of(value) for value in polygon] for polygon in polygons if isinstance(polygon, list)]
-    if not numbers or any(None in polygon or len(polygon) < 6 or len(polygon) % 2 for polygon in numbers):
-        return None
-    columns = [n for polygon in numbers for n in polygon[::2]]
-    rows = [n for polygon in numbers for n in polygon[1::2]]
-    return [min(columns), min(rows), max(columns) - min(columns), max(rows) - min(rows)]

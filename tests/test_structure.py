@@ -15,7 +15,7 @@ from helpers.paths import ROOT
 # A module may import from its own floor and from those below it. A name ending in ".*" is a package.
 FLOORS = (
     ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
-     "injected", "photo_names"),
+     "injected", "photo_names", "coco_values"),
     ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
      "preprocessing", "coco_names", "label_maps", "sources"),
     (
