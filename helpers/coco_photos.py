@@ -61,6 +61,7 @@ def names_of_photos(folder: Path) -> list[str]:
 
 
 def digest(path: Path) -> str | None:
+    """sha256 of its content; None where there is no file, or none that can be read."""
     try:
         return sha256_file(path) if path.is_file() else None
     except OSError:

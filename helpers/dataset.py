@@ -14,6 +14,7 @@ from helpers.columns import DetectionColumns, ObjectColumns
 from helpers.errors import LabError
 from helpers.exact_coco.reading import Fields, collect
 from helpers.files import sha256_file
+from helpers.label_maps import category_numbers_of
 from helpers.paths import ROOT, data_dir
 
 GROUND_TRUTH = "ground_truth"
@@ -80,6 +81,12 @@ def import_folder(fo, name: str, folder: Path):
 
 def add_areas(dataset, labels: Mapping[str, Any]) -> None:
     """Add COCO's ``area``, which FiftyOne's importer leaves out: AP by size is told by it, not by the box."""
+    if not dataset.has_sample_field(GROUND_TRUTH):  # no photo has an object
+        dataset.add_sample_field(
+            GROUND_TRUTH, fiftyone().EmbeddedDocumentField, embedded_doc_type=fiftyone().Detections
+        )
+    if not labels["annotations"]:
+        return
     areas: dict[int, list[float]] = {image["id"]: [] for image in labels["images"]}
     for entry in labels["annotations"]:
         areas[entry["image_id"]].append(float(entry["area"]))
@@ -191,11 +198,18 @@ def launch_app(view):
 
 
 def require_categories(dataset, categories: Sequence[str], model: str) -> None:
-    """Raise unless every category of the data set is one that the model knows."""
-    unknown = sorted(set(category_numbers(dataset)) - set(categories))
+    """Raise unless every category of which there is an object is one that the model knows.
+
+    Names are compared as in ``label_maps.category_numbers_of``.
+    """
+    numbers = category_numbers(dataset)
+    known = set(category_numbers_of(categories, numbers).tolist())
+    used = set(dataset.distinct(f"{GROUND_TRUTH}.detections.label"))
+    unknown = [name for name, number in numbers.items() if number not in known and name in used]
     if unknown:
         raise LabError(
-            f"categories {', '.join(unknown[:5])} of the data set are unknown to model {model}.",
-            f"categories among: {', '.join(categories)}",
-            "use a data set that the model was trained for, or train a model on this one.",
+            f"categories {', '.join(unknown[:5])} of the data set are unknown to model {model}, or it "
+            "has one class for two of them.",
+            f"categories among: {', '.join(filter(None, categories))}",
+            "give them the model's names in the labels, leave their objects out, or use another model.",
         )

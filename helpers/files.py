@@ -129,10 +129,10 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path, cure: str) -> Any:
     """Parse a JSON file; a missing or broken one is a ``LabError`` that carries ``cure``."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_bytes())  # bytes: UTF-8 or 16, with or without a mark at the beginning
     except FileNotFoundError:
         raise LabError(f"{path} does not exist.", "a JSON file there", cure) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise LabError(f"{path} is not valid JSON ({error}).", "a whole JSON file", cure) from None
 
 

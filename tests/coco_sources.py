@@ -67,6 +67,14 @@ def write_labels(folder: Path, photos: list, objects: list, name: str = LAYOUTS[
     (folder / name).write_text(json.dumps(labels | changes))
 
 
+READ = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+
+
+def as_read(annotations: list[dict]) -> list[dict]:
+    """What the lab keeps of annotations that need no repair."""
+    return [{name: a[name] for name in READ} | {"source_id": str(a["id"])} for a in annotations]
+
+
 def ids(folder: Path) -> list[int]:
     return [image["id"] for image in read_labels(folder)["images"]]
 

@@ -15,12 +15,13 @@ from helpers.paths import ROOT
 # A module may import from its own floor and from those below it. A name ending in ".*" is a package.
 FLOORS = (
     ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
-     "injected", "places", "kaggle", "label_files", "options", "pixels"),
+     "injected", "places", "kaggle", "label_files", "options", "pixels", "photo_names", "coco_values",
+     "box_units"),
     ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
      "preprocessing", "opening", "coco_names", "label_maps", "sources"),
     (
         "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*",
-        "fetch", "archives", "coco_photos", "own_tflite.*",
+        "fetch", "archives", "coco_photos", "coco_repair", "coco_layouts", "own_tflite.*",
         "tails.*", "interface", "photos", "coco", "runtime", "database", "host", "mongo", "matching",
     ),
     (

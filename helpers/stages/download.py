@@ -117,30 +117,46 @@ def photo_hashes(folder: Path) -> dict[str, str]:
 
 
 def selection_note(run: Run) -> str:
-    """Which of the user's or COCO's photos were left out or turned, and why; empty for the embedded ones."""
+    """What of real photos and labels was left out or repaired; empty for the embedded ones."""
     if not run.profile.coco:
         return ""
     selection = read_selection(data_folders(run))
     skipped = [photo for photo in selection["photos"] if "skipped" in photo]
     first = f", the first: {skipped[0]['file']} ({skipped[0]['skipped']})" if skipped else ""
-    apart = len(selection["excluded_ids"])
-    taken = f"; {apart} of its photos are calibrated on instead, and not evaluated" if apart else ""
-    return f"{len(skipped)} photos were left out{first}{taken}.{orientation_note(selection['photos'])}"
+    lines = [f"{len(skipped)} photos were left out{first}.", calibration_note(selection)]
+    lines.append(orientation_note(selection["photos"]))
+    if selection["repairs"]:
+        lines.append(f"Read in {selection['labels']}: {'; '.join(selection['repairs'])}.")
+    return "\n".join(line for line in lines if line)
+
+
+def calibration_note(selection: Mapping[str, Any]) -> str:
+    """Where the calibration photos come from, if not from a folder of their own."""
+    used = [photo["split"] for photo in selection["photos"] if "skipped" not in photo]
+    apart, evaluated = len(selection["excluded_ids"]), used.count("validation")
+    if "calibration" not in used:
+        return "No photo is left to calibrate on, so that variants with calibrated ranges cannot be made."
+    if not apart:
+        return ""
+    return (
+        f"There is no folder of photos to calibrate on: {apart} of its photos are calibrated on instead, and "
+        f"not evaluated; {evaluated} are."
+    )
 
 
 def orientation_note(photos: Sequence[Mapping[str, Any]]) -> str:
     """How photos are used that EXIF asks to turn; empty where there are none."""
-    told = ""
+    told = []
     if upright := [photo["file"] for photo in photos if photo.get("used") == UPRIGHT]:
-        told += f" {len(upright)} were turned upright, as their labels are (EXIF; the first: {upright[0]})."
+        told += [f"{len(upright)} were turned upright, as their labels are (EXIF; the first: {upright[0]})."]
     if untold := [photo for photo in photos if photo.get("used") == UNTOLD]:
         first = f"{untold[0]['file']}, orientation {untold[0]['orientation']}"
-        told += (
-            f" {len(untold)} have an EXIF orientation that their size does not tell (the first: {first}): "
+        told.append(
+            f"{len(untold)} have an EXIF orientation that their size does not tell (the first: {first}): "
             "they are used as stored, as COCO's are. If they were labelled as a viewer shows them, save them "
             f"upright first: {UPRIGHT_COMMAND}"
         )
-    return told
+    return "\n".join(told)
 
 
 def object_table(dataset) -> pd.DataFrame:

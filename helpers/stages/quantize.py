@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.coco import DATA, read_labels
-from helpers.errors import UnavailableError, reason_of
+from helpers.errors import LabError, UnavailableError, reason_of
 from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.families import convert, reference, require_files
 from helpers.interface import Interface
@@ -179,8 +179,14 @@ def calibration_files(run: Run) -> list[Path]:
 
 def calibration_inputs(run: Run, model: Model) -> Iterator[np.ndarray]:
     """Calibration photos as the core's inputs, float32 ``[1, H, W, 3]`` each."""
-    preprocessing = load_interface(run, model).preprocessing
-    for path in calibration_files(run):
+    photos, preprocessing = calibration_files(run), load_interface(run, model).preprocessing
+    if not photos:
+        raise LabError(
+            "there is no photo left to calibrate on.",
+            "one photo to evaluate on, and at least one other to set ranges by",
+            "put photos into a folder calibration/ beside the labels, or label more.",
+        )
+    for path in photos:
         yield core_input(read_photo(path), preprocessing)
 
 
