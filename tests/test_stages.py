@@ -186,8 +186,10 @@ def test_labels_without_categories_are_named(own_data):
 
 def test_categories_that_the_model_does_not_know_are_named(own_data):
     edit_labels(own_data, lambda labels: labels["categories"][0].update(name="zebra"))
+    run = run_on(own_data)
+    dataset = download.prepare_data(run)
     with pytest.raises(LabError, match="categories zebra of the data set are unknown to model"):
-        download.prepare_data(run_on(own_data))
+        download.prepare_models(run, dataset)
 
 
 def test_a_truncated_photo_stops_the_evaluation_with_its_name(finished, own_data):

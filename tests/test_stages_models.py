@@ -33,7 +33,7 @@ def failures(run, model):
 
 
 def test_a_model_that_cannot_be_had_stops_no_other(finished, tmp_path, capsys):
-    run, absent, good = with_twin(copy_run(finished, "absent"), source=SavedModelSource(str(tmp_path)))
+    run, absent, good = with_twin(copy_run(finished, "one-absent"), source=SavedModelSource(str(tmp_path)))
     dataset = download.prepare_data(run)
     assert list(download.prepare_models(run, dataset)) == [good.id]
     assert "twin cannot be measured" in capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_a_measurement_that_fails_is_recorded_and_tried_again(finished, monkeypa
 
 def test_labels_that_break_a_model_stop_that_model_alone(finished):
     """A float32 that cannot be run on the first photos, while its labels are looked at."""
-    run, twin, good = with_twin(copy_run(finished, "broken"))
+    run, twin, good = with_twin(copy_run(finished, "one-broken"))
     folder = run.paths.variant_file(good.id, BASELINE).parent
     shutil.copytree(folder, folder.with_name(twin.id))
     (folder.with_name(twin.id) / "float32.tflite").write_bytes(b"\0\0\0\0TFL3" + b"\0" * 64)
