@@ -197,19 +197,32 @@ def launch_app(view):
     return fiftyone().launch_app(view)
 
 
-def require_categories(dataset, categories: Sequence[str], model: str) -> None:
-    """Raise unless every category of which there is an object is one that the model knows.
+def unknown_categories(dataset, categories: Sequence[str], model: str) -> list[str]:
+    """Categories with objects that the model has no class for, or one class for two of them.
 
-    Names are compared as in ``label_maps.category_numbers_of``.
+    Names are compared as in ``label_maps.category_numbers_of``. Their AP is 0, and counts, as in COCO's tool.
+
+    Raises:
+        LabError: it has a class for none of them.
     """
     numbers = category_numbers(dataset)
     known = set(category_numbers_of(categories, numbers).tolist())
     used = set(dataset.distinct(f"{GROUND_TRUTH}.detections.label"))
     unknown = [name for name, number in numbers.items() if number not in known and name in used]
-    if unknown:
+    if used and len(unknown) == len(used):
         raise LabError(
-            f"categories {', '.join(unknown[:5])} of the data set are unknown to model {model}, or it "
-            "has one class for two of them.",
-            f"categories among: {', '.join(filter(None, categories))}",
-            "give them the model's names in the labels, leave their objects out, or use another model.",
+            f"categories {', '.join(unknown[:5])} of the data set are unknown to model {model}: it has "
+            "a class for none that has an object.",
+            f"some among: {', '.join(filter(None, categories))}",
+            "name its classes by a label map (@LABELS after the model), or use another model.",
         )
+    return unknown
+
+
+def unknown_text(unknown: Sequence[str], model: str) -> str:
+    """What that means for the numbers."""
+    listed = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+    return (
+        f"{model} has no class of its own for {listed}: their AP is 0, and counts in the mean. To ask "
+        "about its own classes alone, leave those objects out of the labels."
+    )

@@ -184,11 +184,24 @@ def test_labels_without_categories_are_named(own_data):
         download.prepare_data(run_on(own_data))
 
 
-def test_categories_that_the_model_does_not_know_are_named(own_data):
+def test_categories_that_the_model_does_not_know_are_named_and_count(own_data, capsys):
     edit_labels(own_data, lambda labels: labels["categories"][0].update(name="zebra"))
     run = run_on(own_data)
+    download.prepare_models(run, download.prepare_data(run))
+    assert (
+        "has no class of its own for zebra: their AP is 0, and counts in the mean" in capsys.readouterr().out
+    )
+
+
+def test_a_model_that_knows_no_category_is_refused(own_data):
+    def rename(labels):
+        for number, category in enumerate(labels["categories"]):
+            category["name"] = f"zebra {number}"
+
+    edit_labels(own_data, rename)
+    run = run_on(own_data)
     dataset = download.prepare_data(run)
-    with pytest.raises(LabError, match="categories zebra of the data set are unknown to model"):
+    with pytest.raises(LabError, match="not one of the model's 12 classes"):
         download.prepare_models(run, dataset)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.coco import read_labels
 from helpers.coco_folders import DataFolders, lay_out, planned_folders, read_selection, zoo_folder
 from helpers.coco_photos import UNTOLD, UPRIGHT
-from helpers.dataset import load_dataset, read_objects, require_categories, sample_count
+from helpers.dataset import load_dataset, read_objects, sample_count, unknown_categories, unknown_text
 from helpers.errors import LabError
 from helpers.experiment import Run
 from helpers.families import prepare_files
@@ -82,7 +82,8 @@ def prepare_models(run: Run, dataset) -> dict[str, tuple[Path, ...]]:
     files, failures = {}, {}
     for model in run.models:
         try:
-            require_categories(dataset, model.categories, model.id)
+            if unknown := unknown_categories(dataset, model.categories, model.id):
+                print(unknown_text(unknown, model.id))
             files[model.id] = prepare_files(model, run.model_dir)
         except LabError as error:
             failures[model.id] = error
