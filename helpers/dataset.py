@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from helpers.label_maps import category_numbers_of
 from helpers.paths import ROOT, data_dir
 
 GROUND_TRUTH = "ground_truth"
+APP_PORT = 5151  # FiftyOne's usual one
 IMAGE_ID = "coco_id"
 
 
@@ -112,8 +114,11 @@ def category_numbers(samples) -> dict[str, int]:
 
 
 def field_name(model: str, variant: str) -> str:
-    """FiftyOne field of a variant's predictions; dashes are not allowed there."""
-    return f"{model}_{variant}".replace("-", "_")
+    """FiftyOne field of a variant's predictions; dashes are not allowed there.
+
+    The variant comes first: the App cuts long names, and has to show what tells them apart.
+    """
+    return f"{variant}_{model}".replace("-", "_")
 
 
 def evaluate_exactly(samples, field: str, eval_key: str | None = None):
@@ -171,10 +176,19 @@ def subset(dataset, images: int, seed: int):
     return dataset.take(images, seed=seed)
 
 
-def view_of(dataset, image_ids: Sequence[int], name: str):
-    """A saved view of these COCO images, in this order, kept with the data set."""
-    samples = coco_ids(dataset)
+def view_of(dataset, image_ids: Sequence[int], name: str, fields: Sequence[str] = (), score: float = 0.0):
+    """A saved view of these COCO images, in this order, kept with the data set.
+
+    Args:
+        fields: predictions that it shows, beside the ground truth; all if there is none.
+        score: of them those above it: under a hundred boxes a photo nobody sees anything.
+    """
+    samples, confidence = coco_ids(dataset), fiftyone().ViewField("confidence")
     view = dataset.select([samples[i] for i in image_ids], ordered=True)
+    if fields:
+        view = view.select_fields([GROUND_TRUTH, IMAGE_ID, *fields])
+    for field in fields:
+        view = view.filter_labels(field, confidence > score, only_matches=False)
     dataset.save_view(name, view, overwrite=True)
     return view
 
@@ -194,7 +208,25 @@ def launch_app(view):
     searched = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     if str(ROOT) not in searched:
         os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *searched])
-    return fiftyone().launch_app(view)
+    return fiftyone().launch_app(view, port=free_port())
+
+
+def free_port(first: int = APP_PORT) -> int:
+    """The App's usual port, or the next that nobody serves: an App of another database shows other data.
+
+    Raises:
+        LabError: all of the next hundred are taken.
+    """
+    for port in range(first, first + 100):
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise LabError(
+        f"ports {first} to {first + 99} are all taken.",
+        "a free port for the FiftyOne App",
+        "close some Apps.",
+    )
 
 
 def unknown_categories(dataset, categories: Sequence[str], model: str) -> list[str]:

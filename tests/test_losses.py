@@ -1,9 +1,11 @@
 """Where variants lost accuracy, on a finished run: explained, as views, in the App."""
 
 import dataclasses
+import socket
 
 import pytest
 
+from helpers.dataset import free_port
 from helpers.stages import download, evaluate, explain, losses
 from helpers.variants import BASELINE
 from tests.finished_run import copy_run, finish
@@ -48,6 +50,33 @@ def test_there_is_a_view_per_variant_of_the_photos_that_lost_most(finished):
         lost = [shares[ids.index(i)] for i in view.values("coco_id")]
         assert lost == sorted(lost)
         assert len(lost) == min(losses.SHOWN_IMAGES, (shares < 0).sum())
+
+
+def test_a_view_shows_float32_and_its_variant_above_a_score(finished):
+    dataset, model = download.prepare_data(finished.run), finished.model
+    view = losses.save_loss_views(finished.run, model, dataset, explain.explain_all(finished.run, model))[
+        "int8"
+    ]
+    again = dataset.load_saved_view(view.name)
+    shown = [
+        field
+        for field in again.get_field_schema()
+        if f"{field}.detections" in again.get_field_schema(flat=True)
+    ]
+    assert shown == ["ground_truth", f"float32_{model.id}", f"int8_{model.id}"]
+    scores = again.values(f"int8_{model.id}.detections.confidence", unwind=True)
+    assert scores
+    assert min(scores) > 0.3
+    assert len(again) == len(view)
+
+
+def test_the_app_gets_a_port_that_nobody_serves():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        assert free_port(taken) > taken
+    assert free_port(taken) == taken
 
 
 def test_a_run_of_float32_alone_lost_nothing(finished, capsys):

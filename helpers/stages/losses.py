@@ -7,9 +7,11 @@ from helpers.dataset import field_name, has_display, launch_app, load_dataset, p
 from helpers.error_tables import image_table
 from helpers.experiment import Run
 from helpers.models import Model
+from helpers.show.pictures import SHOWN_FROM_SCORE
 from helpers.stages.download import data_folders
 from helpers.stages.explain import explain_all
 from helpers.stages.standing import scored_models
+from helpers.variants import BASELINE
 
 SHOWN_IMAGES = 24
 
@@ -31,6 +33,8 @@ def save_loss_views(run: Run, model: Model, dataset, found: Mapping[str, Attribu
             dataset,
             [ids[position] for position in image_table(attribution, SHOWN_IMAGES)["image"]],
             view_name(run, model, variant),
+            [field_name(model.id, BASELINE), field_name(model.id, variant)],
+            SHOWN_FROM_SCORE,
         )
         for variant, attribution in found.items()
     }
