@@ -19,6 +19,7 @@ from helpers.progress import progress
 WORKERS = 4
 ORIENTATION = 0x0112  # EXIF's tag
 ON_THEIR_SIDE = (5, 6, 7, 8)
+LEAST_SPREAD, LEAST_BRIGHT = 8, 24  # what a photo by night exceeds
 UPRIGHT, UNTOLD = "turned upright", "as stored, which its size does not tell"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -35,6 +36,7 @@ class Look:
         orientation: its EXIF orientation, 1 to 8; 1 is as stored.
         turned: whether its labels are of the photo as displayed, so that it is used upright; None where its
             size does not tell.
+        plain: why nothing can be seen on it; empty if something can.
     """
 
     entry: dict[str, Any]
@@ -43,11 +45,12 @@ class Look:
     fault: str
     orientation: int = 1
     turned: bool | None = False
+    plain: str = ""
 
     def state(self, split: str) -> dict[str, Any]:
         """For ``selection.json``."""
         known = {"split": split, "file": self.entry["file_name"], "sha256": self.sha256}
-        known |= {"skipped": self.fault} if self.fault else {}
+        known |= {"skipped": self.fault} if self.fault else {"plain": self.plain} if self.plain else {}
         if self.fault or self.orientation == 1:
             return known
         told = {True: UPRIGHT, False: "as stored", None: UNTOLD}
@@ -124,11 +127,24 @@ def look_at(entry: Mapping[str, Any], photos: Path) -> Look:
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         return Look(dict(entry), path, None, "its name leads out of the folder")
     try:
-        height, width = read_photo(path).shape[:2]
+        photo = read_photo(path)
+        height, width = photo.shape[:2]
     except LabError as error:
         return Look(dict(entry), path, digest(path), error.found.replace(str(path), name).rstrip("."))
-    sha256, orientation = sha256_file(path), orientation_of(path)
-    known = {"width": width, "height": height, **entry, "sha256": sha256}
+    known = {"width": width, "height": height, **entry, "sha256": sha256_file(path)}
+    return replace(held_against(known, path, width, height), plain=plain(photo))
+
+
+def plain(photo: np.ndarray) -> str:
+    """Why nothing can be seen on RGB uint8 ``[H, W, 3]``; empty if something can."""
+    darkest, brightest = int(photo.min()), int(photo.max())
+    nothing = brightest - darkest < LEAST_SPREAD or brightest < LEAST_BRIGHT
+    return f"its values are {darkest} to {brightest} of 255" if nothing else ""
+
+
+def held_against(known: dict[str, Any], path: Path, width: int, height: int) -> Look:
+    """A photo's size as stored against that in its labels, which may be that as displayed."""
+    sha256, orientation = known["sha256"], orientation_of(path)
     stated = known["width"], known["height"]
     on_its_side = orientation in ON_THEIR_SIDE
     if stated == (width, height):

@@ -27,7 +27,7 @@ FLOORS = (
     (
         "score", "resample", "verdict", "compare", "error_kinds", "attribution", "error_tables",
         "exact_coco.*", "dataset", "coco_folders", "detect", "parity", "measure.*", "why.*", "layers.*",
-        "experiment", "doctor", "families",
+        "experiment", "doctor", "families", "readings", "suspects",
     ),
     ("show.*",),
     ("stages.*", "pitfalls.*"),

@@ -28,6 +28,7 @@ from helpers.models import Model
 from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
 from helpers.records import Origin, Record, current_record, read_record
+from helpers.stages import suspects
 from helpers.stages.download import data_folders
 from helpers.stages.labels import require_fitting_labels
 from helpers.stages.quantize import interface_file, load_interface, read_variant, working_files
@@ -35,7 +36,7 @@ from helpers.stages.standing import made_models, scored_models
 from helpers.variants import BASELINE
 
 NOTEBOOK = "03_evaluate.ipynb"
-SCORED_BY = ("helpers.exact_coco.method", "helpers.error_kinds")
+SCORED_BY = ("helpers.exact_coco.method", "helpers.error_kinds", "helpers.suspects")
 TIMED = ("decode_s", "loop_s", "core_s", "tail_s")
 
 
@@ -130,6 +131,8 @@ def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
                     continue
                 found.save(work.shard_file(variant, index))
                 bar.update(len(photos))
+                if variant == BASELINE and index == 0:
+                    suspects.question_early(work)
     bar.close()
     work.forget_others()
     return failures
@@ -240,6 +243,7 @@ def scored_values(results, work: Progress, variant: str, field: str) -> dict[str
         "detections": detections,
         "field": field,
         "timing": seconds,
+        "findings": suspects.findings(work, results.stats["ap"]) if variant == BASELINE else [],
     }
 
 
