@@ -32,9 +32,8 @@ def test_counts_are_the_powers_of_two_and_all_cores(cores):
 
 
 def test_counts_of_a_run_hold_its_own_where_there_are_cores_for_it():
-    run = open_run("smoke", threads=3)
-    assert threads.counts_of(run, 6) == [1, 2, 3, 4, 6]
-    assert threads.counts_of(run, 2) == [1, 2]
+    assert threads.counts_of(3, 6) == [1, 2, 3, 4, 6]
+    assert threads.counts_of(3, 2) == [1, 2]
     with pytest.raises(LabError, match="at least one"):
         threads.thread_counts(0)
 
@@ -172,10 +171,9 @@ def test_the_table_shows_bounds_in_brackets_and_the_picture_all_variants(small_r
 @pytest.mark.skipif(host.usable_cores() < 2, reason="there is one core only")
 def test_what_is_missing_or_of_other_variants_is_told(small_run):
     model = small_run.models[0]
-    more = dataclasses.replace(small_run, threads=2)
     with pytest.raises(LabError, match="04_energy"):
         threads.read_threads(dataclasses.replace(small_run, paths=open_run("smoke", "absent").paths), model)
-    assert threads.record_name(more, 2) == "latency"
+    assert threads.record_name(2, 2) == "latency"
     path = small_run.paths.measurement_record(model.id, "latency-2-threads")
     whole = path.read_text()
     other = origin({"float32": "another"}, {}, "helpers.measure.latency")

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from helpers.dataset import (
     category_numbers,
     evaluate_exactly,
     field_name,
-    native_map,
     photo_paths,
     read_columns,
-    subset,
+    unknown_categories,
+    unknown_text,
 )
 from helpers.detect import CorePool, ShardResult, decode, detect, split
 from helpers.error_kinds import classify
@@ -47,7 +45,7 @@ class Progress:
     """
 
     def __init__(self, run: Run, model: Model, dataset):
-        self.run, self.model = run, model
+        self.run, self.model, self.dataset = run, model, dataset
         self.files = working_files(run, model)
         self.photos = photo_paths(dataset)
         self.labels = data_folders(run).validation / "labels.json"
@@ -243,8 +241,17 @@ def scored_values(results, work: Progress, variant: str, field: str) -> dict[str
         "detections": detections,
         "field": field,
         "timing": seconds,
-        "findings": suspects.findings(work, results.stats["ap"]) if variant == BASELINE else [],
+        "findings": baseline_findings(work, results) if variant == BASELINE else [],
     }
+
+
+def baseline_findings(work: Progress, results) -> list[str]:
+    """What is suspicious about the labels, and what counts against the model by its label map."""
+    model = work.model
+    unknown = unknown_categories(work.dataset, model.categories, model.id)
+    return suspects.findings(work, results.stats["ap"]) + (
+        [unknown_text(unknown, model.id)] if unknown else []
+    )
 
 
 def read_score(run: Run, model: Model, variant: str) -> Record:
@@ -262,59 +269,3 @@ def read_evidence(run: Run, model: Model, variant: str) -> Evidence:
 
 def read_kinds(run: Run, model: Model, variant: str) -> Kinds:
     return Kinds.load(run.paths.kinds_file(model.id, variant))
-
-
-def score_table(run: Run, model: Model) -> pd.DataFrame:
-    """COCO's twelve numbers, one row per variant."""
-    rows = []
-    for variant in run.variants:
-        record = read_score(run, model, variant.id)
-        rows.append({"variant": variant.id, **record.values.get("stats", {}), "failed": record.failure})
-    return pd.DataFrame(rows).set_index("variant")
-
-
-def class_table(run: Run, model: Model) -> pd.DataFrame:
-    """AP per class, one column per variant."""
-    records = {v.id: read_score(run, model, v.id) for v in run.variants}
-    return pd.DataFrame({v: r.values["ap_per_class"] for v, r in records.items() if not r.failure})
-
-
-def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
-    """FiftyOne's own mAP against COCO's on a small random subset, for the finest and coarsest variant.
-
-    FiftyOne's method takes half a second per image and variant, so it is a check, not the metric.
-    """
-    view, rows = subset(dataset, run.profile.subset_images, run.profile.seed), []
-    working = scored(run, model)
-    for variant in dict.fromkeys([working[0], working[-1]]):
-        field = field_name(model.id, variant)
-        native, exact = native_map(view, field), evaluate_exactly(view, field)
-        row = {"variant": variant, "distinct scores": exact.distinct_scores}
-        row |= {"FiftyOne's coco": native, "COCO": exact.stats["ap"]}
-        row |= {"difference (points)": 100 * round(native - exact.stats["ap"], 12)}
-        rows.append(row | dict(zip(("worst order", "best order"), exact.tie_bounds, strict=True)))
-    return pd.DataFrame(rows)
-
-
-def tie_table(run: Run, model: Model) -> pd.DataFrame:
-    """How far AP depends on the order among equal scores: AP points below and above COCO's order."""
-    rows = []
-    for variant in scored(run, model):
-        values = read_score(run, model, variant).values
-        ap, (worst, best) = values["stats"]["ap"], values["tie_bounds"]
-        row = {"variant": variant, "detections": values["detections"]}
-        row |= {"distinct scores": values["distinct_scores"], "AP": ap}
-        rows.append(
-            row | {"worst order (points)": 100 * (worst - ap), "best order (points)": 100 * (best - ap)}
-        )
-    return pd.DataFrame(rows)
-
-
-def timing_table(run: Run, model: Model) -> pd.DataFrame:
-    """Where the time went, in ms per photo: decoding, the inference loop, and core and tail within it."""
-    rows = []
-    for variant in scored(run, model):
-        values = read_score(run, model, variant).values
-        parts = {n.replace("_s", ""): 1e3 * s / values["images"] for n, s in values["timing"].items()}
-        rows.append({"variant": variant, **parts})
-    return pd.DataFrame(rows)

@@ -58,7 +58,9 @@ def latency_by_threads(run: Run, model: Model) -> dict[int, Record]:
     The process is kept on as many cores as there are threads. Each count has its own rounds and control.
     """
     return {
-        threads: sampled_latency(run, model, record_name(run, threads), threads_settings(run, threads))
+        threads: sampled_latency(
+            run, model, record_name(run.threads, threads), threads_settings(run, threads)
+        )
         for threads in other_counts(run, host.usable_cores())
     }
 

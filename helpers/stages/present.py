@@ -18,6 +18,7 @@ from helpers.show.tables import write_results
 from helpers.stages import machines
 from helpers.stages.compare import build_provenance
 from helpers.stages.quantize import parity_texts
+from helpers.stages.surprises import surprises
 from helpers.variants import Variant
 
 LOST_READING = (
@@ -79,12 +80,17 @@ def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Mappin
         losses=frames["losses"],
         layers=frames["layers"],
         pictures=lost_pictures(run),
-        sections=[model_section(run), *machines.report_sections(beside)],
+        sections=[*surprise_section(run), model_section(run), *machines.report_sections(beside)],
         provenance=build_provenance(run),
         files=FILES,
         beside=run.paths.folder,
     )
     return write_report(run.paths.report, html)
+
+
+def surprise_section(run: Run) -> list[Section]:
+    found = surprises(run)
+    return [Section("What surprises", found)] if found else []
 
 
 def model_section(run: Run) -> Section:

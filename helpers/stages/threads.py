@@ -45,18 +45,18 @@ def thread_counts(cores: int) -> list[int]:
     return sorted({2**power for power in range(cores.bit_length())} | {cores})
 
 
-def counts_of(run: Run, cores: int) -> list[int]:
-    """Thread counts of a run: those of the cores, and the run's own as long as there are cores for it."""
-    return sorted({*thread_counts(cores), *([run.threads] if run.threads <= cores else [])})
+def counts_of(main: int, cores: int) -> list[int]:
+    """Thread counts of a run: those of the cores, and its main one as long as there are cores for it."""
+    return sorted({*thread_counts(cores), *([main] if main <= cores else [])})
 
 
-def record_name(run: Run, threads: int) -> str:
-    """The run's own thread count is the main latency measurement, and is not taken twice."""
-    return "latency" if threads == run.threads else f"latency-{threads}-threads"
+def record_name(main: int, threads: int) -> str:
+    """The main thread count is that of the main latency measurement, and is not taken twice."""
+    return "latency" if threads == main else f"latency-{threads}-threads"
 
 
 def other_counts(run: Run, cores: int) -> list[int]:
-    return [threads for threads in counts_of(run, cores) if threads != run.threads]
+    return [threads for threads in counts_of(run.threads, cores) if threads != run.threads]
 
 
 def read_threads(run: Run, model: Model) -> dict[int, Record]:
@@ -66,9 +66,11 @@ def read_threads(run: Run, model: Model) -> dict[int, Record]:
         LabError: a record is missing, or they are of different files, hosts or library versions.
     """
     main = read_latency(run, model, "latency")
-    counts = counts_of(run, main.provenance["usable_cores"])
-    records = {threads: read_latency(run, model, record_name(run, threads)) for threads in counts}
-    named = {record_name(run, threads): record for threads, record in records.items()}
+    # 05 is not told how many threads were measured on: the record says it.
+    measured = main.values["settings"]["threads"]
+    counts = counts_of(measured, main.provenance["usable_cores"])
+    records = {threads: read_latency(run, model, record_name(measured, threads)) for threads in counts}
+    named = {record_name(measured, threads): record for threads, record in records.items()}
     require_same_setting(named, f"run {NOTEBOOK} again, on one machine.")
     require_same_files(named, main)
     return records
