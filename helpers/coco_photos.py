@@ -171,10 +171,9 @@ def lay(look: Look, place: Path) -> None:
     if not look.turned:
         return link(look.path, place)
     place.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(look.path) as image:
-        upright = ImageOps.exif_transpose(image)
-    upright.info.pop("exif", None)
-    upright.save(place, format="PNG", exif=b"")
+    stored = Image.fromarray(read_photo(look.path))  # of any mode, not all of which PNG has
+    stored.getexif()[ORIENTATION] = look.orientation
+    ImageOps.exif_transpose(stored).save(place, format="PNG", exif=b"")
 
 
 def link(path: Path, place: Path) -> None:

@@ -63,6 +63,17 @@ def test_photos_labelled_as_displayed_are_turned_without_a_loss(tmp_path):
     assert "7 were turned upright, as their labels are (EXIF; the first: " in note(source, tmp_path / "out")
 
 
+def test_a_photo_of_four_inks_is_turned_too(tmp_path):
+    source = make(tmp_path / "mine", [1, 6])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(source / "data" / "1.jpg") as image:
+        inked = image.convert("CMYK")
+    inked.save(source / "data" / "1.jpg", exif=exif, quality=95)
+    stored = read_photo(source / "data" / "1.jpg")
+    np.testing.assert_array_equal(used(source, tmp_path / "out")[1], np.rot90(stored, -1))
+
+
 def test_photos_labelled_as_stored_stay_so_as_cocos_do(tmp_path):
     source = make(tmp_path / "mine", range(1, 9), displayed=False)
     for number, pixels in used(source, tmp_path / "out").items():

@@ -195,6 +195,15 @@ def test_areas_larger_than_their_boxes_tell_of_wrong_image_sizes(dataset):
     assert "metadata.width" in error.cure
 
 
+def test_tiny_objects_may_have_areas_of_a_few_pixels_more_than_their_boxes(dataset):
+    """An outline drawn through the middle of pixels covers more of them than its box."""
+    put(dataset, TRUTH, "bounding_box", [0.1, 0.1, 2 / 400, 1 / 300])
+    put(dataset, TRUTH, "area", 12.0)
+    assert evaluate(dataset).stats["ap"] > 0
+    put(dataset, TRUTH, "area", 30.0)
+    assert "area = 30.0 pixels" in refused(dataset).found
+
+
 def test_a_negative_area_is_refused(dataset):
     put(dataset, TRUTH, "area", -1.0)
     error = refused(dataset)
