@@ -51,6 +51,14 @@ def on_photo(found: Detections, preprocessing: Preprocessing, height: int, width
     return dataclasses.replace(found, boxes=boxes)
 
 
+def above_threshold(found: Detections, threshold: float) -> Detections:
+    """Without what our tail drops for its score, or might: the original may go on far below."""
+    kept = found.scores > threshold + TOLERANCE
+    return dataclasses.replace(
+        found, boxes=found.boxes[kept], scores=found.scores[kept], classes=found.classes[kept]
+    )
+
+
 def summarize(pairs: list[tuple[Detections, Detections]]) -> Parity:
     """Combine pairs of (reference, our) detections, one per photo."""
     total = sum(len(reference.scores) for reference, _ in pairs)

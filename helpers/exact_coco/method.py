@@ -14,6 +14,7 @@ refused before anything is written. Objects and samples get the same fields with
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from fiftyone.utils.eval.coco import COCOEvaluation, COCOEvaluationConfig
@@ -86,8 +87,9 @@ def require_coco(config: ExactCOCOEvaluationConfig) -> None:
 def complete_metadata(samples) -> None:
     """Have FiftyOne read the size of images that lack it; what it cannot read is refused later, by name."""
     unknown = samples.exists("metadata.width", False)
-    if unknown:
-        unknown.compute_metadata(skip_failures=True, warn_failures=False, progress=False)
+    there = [i for i, path in zip(*unknown.values(["id", "filepath"]), strict=True) if Path(path).is_file()]
+    if there:
+        unknown.select(there).compute_metadata(skip_failures=True, warn_failures=False, progress=False)
 
 
 class ExactCOCOEvaluation(COCOEvaluation):

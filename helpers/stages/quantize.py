@@ -18,7 +18,16 @@ from helpers.own_tflite.adopt import adopt
 from helpers.own_tflite.beside import files_beside
 from helpers.own_tflite.sentences import cap_sentence, timing_sentence
 from helpers.own_tflite.source import source_of
-from helpers.parity import Parity, agreement, not_checked, on_photo, parity_text, require_parity, summarize
+from helpers.parity import (
+    Parity,
+    above_threshold,
+    agreement,
+    not_checked,
+    on_photo,
+    parity_text,
+    require_parity,
+    summarize,
+)
 from helpers.photos import core_input, read_photo
 from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
@@ -248,7 +257,10 @@ def check_parity(run: Run, model: Model) -> Parity:
     except UnavailableError as reason:
         parity = not_checked(reason.found)
     else:
-        require_parity(parity, model.id)
+        if parity.detections:
+            require_parity(parity, model.id)
+        else:
+            parity = not_checked(f"the original model finds nothing on {parity.photos} photos")
     path, baseline = run.paths.parity_record(model.id), run.paths.variant_file(model.id, BASELINE)
     made_from = origin({BASELINE: baseline}, dataclasses.asdict(parity), "helpers.parity")
     if current_record(path, made_from) is None:
@@ -261,7 +273,8 @@ def compare_with(original: Callable[[np.ndarray], Detections], run: Run, model: 
     core, pairs = Core(run.paths.variant_file(model.id, BASELINE)), []
     for photo in check_photos(run):
         found = interface.tail(core(core_input(photo, interface.preprocessing)))
-        pairs.append((original(photo), on_photo(found, interface.preprocessing, *photo.shape[:2])))
+        wanted = above_threshold(original(photo), interface.tail.limits.score_threshold)
+        pairs.append((wanted, on_photo(found, interface.preprocessing, *photo.shape[:2])))
     return summarize(pairs)
 
 

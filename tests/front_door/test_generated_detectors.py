@@ -3,6 +3,7 @@
 Three runs of the command, each with much at once, since what starts a run takes most of its time.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,43 +64,94 @@ def place(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("mein modell @v1.0, grün")
 
 
-@pytest.fixture(scope="module")
-def made(place) -> list[detectors.Made]:
-    darknets = [detectors.darknet(place / f"darknet {seed}", seed) for seed in (3, 11)]
-    return darknets + [detectors.savedmodel(place / n, write, n) for n, write in detectors.DESIGNS.items()]
+def mean_ap(outcome: Outcome, place: int, categories: tuple[str, ...]) -> float:
+    """float32's AP over a model's own categories, of those that have objects."""
+    model = outcome.run.models[place]
+    stored = read_record(outcome.run.paths.score_record(model.id, BASELINE), "").values["ap_per_class"]
+    return float(np.mean([stored[name] for name in categories if stored.get(name, -1) >= 0]))
+
+
+def up_to_date(outcome: Outcome) -> None:
+    again = lab(outcome.data, *outcome.options)
+    assert again.returncode == outcome.code, again.stdout
+    assert len(re.findall("up to date", again.stdout)) == len(STAGES), again.stdout
+    text = lab(outcome.data, "status", "--run", outcome.run.paths.name).stdout
+    assert text.count("up to date") == len(STAGES), text
 
 
 @pytest.fixture(scope="module")
-def everything(lab_data, place, made) -> Outcome:
-    """Every family and design, a ``.tflite`` of one's own, and most options."""
-    photos = detectors.photos_for(place / "photos", made)
-    names, variants = [each.name for each in made], ["int8", detectors.own_tflite(place / "own")]
+def designs(place) -> list[detectors.Made]:
+    return [detectors.savedmodel(place / name, write, name) for name, write in detectors.DESIGNS.items()]
+
+
+@pytest.fixture(scope="module")
+def savedmodels(lab_data, place, designs) -> Outcome:
+    """A SavedModel of every design, and most options."""
+    photos = detectors.photos_for(place / "photos of designs", designs)
     options = ("--threads", "2", "--meter", "estimate", "--power-w", "3", "9", "--region", "CHE")
-    return go(lab_data, "everything", names, variants, photos, *options, "--width", "50", "--margin", "2")
+    names = [each.name for each in designs]
+    return go(lab_data, "designs", names, ["int8"], photos, *options, "--width", "50", "--margin", "2")
 
 
-def test_all_models_and_variants_get_through(everything, made):
-    assert everything.code == COMPLETE, everything.printed
-    rows = everything.results
-    assert len(rows) == len(made) * 4  # float32, int8, the own file, the control
+def test_every_design_gets_through(savedmodels, designs):
+    assert savedmodels.code == COMPLETE, savedmodels.printed
+    rows = savedmodels.results
+    assert len(rows) == len(designs) * 3  # float32, int8, the control
     assert rows["failed"].isna().all()
-    assert rows["model"].nunique() == len(made)
+    assert all(model.id in savedmodels.report for model in savedmodels.run.models)
 
 
-@pytest.mark.parametrize("place_of", range(6))
-def test_float32_finds_what_other_software_finds(everything, made, place_of):
-    model = everything.run.models[place_of]
-    stored = read_record(everything.run.paths.score_record(model.id, BASELINE), "").values["ap_per_class"]
-    found = [stored[name] for name in made[place_of].categories if stored.get(name, -1) >= 0]
-    assert np.mean(found) > 0.97, stored
+@pytest.mark.parametrize("number", range(len(detectors.DESIGNS)))
+def test_float32_finds_what_tensorflow_finds(savedmodels, designs, number):
+    assert mean_ap(savedmodels, number, designs[number].categories) > 0.97
 
 
-def test_the_report_names_every_model_by_its_place(everything, made):
-    for each in everything.run.models:
-        assert each.id in everything.report
+def test_a_second_run_has_nothing_to_do(savedmodels):
+    up_to_date(savedmodels)
 
 
-def test_a_second_run_has_nothing_to_do(everything):
-    again = lab(everything.data, *everything.options)
-    assert again.returncode == COMPLETE, again.stdout
-    assert len(re.findall("up to date", again.stdout)) == len(STAGES)
+@pytest.fixture(scope="module")
+def darknets(place) -> list[detectors.Made]:
+    return [detectors.darknet(place / f"darknet {seed}", seed) for seed in (3, 11)]
+
+
+@pytest.fixture(scope="module")
+def mixed(lab_data, place, darknets, savedmodels) -> Outcome:
+    """A random network, a damaged one and a .tflite of one's own, without energy, beside the other run."""
+    photos = detectors.photos_for(place / "photos of darknets", darknets[:1])
+    damaged = Path(darknets[1].name.split("@/")[0]).with_suffix(".weights")
+    damaged.write_bytes(damaged.read_bytes()[:5000])
+    names, variants = [each.name for each in darknets], ["int8", detectors.own_tflite(place / "own")]
+    return go(lab_data, "mixed", names, variants, photos, "--meter", "none", "--fresh")
+
+
+def test_a_model_that_fails_stops_no_other_and_is_told(mixed, darknets):
+    assert mixed.code == WITH_FAILURES, mixed.printed
+    sound, damaged = (model.id for model in mixed.run.models)
+    assert f"failed: {damaged}, float32: " in mixed.printed
+    assert f"failed: {sound}" not in mixed.printed
+    rows = mixed.results.set_index(["model", "variant"])
+    assert rows.loc[sound, "failed"].isna().all()
+    assert rows.loc[damaged, "failed"].notna().all()
+    assert rows["energy_j_per_image"].isna().all()
+    assert "nan" not in re.sub(r"<[^>]*>", " ", mixed.report).lower().split()
+
+
+def test_float32_finds_what_opencv_finds(mixed, darknets):
+    assert mean_ap(mixed, 0, darknets[0].categories) > 0.97
+
+
+@pytest.fixture(scope="module")
+def bare(lab_data, place, darknets) -> Outcome:
+    """float32 alone, on two photos of which none has an object, beside another run."""
+    photos = detectors.photos_for(place / "photos of nothing", darknets[:1])
+    labels = json.loads((photos / "labels.json").read_text())
+    chosen = {"images": labels["images"][:2], "annotations": []}
+    (photos / "labels.json").write_text(json.dumps(labels | chosen))
+    return go(lab_data, "bare", [darknets[0].name], ["float32"], photos, "--meter", "none")
+
+
+def test_a_run_with_next_to_nothing_ends_with_a_report(bare):
+    assert bare.code == COMPLETE, bare.printed
+    assert bare.results["ap"].isna().all()
+    assert "nothing to show" in bare.report.lower()
