@@ -3,7 +3,6 @@
 import codecs
 import copy
 import json
-import os
 import random
 import subprocess
 import sys
@@ -413,7 +412,7 @@ except LabError as error:
 @pytest.mark.parametrize("closed", [".", "annotations/instances_val2017.json", "calibration"])
 def test_what_may_not_be_read_is_said_to_be_so(closed):
     with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         source = make_source(Path(folder) / "mine", 2, 1)
         (source / closed).chmod(0)
         command = [sys.executable, "-c", AS_NOBODY, source]
