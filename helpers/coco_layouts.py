@@ -83,6 +83,7 @@ def find_source(folder: Path) -> Source:
         found = next(known_places(folder), None) or next(other_places(folder), None)
         if found is None:
             raise nothing_known(folder)
+        found[0].open("rb").close()  # whoever may not read it is told so here
         holding = (folder / name for name in CALIBRATION if names_of_photos(folder / name))
         return Source(*found, next((place for place in holding if place != found[1]), None))
     except OSError as error:

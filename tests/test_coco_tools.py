@@ -3,8 +3,11 @@
 import codecs
 import copy
 import json
-import os
 import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +20,7 @@ from helpers.coco_layouts import find_source
 from helpers.dataset import category_numbers, evaluate_exactly, load_dataset, unknown_categories
 from helpers.errors import LabError
 from helpers.exact_coco.writing import SampleDetections, write_detections
+from helpers.paths import ROOT
 from helpers.stages.download import calibration_note
 from tests.coco_sources import CATEGORIES, entries, make_source, names, write_labels, write_photo
 
@@ -388,12 +392,28 @@ def test_categories_are_matched_as_the_label_map_matches_them(tmp_path, kinds, m
     assert bool(unknown_categories(dataset, model, "m")) is not known
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_said_to_be_so(tmp_path):
-    source = make_source(tmp_path / "mine", 2)
-    (source / "val2017").chmod(0)
-    try:
-        with pytest.raises(LabError, match="cannot be read: Permission denied"):
-            lay_out(source, tmp_path / "out", None, 1)
-    finally:
-        (source / "val2017").chmod(0o755)
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from helpers.coco_layouts import find_source
+from helpers.errors import LabError
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    find_source(Path(sys.argv[1]))
+except LabError as error:
+    print(error.found)
+"""
+
+
+@pytest.mark.parametrize("closed", [".", "annotations/instances_val2017.json", "calibration"])
+def test_what_may_not_be_read_is_said_to_be_so(closed):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        Path(folder).chmod(0o755)
+        source = make_source(Path(folder) / "mine", 2, 1)
+        (source / closed).chmod(0)
+        command = [sys.executable, "-c", AS_NOBODY, source]
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+        (source / closed).chmod(0o755)
+    assert "cannot be read: Permission denied" in told
+    assert str(source) in told
