@@ -17,7 +17,7 @@ from helpers.paths import RunPaths
 from helpers.photos import core_input
 from helpers.preprocessing import Preprocessing
 from helpers.savedmodels import reference as original
-from helpers.stages import present, quantize
+from helpers.stages import originals, present, quantize
 from helpers.tails.selection import Detections
 from tests.finished_run import finish
 
@@ -124,7 +124,7 @@ def test_agreement_counts_confident_detections_by_class_and_overlap(reference):
 
 @pytest.mark.pipeline
 def test_float32_answers_like_the_savedmodel_to_within_rounding(finished):
-    parity = quantize.check_parity(finished.run, finished.model)
+    parity = originals.check_parity(finished.run, finished.model)
     assert parity.photos == quantize.PARITY_PHOTOS
     assert parity.matched > 0.999
     assert parity.detections > 100
@@ -135,9 +135,9 @@ def test_float32_answers_like_the_savedmodel_to_within_rounding(finished):
 def test_another_normalization_is_caught(finished, monkeypatch, scale):
     right = quantize.load_interface(finished.run, finished.model)
     changed = dataclasses.replace(right.preprocessing, scale=(scale,) * 3)
-    monkeypatch.setattr(quantize, "load_interface", lambda *_: Interface(changed, right.tail))
+    monkeypatch.setattr(originals, "load_interface", lambda *_: Interface(changed, right.tail))
     with pytest.raises(LabError, match=f"{DEFAULT_MODEL}: .* detections of the original"):
-        quantize.check_parity(finished.run, finished.model)
+        originals.check_parity(finished.run, finished.model)
 
 
 @pytest.mark.pipeline
@@ -145,9 +145,9 @@ def test_swapped_channels_are_caught(finished, monkeypatch):
     def blue_first(photo, preprocessing):
         return core_input(np.ascontiguousarray(photo[..., ::-1]), preprocessing)
 
-    monkeypatch.setattr(quantize, "core_input", blue_first)
+    monkeypatch.setattr(originals, "core_input", blue_first)
     with pytest.raises(LabError, match="detections of the original"):
-        quantize.check_parity(finished.run, finished.model)
+        originals.check_parity(finished.run, finished.model)
 
 
 @pytest.mark.pipeline
@@ -155,9 +155,9 @@ def test_anchors_that_lie_a_little_off_are_caught(finished, monkeypatch):
     right = quantize.load_interface(finished.run, finished.model)
     shifted = right.tail.anchors + np.float32([0.002, 0, 0, 0])
     wrong = Interface(right.preprocessing, dataclasses.replace(right.tail, anchors=shifted))
-    monkeypatch.setattr(quantize, "load_interface", lambda *_: wrong)
+    monkeypatch.setattr(originals, "load_interface", lambda *_: wrong)
     with pytest.raises(LabError, match="detections of the original"):
-        quantize.check_parity(finished.run, finished.model)
+        originals.check_parity(finished.run, finished.model)
 
 
 @pytest.mark.pipeline
@@ -173,9 +173,9 @@ def test_an_opencv_that_reads_no_darknet_is_a_reason_and_no_stop(finished, monke
     monkeypatch.setattr(cv2, "__version__", "5.0.0")
     monkeypatch.setattr(RunPaths, "parity_record", lambda *_: tmp_path / "parity.json")
     darknet = functools.partial(opencv.reference, tmp_path / "a.cfg", tmp_path / "a.weights")
-    monkeypatch.setattr(quantize, "reference", lambda model, files: darknet(model.limits))
-    parity = quantize.check_parity(finished.run, finished.model)
+    monkeypatch.setattr(originals, "reference", lambda model, files: darknet(model.limits))
+    parity = originals.check_parity(finished.run, finished.model)
     assert parity.unchecked == "OpenCV 5.0.0 reads no Darknet"
-    assert quantize.parity_texts(finished.run, finished.model) == [
+    assert originals.parity_texts(finished.run, finished.model) == [
         "Float32 was not checked against the original model: OpenCV 5.0.0 reads no Darknet."
     ]

@@ -9,7 +9,7 @@ from helpers.errors import LabError
 from helpers.files import read_json
 from helpers.records import read_record
 from helpers.sources import SavedModelSource
-from helpers.stages import checks, download, evaluate, ledger, measure, quantize, summaries
+from helpers.stages import checks, download, evaluate, ledger, measure, originals, quantize, summaries
 from helpers.stages.standing import made_models
 from helpers.variants import BASELINE
 from tests.finished_run import copy_run, finish, written_times
@@ -57,7 +57,7 @@ def test_a_model_that_is_not_the_original_is_not_measured(finished):
     folder = run.paths.variant_file(good.id, BASELINE).parent
     shutil.copytree(folder, folder.with_name(twin.id))
     shutil.copy(folder / "int8.tflite", folder.with_name(twin.id) / "float32.tflite")
-    assert list(quantize.check_parities(run)) == [good.id]
+    assert list(originals.check_parities(run)) == [good.id]
     assert all(reason.startswith("not as the original model: ") for reason in failures(run, twin))
     assert made_models(run) == (good,)
     checks.check_quantize(run)

@@ -79,13 +79,13 @@ def read_facts(path: Path) -> FileFacts:
     """Read storage and compute dtypes of a file.
 
     Raises:
-        LabError: it is not a ``.tflite`` file, or it has no convolution.
+        LabError: it is not a ``.tflite`` file.
     """
     model = read_model(path)
     graph = model.subgraphs[0]
     convolutions = find_convolutions(model, graph)
     if not convolutions:
-        raise LabError(f"{path} has no convolution.", "a detector's core", "check the model's SavedModel.")
+        return facts_without_convolutions(model, graph)
     stored, computed = Counter(), Counter()
     for item in convolutions:
         stored[item.stored_dtype] += item.weights
@@ -100,6 +100,20 @@ def read_facts(path: Path) -> FileFacts:
         operators=dict(Counter(operator_name(model, op) for op in graph.operators)),
         per_channel=bool(eight_bit) and all(c.scales == c.channels for c in eight_bit),
     )
+
+
+def facts_without_convolutions(model: schema.ModelT, graph: schema.SubGraphT) -> FileFacts:
+    """Of a file of attention and products alone, say: dtypes by the count of constants and of results."""
+    constants, results = Counter(), Counter()
+    for tensor in graph.tensors:
+        if model.buffers[tensor.buffer].data is not None:
+            constants[TENSOR_TYPES[tensor.type].lower()] += int(np.prod(tensor.shape))
+    for operator in graph.operators:
+        results.update(TENSOR_TYPES[graph.tensors[place].type].lower() for place in operator.outputs)
+    computed = results.most_common(1)[0][0] if results else "float32"
+    names = Counter(operator_name(model, op) for op in graph.operators)
+    stored = constants.most_common(1)[0][0] if constants else computed
+    return FileFacts(stored, computed, dict(constants), {}, dict(names), False)
 
 
 def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:

@@ -180,13 +180,16 @@ def draw(
         raise unknown_name("figure", figure_id, FIGURES)
     entry = FIGURES[figure_id]
     require_frames(entry, frames)
-    reason = why_empty(
-        results if entry.of_results else None, entry.columns, [frames[name] for name in entry.needs]
-    )
-    if reason:
+    if reason := why_absent(entry, results, frames):
         return nothing_to_show(entry.title, reason, context)
     first = (results,) if entry.of_results else ()
     return entry.function(*first, *(frames[name] for name in entry.needs), context)
+
+
+def why_absent(entry: FigureEntry, results: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> str:
+    """Why a figure has nothing to show; empty if it has something."""
+    tables = [frames[name] for name in entry.needs]
+    return why_empty(results if entry.of_results else None, entry.columns, tables)
 
 
 def require_frames(entry: FigureEntry, frames: Mapping[str, pd.DataFrame]) -> None:

@@ -100,10 +100,16 @@ def write_report(path: Path, html: str) -> Path:
     return path
 
 
-def registry_figures(folder: Path) -> list[Figure]:
-    """The figures of the registry that lie in ``folder``, in order, with how to read them."""
+def registry_figures(folder: Path, absent: Mapping[str, str] | None = None) -> list[Figure]:
+    """The figures of the registry that lie in ``folder``, in order, with how to read them.
+
+    Args:
+        absent: id -> why a figure has nothing to show; that stands in the place of how to read it.
+    """
+    reasons = {name: f"Nothing to show: {reason}." for name, reason in (absent or {}).items() if reason}
     entries = [
-        (entry.title, Path(folder) / f"{entry.id}.png", entry.how_to_read) for entry in FIGURES.values()
+        (entry.title, Path(folder) / f"{entry.id}.png", reasons.get(entry.id, entry.how_to_read))
+        for entry in FIGURES.values()
     ]
     return [entry for entry in entries if entry[1].is_file()]
 

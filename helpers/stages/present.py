@@ -11,13 +11,13 @@ from helpers.experiment import Run
 from helpers.models import Model
 from helpers.paths import display
 from helpers.records import read_record
-from helpers.show.figures import FIGURES, LabFigure, draw_all, save_all
+from helpers.show.figures import FIGURES, LabFigure, draw_all, save_all, why_absent
 from helpers.show.pictures import lost_name
 from helpers.show.report import Section, registry_figures, render_report, write_report
 from helpers.show.tables import write_results
 from helpers.stages import machines
 from helpers.stages.compare import build_provenance
-from helpers.stages.quantize import parity_texts
+from helpers.stages.originals import parity_texts
 from helpers.stages.surprises import surprises
 from helpers.variants import Variant
 
@@ -73,9 +73,10 @@ def lost_pictures(run: Run) -> list[tuple[str, Path, str]]:
 def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]) -> Path:
     """Write the self-contained HTML report."""
     beside = machines.lay_beside(run, results, context, run.runs)
+    absent = {name: why_absent(entry, results, frames) for name, entry in FIGURES.items()}
     html = render_report(
         results,
-        [*registry_figures(run.paths.figures), *machines.report_figures(run, beside)],
+        [*registry_figures(run.paths.figures, absent), *machines.report_figures(run, beside)],
         context,
         losses=frames["losses"],
         layers=frames["layers"],

@@ -1,7 +1,7 @@
 """02: one ``.tflite`` file and one record per variant, checked before anything is measured."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,37 +9,25 @@ import numpy as np
 import pandas as pd
 
 from helpers.coco import DATA, read_labels
-from helpers.errors import LabError, UnavailableError, reason_of
+from helpers.errors import LabError, reason_of
 from helpers.experiment import Run, keep, keep_failure, origin
-from helpers.families import convert, reference, require_files
+from helpers.families import convert, require_files
 from helpers.interface import Interface
 from helpers.models import Model
 from helpers.own_tflite.adopt import adopt
 from helpers.own_tflite.beside import files_beside
 from helpers.own_tflite.sentences import cap_sentence, timing_sentence
 from helpers.own_tflite.source import source_of
-from helpers.parity import (
-    Parity,
-    above_threshold,
-    agreement,
-    not_checked,
-    on_photo,
-    parity_text,
-    require_parity,
-    summarize,
-)
 from helpers.photos import core_input, read_photo
 from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
 from helpers.quantize.flatfile import read_facts
 from helpers.records import Origin, Record, current_record, read_record
-from helpers.runtime import Core
 from helpers.sources import DarknetSource
 from helpers.stages import layers
 from helpers.stages.download import data_folders
 from helpers.stages.layers import CODE as LAYERS
 from helpers.stages.standing import made_models
-from helpers.tails.selection import Detections
 from helpers.variants import BASELINE, Variant
 
 CODE = ("helpers.quantize.recipes", "helpers.photos", "helpers.interface")
@@ -218,88 +206,6 @@ def check_photos(run: Run) -> list[np.ndarray]:
     folder = data_folders(run).validation
     images = read_labels(folder)["images"][:PARITY_PHOTOS]
     return [read_photo(folder / DATA / image["file_name"]) for image in images]
-
-
-def check_parities(run: Run) -> dict[str, Parity]:
-    """Model -> parity, of those that have a float32; one that does not agree has failed, with its variants.
-
-    Raises:
-        LabError: none agrees.
-    """
-    found = {}
-    for model in made_models(run):
-        try:
-            found[model.id] = check_parity(run, model)
-        except Exception as error:  # the original may fail in its own ways
-            fail_model(run, model, f"not as the original model: {reason_of(error)}")
-    made_models(run)
-    return found
-
-
-def fail_model(run: Run, model: Model, reason: str) -> None:
-    """Record that none of a model's variants may be measured."""
-    for variant in run.variants:
-        path = run.paths.variant_record(model.id, variant.id)
-        keep_failure(path, "variant", read_record(path, "").origin, reason)
-
-
-def check_parity(run: Run, model: Model) -> Parity:
-    """Float32 ``.tflite`` and tail against the original model, on validation photos; recorded.
-
-    Where the software here cannot run the original, that is the answer.
-
-    Raises:
-        LabError: they do not agree.
-    """
-    files = require_files(model, run.model_dir)
-    try:
-        parity = compare_with(reference(model, files), run, model)
-    except UnavailableError as reason:
-        parity = not_checked(reason.found)
-    else:
-        if parity.detections:
-            require_parity(parity, model.id)
-        else:
-            parity = not_checked(f"the original model finds nothing on {parity.photos} photos")
-    path, baseline = run.paths.parity_record(model.id), run.paths.variant_file(model.id, BASELINE)
-    made_from = origin({BASELINE: baseline}, dataclasses.asdict(parity), "helpers.parity")
-    if current_record(path, made_from) is None:
-        keep(path, "parity", made_from, dataclasses.asdict(parity))
-    return parity
-
-
-def compare_with(original: Callable[[np.ndarray], Detections], run: Run, model: Model) -> Parity:
-    interface = load_interface(run, model)
-    core, pairs = Core(run.paths.variant_file(model.id, BASELINE)), []
-    for photo in check_photos(run):
-        found = interface.tail(core(core_input(photo, interface.preprocessing)))
-        wanted = above_threshold(original(photo), interface.tail.limits.score_threshold)
-        pairs.append((wanted, on_photo(found, interface.preprocessing, *photo.shape[:2])))
-    return summarize(pairs)
-
-
-def parity_texts(run: Run, model: Model) -> list[str]:
-    """What the check found, for the report; nothing where it was not made."""
-    path = run.paths.parity_record(model.id)
-    if not path.exists():
-        return []
-    return [parity_text(Parity(**read_record(path, "run 02_quantize.ipynb first.").values))]
-
-
-def check_agreement(run: Run, model: Model) -> pd.DataFrame:
-    """How many of float32's confident detections each variant finds too, on validation photos."""
-    photos, found = check_photos(run), {}
-    for variant, path in working_files(run, model).items():
-        core, interface = Core(path), load_interface(run, model, variant)
-        found[variant] = [interface.tail(core(core_input(p, interface.preprocessing))) for p in photos]
-    rows = []
-    for variant, detections in found.items():
-        counts = [agreement(a, b) for a, b in zip(found[BASELINE], detections, strict=True)]
-        total, kept = map(sum, zip(*counts, strict=True))
-        rows.append(
-            {"variant": variant, "float32 finds": total, "found too": kept, "share": kept / max(1, total)}
-        )
-    return pd.DataFrame(rows)
 
 
 def operator_table(run: Run, model: Model) -> pd.DataFrame:

@@ -92,7 +92,8 @@ def savedmodel(folder: Path, write: Callable[[Path], Path], title: str) -> Made:
 
     def detect(image: np.ndarray) -> Found:
         found = {name: value.numpy()[0] for name, value in loaded.detect(image[None]).items()}
-        count = int(found["num_detections"])
+        # Down to our own threshold: a graph may go on far below.
+        count = int((found["detection_scores"][: int(found["num_detections"])] > LEAST_SCORE).sum())
         y0, x0, y1, x1 = found["detection_boxes"][:count].T
         height, width = image.shape[:2]
         boxes = np.stack([x0 * width, y0 * height, (x1 - x0) * width, (y1 - y0) * height], 1)

@@ -116,8 +116,8 @@ def darknets(place) -> list[detectors.Made]:
 
 
 @pytest.fixture(scope="module")
-def mixed(lab_data, place, darknets, savedmodels) -> Outcome:
-    """A random network, a damaged one and a .tflite of one's own, without energy, beside the other run."""
+def mixed(lab_data, place, darknets) -> Outcome:
+    """A random network, a damaged one and a .tflite of one's own, without energy."""
     photos = detectors.photos_for(place / "photos of darknets", darknets[:1])
     damaged = Path(darknets[1].name.split("@/")[0]).with_suffix(".weights")
     damaged.write_bytes(damaged.read_bytes()[:5000])
@@ -143,7 +143,7 @@ def test_float32_finds_what_opencv_finds(mixed, darknets):
 
 @pytest.fixture(scope="module")
 def bare(lab_data, place, darknets) -> Outcome:
-    """float32 alone, on two photos of which none has an object, beside another run."""
+    """float32 alone, on two photos of which none has an object."""
     photos = detectors.photos_for(place / "photos of nothing", darknets[:1])
     labels = json.loads((photos / "labels.json").read_text())
     chosen = {"images": labels["images"][:2], "annotations": []}
@@ -154,4 +154,4 @@ def bare(lab_data, place, darknets) -> Outcome:
 def test_a_run_with_next_to_nothing_ends_with_a_report(bare):
     assert bare.code == COMPLETE, bare.printed
     assert bare.results["ap"].isna().all()
-    assert "nothing to show" in bare.report.lower()
+    assert "Nothing to show: there is no variant but float32 to compare." in bare.report
