@@ -19,8 +19,8 @@ from helpers.install import LOCK, STATED, requirement_lines
 from helpers.paths import data_dir
 from helpers.units import format_bytes
 
-OK, LIMITED, MISSING = "ok", "limited", "missing"
-STATE_STYLES = {OK: "green", LIMITED: "yellow", MISSING: "red"}
+OK, LIMITED, OPTIONAL, MISSING = "ok", "limited", "optional, absent", "missing"
+STATE_STYLES = {OK: "green", LIMITED: "yellow", OPTIONAL: "dim", MISSING: "red"}
 PYTHON_RANGE = ((3, 11), (3, 14))
 POWERCAP = Path("/sys/class/powercap")
 MEMORY_NEEDED_BYTES = 4_000_000_000
@@ -41,7 +41,7 @@ class Finding:
 
     Attributes:
         name: what was examined.
-        state: "ok", "limited" (works, with a loss) or "missing".
+        state: "ok", "limited" (works, with a loss), "optional, absent" (nothing is lost) or "missing".
         detail: what was found.
         cure: what would put it right; empty if ok, "none needed" where the loss does not matter.
     """
@@ -149,7 +149,7 @@ def examine_gpu() -> Finding:
     cure = "none needed: the suite runs on the CPU; a GPU only makes `make train` faster."
     program = shutil.which("nvidia-smi")
     if program is None:
-        return Finding("GPU", MISSING, "no NVIDIA driver", cure)
+        return Finding("GPU", OPTIONAL, "no NVIDIA driver", cure)
     query = [program, "--query-gpu=name,power.draw", "--format=csv,noheader"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
@@ -174,6 +174,8 @@ def examine_disk(folder: Path) -> Finding:
     """Free space and the right to write where data go."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free_bytes = shutil.disk_usage(existing).free
+    if not existing.is_dir():
+        return Finding("Disk", MISSING, f"{existing} is no folder", "set QUANTLAB_DATA to a folder.")
     if not os.access(existing, os.W_OK):
         return Finding(
             "Disk", MISSING, f"{existing} is not writable", "set QUANTLAB_DATA to a folder that is."

@@ -11,6 +11,8 @@ from helpers.files import sha256_path
 from helpers.fingerprint import code_digest
 from helpers.injected import require_known_here
 from helpers.measure.stopping import WIDTH
+from helpers.meters.carbon import grid
+from helpers.meters.choose import require_meter
 from helpers.models import DEFAULT_MODEL, Model, get_model
 from helpers.options import (
     as_names,
@@ -109,15 +111,21 @@ def open_run(
         chosen_variants(as_names("variants", variants)),
         run_paths(run_name or chosen.id),
         require_threads(threads),
-        as_text("meter", meter),
+        require_meter(as_text("meter", meter)),
         require_power_w(power_w),
-        as_text("region", region),
+        known_region(as_text("region", region)),
         require_width(width_percent),
         require_margin_points(margin_points),
         tuple(lasting_name(name) for name in as_names("runs", runs)),
         data_folder(as_text("coco_dir", coco_dir), chosen),
         existing(own_folder(as_text("model_dir", model_dir), "MODEL_DIR"), "MODEL_DIR"),
     )
+
+
+def known_region(region: str) -> str:
+    if region:
+        grid(region)
+    return region
 
 
 def chosen_models(names: Sequence[str]) -> tuple[Model, ...]:

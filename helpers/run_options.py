@@ -11,7 +11,7 @@ from helpers.errors import LabError
 from helpers.experiment import Run, open_run, run_paths
 from helpers.files import disk_errors_explained, read_json, write_json
 from helpers.options import RUN_NAME
-from helpers.paths import runs_dir
+from helpers.paths import RunPaths, runs_dir
 
 OPTIONS, LOCK = "options.json", "run.lock"
 
@@ -52,21 +52,41 @@ def latest_name() -> str:
     return begun[-1].parent.name if begun else ""
 
 
-def other_names(name: str) -> list[str]:
-    found = (path.name for path in runs_dir().glob("*") if path.is_dir() and not path.is_symlink())
-    return sorted(other for other in found if other != name and RUN_NAME.fullmatch(other))
+def other_runs(name: str) -> list[str]:
+    """What the other runs are, each in a few words."""
+    found = [path for path in runs_dir().glob("*") if path.is_dir() and not path.is_symlink()]
+    names = sorted(path.name for path in found if path.name != name and RUN_NAME.fullmatch(path.name))
+    return [f"{other} ({what_it_is(RunPaths(other))})" for other in names]
+
+
+def what_it_is(paths: RunPaths) -> str:
+    """Profile, state and day of a run, from its files alone: it is not asked whether it is up to date."""
+    options, report = paths.folder / OPTIONS, paths.report
+    if not options.exists():
+        return "finished" if report.exists() else "of unknown options"
+    profile = read_json(options, "delete it.")["profile"]
+    state, file = ("reported", report) if report.exists() else ("begun", options)
+    return f"{profile}, {state} {time.strftime('%Y-%m-%d %H:%M', time.localtime(file.stat().st_mtime))}"
 
 
 @contextlib.contextmanager
 def making(run: Run) -> Iterator[None]:
-    """Keep the run's options, and every other process from making it; the system lets go if this one dies.
+    """``made_here``, and the run's options are kept."""
+    with made_here(run.paths):
+        write_json(run.paths.folder / OPTIONS, options_of(run))
+        yield
+
+
+@contextlib.contextmanager
+def made_here(paths: RunPaths) -> Iterator[None]:
+    """Keep every other process from making the run; the system lets go if this one dies.
 
     Raises:
         LabError: another process makes it now.
     """
     import fcntl
 
-    folder = run.paths.folder
+    folder = paths.folder
     with disk_errors_explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("a+")
@@ -75,14 +95,13 @@ def making(run: Run) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LabError(
-                f"run {run.paths.name!r} is being made now{holder(file)}.",
+                f"run {paths.name!r} is being made now{holder(file)}.",
                 "one process at a time for each run",
                 "wait until it ends, or make another run beside it: --run NAME.",
             ) from None
         file.truncate(0)
         file.write(json.dumps({"process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}))
         file.flush()
-        write_json(folder / OPTIONS, options_of(run))
         yield
 
 

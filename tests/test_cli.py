@@ -201,6 +201,20 @@ def test_clean_of_an_unknown_run_names_those_that_are_there(runs):
     assert names_in(runs) == {"one", "two", "latest"}
 
 
+def test_clean_keeps_what_is_linked_from_elsewhere_and_the_link_to_a_disk(runs, tmp_path):
+    elsewhere, archive = tmp_path / "disk", tmp_path / "archive"
+    runs.rename(elsewhere)
+    runs.symlink_to(elsewhere, target_is_directory=True)
+    archive.mkdir()
+    (archive / "report.html").write_text("kept")
+    (runs / "linked").symlink_to(archive, target_is_directory=True)
+    (runs / "My notes").mkdir()
+    assert invoke("clean") == (0, "Removed 2 kB.")
+    assert runs.is_symlink()
+    assert names_in(elsewhere) == set()
+    assert names_in(archive) == {"report.html"}
+
+
 @pytest.mark.parametrize("name", ["..", ".", "../datasets", "one/stages", "{data}/datasets", "latest"])
 def test_clean_removes_nothing_that_is_not_a_run(runs, name):
     code, _ = invoke("clean", "--run", name.format(data=runs.parent))

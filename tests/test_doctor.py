@@ -103,3 +103,13 @@ def test_brackets_in_a_message_are_shown():
     console.print(doctor.render([doctor.Finding("x", "missing", "[Errno 111] refused", "cure [it]")]))
     assert "[Errno 111] refused" in console.file.getvalue()
     assert "cure [it]" in console.file.getvalue()
+
+
+def test_what_is_not_needed_is_not_called_missing(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    assert doctor.examine_gpu().state == "optional, absent"
+
+
+def test_a_data_folder_that_is_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert doctor.examine_disk(tmp_path / "file").state == doctor.MISSING

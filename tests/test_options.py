@@ -32,6 +32,8 @@ WRONG = [
     ({"power_w": (9, 3)}, "power_w"),
     ({"power_w": "3 9"}, "power_w"),
     ({"power_w": [3]}, "power_w"),
+    ({"meter": "watt"}, "meter 'watt'"),
+    ({"region": "CH"}, "region 'CH'.*Did you mean 'CHN'"),
     ({"coco_dir": 3}, "coco_dir = 3"),
     ({"coco_dir": "/no/such"}, "for profile 'smoke', which draws its own"),
     ({"profile": "coco", "coco_dir": "/no/such"}, "/no/such does not exist"),

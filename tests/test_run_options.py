@@ -169,6 +169,61 @@ def test_threads_beyond_the_cores_and_a_folder_for_others_are_told(data, monkeyp
     assert "COCO_DIR is set, and profile smoke does not use it" in text
 
 
+def test_other_runs_are_told_with_what_they_are(data):
+    for profile, name in (("smoke", "mine"), ("quick", "")):
+        with making(open_run(profile, name)):
+            pass
+    text = command("status", "--run", "quick")[1]
+    assert "Other runs (--run NAME): mine (smoke, begun 20" in text
+
+
+def test_a_run_that_is_being_made_is_not_removed(maker, data):
+    for arguments in (["clean"], ["clean", "--run", "smoke"], ["clean", "--all"]):
+        code, text = command(*arguments)
+        assert code == 1
+        assert f"being made now by process {maker.pid}" in text
+    assert (data / "runs" / "smoke").is_dir()
+
+
+def test_a_self_test_of_a_run_that_is_being_made_is_refused(maker):
+    code, text = command("selftest", "--profile", "smoke")
+    assert code == 1
+    assert f"being made now by process {maker.pid}" in text
+
+
+@pytest.mark.parametrize("asked", [["status"], ["publish"], ["train", "--photos", "32"]], ids=str)
+def test_no_command_answers_a_data_folder_that_is_a_file_with_a_traceback(tmp_path, monkeypatch, asked):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("QUANTLAB_DATA", str(tmp_path / "file"))
+    code, text = command(*asked)
+    assert code == 1
+    assert "QUANTLAB_DATA" in text
+
+
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+import helpers.cli.commands as commands
+def load():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed") from None
+commands.app = lambda **_: load()
+from helpers.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_an_interrupt_that_a_module_of_c_makes_an_import_error_of_is_one_line(data):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING], cwd=ROOT, env=environment(data),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert done.stderr == ""
+    assert done.stdout.strip().startswith("Interrupted.")
+
+
 @pytest.mark.parametrize("delay_s", [0.1, 0.3])
 def test_an_interrupt_in_the_first_moments_is_one_line(data, delay_s):
     process = subprocess.Popen(

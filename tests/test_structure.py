@@ -31,7 +31,7 @@ FLOORS = (
     ),
     ("show.*",),
     ("stages.*", "pitfalls.*"),
-    ("run_options", "pipeline", "colab", "cli.*", "__main__"),
+    ("run_options", "cleaning", "pipeline", "colab", "cli.*", "__main__"),
 )  # fmt: skip
 MOST_LINES = 320
 # Records, results and figures must load without these.

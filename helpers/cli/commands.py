@@ -1,7 +1,6 @@
 """The commands: ``python -m helpers --help``."""
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,11 +28,13 @@ from helpers.cli.options import (
     WidthOption,
 )
 from helpers.errors import LabError
+from helpers.files import disk_errors_explained
 from helpers.models import DEFAULT_MODEL, get_model
-from helpers.paths import data_dir, datasets_dir, display, runs_dir
+from helpers.paths import data_dir, datasets_dir, display
 from helpers.units import format_bytes, format_duration
 from helpers.verdict import MARGIN
 
+MADE = ("datasets", "models", "fiftyone", "training", "bench")  # folders of data, beside the runs
 WITH_FAILURES = 3  # exit status of a run that is complete, of which something failed
 console = Console(highlight=False)
 app = typer.Typer(
@@ -48,15 +49,11 @@ app = typer.Typer(
 def errors_explained() -> Iterator[None]:
     """Print what the user can cure as one message, and leave with a status that says so."""
     try:
-        yield
+        with disk_errors_explained(data_dir()):
+            yield
     except LabError as error:
         console.print(f"\n[bold red]Stopped.[/bold red]\n{escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        console.print(
-            "\n[bold]Interrupted.[/bold] What was computed is kept: the same command goes on from there."
-        )
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -80,11 +77,11 @@ def run(
 ) -> None:
     """Run the notebooks and write results, figures and report.
 
-    Exit status: 0 if all is well, 3 if the run is complete but something in it failed, 1 if it stopped.
+    Exit status: 0 if all is well, 1 if it stopped, 2 for options that do not exist, 3 if the run is complete
+    but something in it failed (listed at the end), 130 if it was interrupted.
     """
     with errors_explained():
         from helpers.experiment import open_run
-        from helpers.meters.carbon import grid
         from helpers.meters.choose import choose_meter
         from helpers.pipeline import made_files, run_pipeline, stage_times
         from helpers.stages.failures import failures
@@ -93,8 +90,6 @@ def run(
         options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
         chosen = open_run(profile, run_name, models or (), variants or (), *options, coco_dir, model_dir)
         choose_meter(meter, chosen.power_w)
-        if region:
-            grid(region)
         other_runs(chosen, chosen.runs)
         for note in notes_on(chosen):
             console.print(escape(note), soft_wrap=True)
@@ -154,7 +149,7 @@ def status(
     with errors_explained():
         from helpers.experiment import open_run
         from helpers.pipeline import reason_to_run, stage_times
-        from helpers.run_options import latest_name, open_as_made, other_names
+        from helpers.run_options import latest_name, open_as_made, other_runs
         from helpers.stages.failures import failures
         from helpers.stages.ledger import STAGES
 
@@ -176,17 +171,17 @@ def status(
             table.add_row(stage.name, state, took)
         console.print(table)
         show_failures(failures(chosen))
-        if others := other_names(chosen.paths.name):
-            console.print(f"Other runs: {', '.join(others)} (--run NAME).", soft_wrap=True)
+        if others := other_runs(chosen.paths.name):
+            console.print(f"Other runs (--run NAME): {'; '.join(others)}.", soft_wrap=True)
 
 
 @app.command()
 def doctor() -> None:
     """Show what this machine offers; each missing thing with its cure."""
-    from helpers.doctor import examine, render
+    with errors_explained():
+        from helpers.doctor import examine, render
 
-    findings = examine()
-    console.print(render(findings))
+        console.print(render(examine()))
 
 
 @app.command()
@@ -206,14 +201,16 @@ def selftest(
         from helpers.experiment import open_run
         from helpers.measure.selftest_summary import sentence, summarize_selftest
         from helpers.pipeline import make_ready
+        from helpers.run_options import made_here
         from helpers.stages.selftest import selftest as measure_selftest
 
         folders = {"coco_dir": coco_dir, "model_dir": model_dir}
         chosen = open_run(profile, run_name, models or (), threads=threads, **folders)
-        make_ready(chosen)
-        for model in chosen.models:
-            found = summarize_selftest(measure_selftest(chosen, model, runs).values)
-            console.print(f"{model.id}: {sentence(found)}", soft_wrap=True)
+        with made_here(chosen.paths):
+            make_ready(chosen)
+            for model in chosen.models:
+                found = summarize_selftest(measure_selftest(chosen, model, runs).values)
+                console.print(f"{model.id}: {sentence(found)}", soft_wrap=True)
         console.print("Stored with the run; `python -m helpers run` prints it in the report.")
 
 
@@ -238,37 +235,21 @@ def clean(
 ) -> None:
     """Remove runs (all of them, unless one is named); the embedded weights always stay."""
     with errors_explained():
-        from helpers.experiment import run_paths
+        from helpers.cleaning import emptied, remove_run, remove_runs
 
-        folders = [run_paths(run_name).folder] if run_name else [runs_dir()]
-        if run_name and not folders[0].exists():
-            names = sorted(p.name for p in runs_dir().glob("*")) or ["none"]
-            raise LabError(f"no run {run_name!r}.", f"one of: {', '.join(names)}", "name one of these.")
+        freed = remove_run(run_name) if run_name else remove_runs()
         if everything:
-            folders += [
-                datasets_dir(),
-                *(data_dir() / name for name in ("models", "fiftyone", "training", "bench")),
-            ]
-        latest = runs_dir() / "latest"
-        freed = sum(remove(folder) for folder in folders)
-        if latest.is_symlink() and not latest.exists():
-            latest.unlink()
+            freed += sum(emptied(data_dir() / name) for name in MADE)
         console.print(f"Removed {format_bytes(freed)}.")
-
-
-def remove(folder) -> int:
-    """Delete a folder; return the bytes it held."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    size_bytes = sum(path.stat().st_size for path in files)
-    shutil.rmtree(folder, ignore_errors=True)
-    return size_bytes
 
 
 @app.command()
 def train(
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training photos.")] = 20,
-    photos: Annotated[int, typer.Option(min=32, help="Training photos to draw.")] = 7000,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 7,
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="Passes over the training photos.")] = 20,
+    photos: Annotated[int, typer.Option(min=32, max=100_000, help="Training photos to draw.")] = 7000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order and augmentation.")
+    ] = 7,
     output: Annotated[str, typer.Option(help="Weights file to write; the committed one if empty.")] = "",
 ) -> None:
     """Train the embedded detector from scratch; resumes after the last finished epoch."""

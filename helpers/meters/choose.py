@@ -24,15 +24,19 @@ def choose_meter(name: str = "auto", power_w: tuple[float, float] | None = None)
     Raises ``LabError`` for an unknown name, an impossible ``power_w``, or ``pyRAPL`` or ``NVML`` asked for by
     name on a host that has none to read.
     """
-    if name not in METERS:
-        raise unknown_name("meter", name, METERS)
-    if name == "none":
+    if require_meter(name) == "none":
         return AbsentMeter("the meter 'none' was asked for")
     if name == "estimate":
         return estimate_meter(power_w, "the estimate was asked for")
     if name == "NVML":
         return NvmlMeter()
     return RaplMeter() if name == "pyRAPL" else best_meter(power_w)
+
+
+def require_meter(name: str) -> str:
+    if name not in METERS:
+        raise unknown_name("meter", name, METERS)
+    return name
 
 
 def best_meter(power_w: tuple[float, float] | None = None) -> Meter:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from helpers import paths
 from helpers.attribution import Attribution
 from helpers.dataset import field_name, has_display, launch_app, load_dataset, photo_paths, view_of
 from helpers.error_tables import image_table
@@ -54,7 +55,10 @@ def offer_app(view, wanted: bool):
             return launch_app(view)
         except Exception as error:  # FiftyOne, its server and Colab's front end raise many unrelated types
             reason = f"it did not start: {error}"
-    print(f"FiftyOne App skipped: {reason}. The view is saved in data set {view.dataset_name!r}.")
+    print(
+        f"FiftyOne App skipped: {reason}. The view is saved in data set {view.dataset_name!r}. "
+        f"An App that you start yourself needs PYTHONPATH={paths.ROOT}, else it shows no mAP."
+    )
     return None
 
 
