@@ -9,10 +9,12 @@ from helpers.darknet.layers import (
     ACTIVATIONS,
     IMAGE,
     Architecture,
+    AvgPool,
     Convolution,
     Dropout,
     Layer,
     MaxPool,
+    Multiply,
     Route,
     Shape,
     Shortcut,
@@ -23,19 +25,25 @@ from helpers.errors import LabError
 
 Shapes = Mapping[int, Shape]
 NUMBERS_OF_A_BOX = 5  # tx, ty, tw, th, objectness
-# Keys that change what a layer computes, in ways that are not built here, and their harmless values.
+# Keys that change what a layer answers, in ways that are not built here, and their harmless values.
 ONLY = MappingProxyType(
     {
         "convolutional": {
-            "dilation": 1, "antialiasing": 0, "flipped": 0, "binary": 0, "xnor": 0, "share_index": -1,
+            "dilation": "1", "antialiasing": "0", "flipped": "0", "binary": "0", "xnor": "0",
+            "share_index": "-1",
         },
-        "maxpool": {"maxpool_depth": 0, "antialiasing": 0},
+        "maxpool": {"maxpool_depth": "0", "antialiasing": "0"},
         "shortcut": {"weights_type": "none"},
-        "route": {"stream": -1},
-        "upsample": {"scale": 1, "reverse": 0},
-        "yolo": {"new_coords": 0},
+        "scale_channels": {"scale_wh": "0"},
+        "upsample": {"scale": "1", "reverse": "0"},
+        "yolo": {"nms_kind": "greedynms default"},
     }
 )  # fmt: skip
+NOT_BUILT = "use a detector without it, or give the detector as a SavedModel."
+# What can be done about some of them; all others need another detector.
+INSTEAD = MappingProxyType(
+    {"nms_kind": "to measure it with plain suppression instead, write nms_kind=greedynms in a copy."}
+)
 
 
 def read_architecture(path: Path) -> Architecture:
@@ -62,18 +70,31 @@ def parse_architecture(text: str, file: str) -> Architecture:
             shapes[layer.number] = layer.shape
     letter_box = bool(net.integer("letter_box", 0))
     architecture = Architecture(file, image, tuple(layers), letter_box)
+    for yolo in architecture.yolos:
+        require_sigmoids(architecture, yolo)
     if not architecture.yolos:
         raise LabError(f"{file} has no section [yolo].", "a detector", "choose the .cfg of a YOLO detector.")
     return architecture
 
 
+def require_sigmoids(architecture: Architecture, yolo: Yolo) -> None:
+    """With ``new_coords`` the layer before has sigmoids, which the tail computes here."""
+    if yolo.new_coords and not architecture.can_be_split(yolo):
+        raise LabError(
+            f"{yolo.name} has new_coords=1 after {architecture.layers[yolo.inputs[0]].name}.",
+            "a [convolutional] of its own before it, with activation=logistic and one group",
+            NOT_BUILT,
+        )
+
+
 def read_layer(section: Section, shapes: Shapes) -> Layer:
     if section.kind not in READERS:
         known = ", ".join(f"[{kind}]" for kind in READERS)
-        raise section.error("an unknown kind of section", f"one of: {known}")
+        raise section.error("a kind of section that is not built here", f"one of: {known}", "", NOT_BUILT)
     for key, harmless in ONLY.get(section.kind, {}).items():
-        if section.values.get(key, str(harmless)) != str(harmless):
-            raise section.error(f"{key}={section.values[key]}, not built here", f"{key}={harmless}", key)
+        if key in section.values and section.values[key] not in harmless.split():
+            found, cure = f"{key}={section.values[key]}, not built here", INSTEAD.get(key, NOT_BUILT)
+            raise section.error(found, f"{key}={harmless.split()[0]}, or none", key, cure)
     return READERS[section.kind](section, shapes)
 
 
@@ -103,7 +124,8 @@ def strides(section: Section) -> tuple[int, int]:
 def activation(section: Section, default: str | None = None) -> str:
     name = section.text("activation", default)
     if name not in ACTIVATIONS:
-        raise section.error(f"activation={name}", f"one of: {', '.join(ACTIVATIONS)}", "activation")
+        found = f"activation={name}, not built here"
+        raise section.error(found, f"one of: {', '.join(ACTIVATIONS)}", "activation", NOT_BUILT)
     return name
 
 
@@ -179,6 +201,21 @@ def read_shortcut(section: Section, shapes: Shapes) -> Shortcut:
     return Shortcut(*fields, shape, activation(section, "linear"))
 
 
+def read_avgpool(section: Section, shapes: Shapes) -> AvgPool:
+    return AvgPool(*common(section), (1, 1, previous(section, shapes)[2]))
+
+
+def read_product(section: Section, shapes: Shapes) -> Multiply:
+    """``[scale_channels]``: one factor per channel of another layer; ``[sam]``: one per value."""
+    factors, other = previous(section, shapes), sources(section, "from")[0]
+    shape = shape_of(section, other, shapes)
+    expected = (1, 1, shape[2]) if section.kind == "scale_channels" else shape
+    if factors != expected:
+        raise section.error(f"multiplies {shape} by {factors}", f"factors of shape {expected}", "from")
+    fields = common(section, section.number - 1, other)
+    return Multiply(*fields, shape, activation(section, "linear"))
+
+
 def read_upsample(section: Section, shapes: Shapes) -> Upsample:
     (height, width, channels), factor = previous(section, shapes), section.positive("stride")
     return Upsample(*common(section), (height * factor, width * factor, channels), factor)
@@ -195,7 +232,8 @@ def read_yolo(section: Section, shapes: Shapes) -> Yolo:
         found = f"{shape[2]} channels for {len(mask)} anchors and {classes} classes"
         raise section.error(found, f"{channels} filters in the layer before it")
     anchors, scale = chosen_anchors(section, mask), section.decimal("scale_x_y", 1.0)
-    return Yolo(*common(section), shape, anchors, classes, scale)
+    new_coords = bool(section.integer("new_coords", 0))
+    return Yolo(*common(section), shape, anchors, classes, scale, new_coords)
 
 
 def chosen_anchors(section: Section, mask: tuple[int, ...]) -> tuple[tuple[float, float], ...]:
@@ -215,6 +253,9 @@ READERS: Mapping[str, Callable[[Section, Shapes], Layer]] = MappingProxyType(
         "maxpool": read_maxpool,
         "route": read_route,
         "shortcut": read_shortcut,
+        "avgpool": read_avgpool,
+        "scale_channels": read_product,
+        "sam": read_product,
         "upsample": read_upsample,
         "dropout": read_dropout,
         "yolo": read_yolo,

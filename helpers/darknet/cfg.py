@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -10,7 +10,9 @@ from typing import TypeVar
 from helpers.errors import LabError
 
 T = TypeVar("T")
-NET = ("net", "network")
+NET = "net"
+# Darknet's other names of sections; OpenCV knows the first ones alone.
+ALIASES = MappingProxyType({"network": NET, "conv": "convolutional", "max": "maxpool", "avg": "avgpool"})
 COMMENT = re.compile(r"[#;]|//")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 CURE = "correct that line, or download the file again from the model's publisher."
@@ -74,10 +76,15 @@ class Section:
         except ValueError:
             raise self.error(f"{key}={self.values[key]}", f"{key}: {kind}", key) from None
 
-    def error(self, found: str, expected: str, key: str = "") -> LabError:
+    def error(self, found: str, expected: str, key: str = "", cure: str = CURE) -> LabError:
         """The error of this section, at the line of ``key`` where one is given."""
         at = f" (line {self.lines[key]})" if key in self.lines else ""
-        return LabError(f"{self}: {found}{at}.", expected, CURE)
+        return LabError(f"{self}: {found}{at}.", expected, cure)
+
+    def with_value(self, key: str, value: str, line: int) -> "Section":
+        """The same with one more key; of a key that it has already the first value counts."""
+        values, lines = {key: value} | self.values, {key: line} | self.lines
+        return replace(self, values=MappingProxyType(values), lines=MappingProxyType(lines))
 
 
 def listed(convert: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
@@ -85,7 +92,7 @@ def listed(convert: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
 
 
 def parse_cfg(text: str, file: str) -> tuple[Section, ...]:
-    """Sections of a ``.cfg``, ``[net]`` first.
+    """Sections of a ``.cfg``, ``[net]`` first, under the first of Darknet's names for each kind.
 
     As in Darknet blanks do not count, and lines that begin with ``#`` or ``;`` are comments; so is what
     follows a ``#``, ``;`` or ``//`` later in a line, which Darknet's numbers end at. Of a key that a section
@@ -107,26 +114,30 @@ def parse_cfg(text: str, file: str) -> tuple[Section, ...]:
             sections.append(begin(line, number, len(sections) - 1, file))
         else:
             add_value(sections, line, number, file)
-    if not sections or sections[0].kind not in NET:
+    if not sections or sections[0].kind != NET:
         raise LabError(f"{file} does not begin with a section [net].", "a Darknet .cfg", CURE)
-    return tuple(sections)
+    return tuple(map(with_mask, sections))
 
 
 def begin(line: str, number: int, layer: int, file: str) -> Section:
     if not line.endswith("]"):
         raise LabError(f"line {number} of {file} is {line!r}.", "a section's name in brackets", CURE)
-    return Section(line[1:-1], layer, number, {}, {}, file)
+    return Section(ALIASES.get(line[1:-1], line[1:-1]), layer, number, {}, {}, file)
+
+
+def with_mask(section: Section) -> Section:
+    """A ``[yolo]`` without a mask has all of its anchors, as in Darknet; OpenCV wants to be told."""
+    if section.kind != "yolo" or not section.values.get("num", "").isdecimal():
+        return section
+    every = ",".join(map(str, range(int(section.values["num"]))))
+    return section.with_value("mask", every, section.line)
 
 
 def add_value(sections: list[Section], line: str, number: int, file: str) -> None:
     key, equals, value = line.partition("=")
     if not sections or not key or not equals or not value:
         raise LabError(f"line {number} of {file} is {line!r}.", "key=value within a section", CURE)
-    section = sections[-1]
-    values, lines = {key: value} | section.values, {key: number} | section.lines
-    sections[-1] = Section(
-        section.kind, section.number, section.line, MappingProxyType(values), MappingProxyType(lines), file
-    )
+    sections[-1] = sections[-1].with_value(key, value, number)
 
 
 def plain_text(sections: Sequence[Section]) -> str:

@@ -54,6 +54,7 @@ def tail(architecture: Architecture, limits: Limits) -> YoloTail:
         grids=tuple(yolo.shape[:2] for yolo in yolos),
         anchors=tuple(yolo.anchors for yolo in yolos),
         scale_x_y=tuple(yolo.scale_x_y for yolo in yolos),
+        new_coords=tuple(yolo.new_coords for yolo in yolos),
         classes=classes.pop(),
         limits=limits,
     )

@@ -77,6 +77,18 @@ class Shortcut(Layer):
 
 
 @dataclass(frozen=True)
+class AvgPool(Layer):
+    """The mean of each channel over the whole map."""
+
+
+@dataclass(frozen=True)
+class Multiply(Layer):
+    """The product of its inputs (the first may be one number per channel), then ``activation``."""
+
+    activation: str
+
+
+@dataclass(frozen=True)
 class Upsample(Layer):
     """Each value ``factor`` x ``factor`` times."""
 
@@ -96,11 +108,14 @@ class Yolo(Layer):
         anchors: (width, height) in pixels of the input, those of the mask alone, in its order.
         classes: how many.
         scale_x_y: how far a centre's sigmoid is stretched beyond its cell (Bochkovskiy et al. 2020).
+        new_coords: whether the sigmoids stand before the layer, and a side is (2 sigmoid(t))^2 times its
+            anchor's instead of exp(t) times (Wang et al. 2021, Scaled-YOLOv4).
     """
 
     anchors: tuple[tuple[float, float], ...]
     classes: int
     scale_x_y: float
+    new_coords: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,3 +145,15 @@ class Architecture:
     def users(self, number: int) -> list[Layer]:
         """The layers that read layer ``number``."""
         return [layer for layer in self.layers if number in layer.inputs]
+
+    def can_be_split(self, yolo: Yolo) -> bool:
+        """Whether before a ``[yolo]`` stands a convolution that nothing else reads, and that has no
+        activation but the sigmoids that ``new_coords`` leaves to it.
+        """
+        before = self.layers[yolo.inputs[0]]
+        return (
+            isinstance(before, Convolution)
+            and before.activation == ("logistic" if yolo.new_coords else "linear")
+            and before.groups == 1
+            and self.users(before.number) == [yolo]
+        )

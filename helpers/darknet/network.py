@@ -10,10 +10,12 @@ import tf_keras as keras
 from helpers.darknet.layers import (
     IMAGE,
     Architecture,
+    AvgPool,
     Convolution,
     Dropout,
     Layer,
     MaxPool,
+    Multiply,
     Route,
     Shortcut,
     Upsample,
@@ -40,7 +42,7 @@ def build_network(architecture: Architecture, weights: Weights) -> keras.Model:
     """
     image = keras.Input(architecture.image, 1, name=INPUT_NAME)
     tensors: Tensors = {IMAGE: image}
-    apart = {layer.inputs[0] for layer in architecture.yolos if can_be_split(architecture, layer)}
+    apart = {layer.inputs[0] for layer in architecture.yolos if architecture.can_be_split(layer)}
     heads: dict[str, Any] = {}
     for layer in architecture.layers:
         if isinstance(layer, Yolo):
@@ -48,18 +50,6 @@ def build_network(architecture: Architecture, weights: Weights) -> keras.Model:
         elif layer.number not in apart:
             tensors[layer.number] = BUILDERS[type(layer)](layer, tensors, weights)
     return keras.Model(image, heads, name="darknet")
-
-
-def can_be_split(architecture: Architecture, layer: Yolo) -> bool:
-    """Whether the layer before a ``[yolo]`` is a linear convolution that nothing else reads."""
-    source = layer.inputs[0]
-    before = architecture.layers[source]
-    return (
-        isinstance(before, Convolution)
-        and before.activation == "linear"
-        and before.groups == 1
-        and architecture.users(source) == [layer]
-    )
 
 
 def yolo_heads(
@@ -110,6 +100,17 @@ def build_shortcut(layer: Shortcut, tensors: Tensors, weights: Weights):
     return activate(total, layer.activation, name)
 
 
+def build_avgpool(layer: AvgPool, tensors: Tensors, weights: Weights):
+    name = f"avgpool_{layer.number}"
+    return keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)(tensors[layer.inputs[0]])
+
+
+def build_multiply(layer: Multiply, tensors: Tensors, weights: Weights):
+    name = f"multiply_{layer.number}"
+    product = keras.layers.Multiply(name=name)([tensors[number] for number in layer.inputs])
+    return activate(product, layer.activation, name)
+
+
 def build_upsample(layer: Upsample, tensors: Tensors, weights: Weights):
     return keras.layers.UpSampling2D(layer.factor, name=f"upsample_{layer.number}")(tensors[layer.inputs[0]])
 
@@ -128,6 +129,8 @@ BUILDERS: Mapping[type[Layer], Callable[[Any, Tensors, Weights], Any]] = Mapping
         MaxPool: build_maxpool,
         Route: build_route,
         Shortcut: build_shortcut,
+        AvgPool: build_avgpool,
+        Multiply: build_multiply,
         Upsample: build_upsample,
         Dropout: build_dropout,
     }

@@ -20,6 +20,7 @@ class YoloTail:
         grids: per head, its rows and columns.
         anchors: per head, (width, height) of each of its anchors, in pixels of the input.
         scale_x_y: per head, how far a centre's sigmoid is stretched beyond its cell.
+        new_coords: per head, whether sides go by a sigmoid instead of an exponential; empty: by none.
         classes: how many.
         limits: what is kept.
     """
@@ -30,6 +31,7 @@ class YoloTail:
     scale_x_y: tuple[float, ...]
     classes: int
     limits: Limits
+    new_coords: tuple[bool, ...] = ()
 
     def __call__(self, heads: dict[str, np.ndarray]) -> Detections:
         """``heads``, for each head i with N rows, cell by cell, row by row, anchors within a cell.
@@ -58,17 +60,22 @@ class YoloTail:
     @cached_property
     def _places(self) -> list[np.ndarray]:
         """Per head, float32 ``[N, 7]``, by row; see ``places``."""
-        parts = zip(self.grids, self.anchors, self.scale_x_y, strict=True)
-        return [places(grid, anchors, stretch, self.input_size) for grid, anchors, stretch in parts]
+        squared = self.new_coords or (False,) * len(self.grids)
+        parts = zip(self.grids, self.anchors, self.scale_x_y, squared, strict=True)
+        return [places(*part, self.input_size) for part in parts]
 
 
 def places(
-    grid: tuple[int, int], anchors: tuple[tuple[float, float], ...], stretch: float, size: tuple[int, int]
+    grid: tuple[int, int],
+    anchors: tuple[tuple[float, float], ...],
+    stretch: float,
+    squared: bool,
+    size: tuple[int, int],
 ) -> np.ndarray:
     """What turns encodings into boxes, float32 ``[rows * columns * anchors, 7]``.
 
     The columns are: left and top end of the range of the centre, the range's width and height, width and
-    height of the anchor (all relative to the input), and the stretch.
+    height of the anchor (all relative to the input), and 1 where sides go by ``new_coords``.
     """
     rows, columns = grid
     row, column, anchor = (axis.ravel() for axis in np.indices((rows, columns, len(anchors))))
@@ -76,17 +83,19 @@ def places(
     left, top = (column - overhang) / columns, (row - overhang) / rows
     width, height = (np.array(anchors)[anchor] / (size[1], size[0])).T
     ranges = np.full(len(row), stretch / columns), np.full(len(row), stretch / rows)
-    return np.stack([left, top, *ranges, width, height], 1).astype(np.float32)
+    return np.stack([left, top, *ranges, width, height, np.full(len(row), squared)], 1).astype(np.float32)
 
 
 def decode(raw: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Encodings ``[n, 4]`` (tx, ty, tw, th) and their ``places`` -> boxes ``[n, 4]``.
 
-    bx = (column + sigmoid(tx) * s - (s - 1) / 2) / columns and bw = exp(tw) * anchor / input: Darknet's
-    ``yolo_layer.c``; YOLOv3 (Redmon and Farhadi 2018), section 2.1, has s = 1.
+    bx = (column + sigmoid(tx) * s - (s - 1) / 2) / columns and bw = exp(tw) * anchor / input, with
+    ``new_coords`` (2 sigmoid(tw))^2 * anchor / input: Darknet's ``yolo_layer.c``; YOLOv3 (Redmon and
+    Farhadi 2018), section 2.1, has s = 1.
     """
     centres = place[:, 0:2] + sigmoid(raw[:, :2]) * place[:, 2:4]
-    halves = np.exp(np.minimum(raw[:, 2:], LARGEST_EXPONENT)) * place[:, 4:6] / 2
+    grown = np.exp(np.minimum(raw[:, 2:], LARGEST_EXPONENT))
+    halves = np.where(place[:, 6:], (2 * sigmoid(raw[:, 2:])) ** 2, grown) * place[:, 4:6] / 2
     return np.concatenate([centres - halves, centres + halves], 1)[:, [1, 0, 3, 2]]
 
 

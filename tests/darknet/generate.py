@@ -120,8 +120,25 @@ def parted(rng, channels):
     return 4, text + convolution(4, 1)
 
 
+def factors(channels: int) -> str:
+    return section("convolutional", filters=channels, size=1, stride=1, activation="logistic")
+
+
+def squeezed(rng, channels):
+    """Squeeze and excitation, as in EfficientNet."""
+    return channels, section("avgpool") + factors(channels) + section("scale_channels", **{"from": -3})
+
+
+def attended(rng, channels):
+    """Spatial attention, as in YOLOv4-SAM."""
+    return channels, factors(channels) + section("sam", **{"from": -2})
+
+
 RANDOM_PARTS = {
-    part.__name__: part for part in (plain, grouped, depthwise, unpadded, pooled, pyramid, residual, parted)
+    part.__name__: part
+    for part in (
+        *(plain, grouped, depthwise, unpadded, pooled, pyramid, residual, parted, squeezed, attended),
+    )
 }
 
 

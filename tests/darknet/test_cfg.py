@@ -1,11 +1,14 @@
 """The text of a ``.cfg``: what counts, what does not, and errors that name the place."""
 
+import numpy as np
 import pytest
 
 from helpers.darknet.architecture import parse_architecture
 from helpers.darknet.cfg import parse_cfg, plain_text, read_text
+from helpers.darknet.opencv import reference
 from helpers.errors import LabError
-from tests.darknet.generate import convolution, head, net, section
+from helpers.limits import Limits
+from tests.darknet.generate import convolution, head, net, section, weights_for
 
 
 def test_sections_carry_darknets_numbers_and_their_lines():
@@ -36,6 +39,34 @@ def test_a_text_that_is_no_cfg_is_refused(text, found):
     with pytest.raises(LabError) as error:
         parse_cfg(text, "a.cfg")
     assert found in error.value.found
+
+
+NAMES = {"[net]": "[network]", "[convolutional]": "[conv]", "[maxpool]": "[max]"}
+
+
+def test_darknets_other_names_of_sections_are_known(tmp_path):
+    text = net() + convolution(8) + section("maxpool", size=2, stride=2) + head()
+    (tmp_path / "a.weights").write_bytes(weights_for(parse_architecture(text, "a.cfg"), 0))
+    for name, other in NAMES.items():
+        text = text.replace(name, other)
+    (tmp_path / "a.cfg").write_text(text)
+    photo = np.zeros((40, 50, 3), np.uint8)
+    assert len(reference(tmp_path / "a.cfg", tmp_path / "a.weights", Limits(nms_iou=0.45))(photo).scores)
+
+
+def test_a_yolo_without_a_mask_has_all_its_anchors_in_order():
+    text = BEFORE_YOLO + section("yolo", **without(YOLO, "mask"))
+    assert parse_architecture(text, "a.cfg").yolos[0].anchors == ((1, 2), (3, 4))
+    assert "mask=0,1" in plain_text(parse_cfg(text, "a.cfg"))
+
+
+@pytest.mark.parametrize("value", ["diounms", "cornersnms"])
+def test_the_cure_for_another_suppression_works(value):
+    text = BEFORE_YOLO + section("yolo", **YOLO, nms_kind=value)
+    with pytest.raises(LabError) as error:
+        parse_architecture(text, "a.cfg")
+    assert "nms_kind=greedynms in a copy" in error.value.cure
+    assert parse_architecture(text.replace(value, "greedynms"), "a.cfg").yolos
 
 
 def test_of_a_key_that_stands_twice_the_first_counts_as_in_darknet():
@@ -82,10 +113,14 @@ def without(values: dict, key: str) -> dict:
             "layer 1, [gaussian] at line 12 of a.cfg",
             "[convolutional], [maxpool]",
         ),
-        (CHAIN + convolution(8, activation="elu"), "activation=elu (line 18)", "linear, leaky, relu, mish"),
+        (
+            CHAIN + convolution(8, activation="elu"),
+            "activation=elu, not built here (line 18)",
+            "linear, leaky, relu, mish",
+        ),
         (
             CHAIN + section("shortcut", **{"from": -1, "activation": "elu"}),
-            "activation=elu (line 14)",
+            "activation=elu, not built here (line 14)",
             "leaky",
         ),
         *[
@@ -96,6 +131,12 @@ def without(values: dict, key: str) -> dict:
         (CHAIN + convolution(8, stride=0), "stride=0", "1 or more"),
         (CHAIN + convolution(8, groups=3), "groups=3 with 8 channels and 8 filters", "divide"),
         (CHAIN + convolution(8, dilation=2), "dilation=2, not built here", "dilation=1"),
+        (
+            CHAIN + section("avgpool") + convolution(4) + section("scale_channels", **{"from": -3}),
+            "multiplies (32, 32, 8) by (1, 1, 4)",
+            "(1, 1, 8)",
+        ),
+        (CHAIN + convolution(4) + section("sam", **{"from": -2}), "by (32, 32, 4)", "(32, 32, 8)"),
         (CHAIN + section("maxpool", size=2), "no stride", "stride="),
         (CHAIN + section("maxpool", stride=2), "no size", "size="),
         (CHAIN + section("maxpool", size=2, stride=2, padding=2), "padding=2 with size=2", "0 to size - 1"),
@@ -124,7 +165,7 @@ def without(values: dict, key: str) -> dict:
         (CHAIN + section("upsample"), "no stride", "stride"),
         *[
             (BEFORE_YOLO + section("yolo", **without(YOLO, key)), f"no {key}", key)
-            for key in ("mask", "anchors", "classes", "num")
+            for key in ("anchors", "classes", "num")
         ],
         (
             BEFORE_YOLO + section("yolo", **YOLO | {"classes": 4}),
@@ -133,7 +174,8 @@ def without(values: dict, key: str) -> dict:
         ),
         (BEFORE_YOLO + section("yolo", **YOLO | {"num": 3}), "4 anchors", "6: a width and a height"),
         (BEFORE_YOLO + section("yolo", **YOLO | {"mask": "0,2"}), "mask=0,2", "from 0 to 1"),
-        (BEFORE_YOLO + section("yolo", **YOLO, new_coords=1), "new_coords=1", "new_coords=0"),
+        (BEFORE_YOLO + section("yolo", **YOLO, new_coords=1), "new_coords=1 after layer 1", "logistic"),
+        (BEFORE_YOLO + section("yolo", **YOLO, nms_kind="diounms"), "nms_kind=diounms", "greedynms"),
         (BEFORE_YOLO + section("yolo", **YOLO) + convolution(8), "reads layer 2", "no [yolo]"),
         (CHAIN, "a.cfg has no section [yolo]", "detector"),
         (section("net", height=8, width=8, channels=1) + convolution(8), "channels=1", "channels=3"),

@@ -63,8 +63,14 @@ def test_a_box_of_the_photo_is_found_again_from_its_place_in_the_input(box, size
     assert on_photo(found, how, height, width).boxes[0] == pytest.approx(corners, abs=1e-5)
 
 
-def test_a_network_answers_as_opencv_on_letter_boxed_photos(tmp_path):
-    text = generate.net(48, 64) + "letter_box=1\n" + generate.convolution(8, 3, 2) + generate.head()
+SCALED = generate.head("logistic", new_coords=1, scale_x_y=2.0)
+
+
+@pytest.mark.parametrize(
+    ("net", "head"), [("letter_box=1\n", generate.head()), ("", SCALED), ("letter_box=1\n", SCALED)]
+)
+def test_a_network_answers_as_opencv_on_whole_photos(net, head, tmp_path):
+    text = generate.net(48, 64) + net + generate.convolution(8, 3, 2) + head
     cfg, weights = tmp_path / "net.cfg", tmp_path / "net.weights"
     cfg.write_text(text)
     architecture = parse_architecture(text, "net.cfg")
