@@ -89,7 +89,8 @@ def category_numbers_of(labels: str | Sequence[str], dataset_categories: Mapping
             f"not one of the model's {len(names)} classes ({', '.join(filter(None, names[:5]))}, ...) is a "
             f"category of the data set ({', '.join([*dataset_categories][:5])}, ...).",
             "a model and a data set with categories in common",
-            "give the model the names of its classes in their order, or use another data set.",
+            "name the model's classes in their order: @names.txt after the model, one name per line; or use "
+            "another data set.",
         )
     return found
 

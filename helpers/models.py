@@ -264,12 +264,12 @@ def own_savedmodel(place: str, own: str) -> SavedModelSource:
         cure = OTHER_FILES.get(folder.suffix.lower(), "correct the path.")
         what = "is a file, no folder" if exists(place) else "does not exist, or cannot be reached"
         raise LabError(f"{folder} {what}.", OWN_MODELS, cure)
-    found = savedmodels_in(folder)
+    found, cfgs = savedmodels_in(folder), sorted(folder.glob("*.cfg"))
     if not found:
         raise LabError(
             f"{folder} holds no {SAVED_MODEL}, nor does a folder up to two levels below it.",
             OWN_MODELS,
-            "name the folder that the SavedModel was written to.",
+            f"name {cfgs[0]}." if cfgs else "name the folder that the SavedModel was written to.",
         )
     if len(found) > 1:
         raise LabError(

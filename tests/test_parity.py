@@ -11,13 +11,26 @@ import pytest
 from helpers.darknet import opencv
 from helpers.errors import LabError
 from helpers.interface import Interface
+from helpers.limits import Limits
 from helpers.models import DEFAULT_MODEL
-from helpers.parity import TOLERANCE, Parity, agreement, iou, matches, on_photo, require_parity, summarize
+from helpers.parity import (
+    TOLERANCE,
+    Parity,
+    agreement,
+    iou,
+    matches,
+    on_photo,
+    parity_text,
+    require_parity,
+    summarize,
+    without_suppression,
+)
 from helpers.paths import RunPaths
 from helpers.photos import core_input
 from helpers.preprocessing import Preprocessing
 from helpers.savedmodels import reference as original
 from helpers.stages import originals, present, quantize
+from helpers.tails.boxes_scores import BoxesScoresTail
 from helpers.tails.selection import Detections
 from tests.finished_run import finish
 
@@ -179,3 +192,21 @@ def test_an_opencv_that_reads_no_darknet_is_a_reason_and_no_stop(finished, monke
     assert originals.parity_texts(finished.run, finished.model) == [
         "Float32 was not checked against the original model: OpenCV 5.0.0 reads no Darknet."
     ]
+
+
+def test_ties_of_suppression_fail_no_model_whose_candidates_agree():
+    require_parity(Parity(16, 0.9, 100, among_candidates=1.0), "m")
+    assert "the last digit decides" in parity_text(Parity(16, 0.9, 100, among_candidates=1.0))
+    for wrong in (Parity(16, 0.9, 100, among_candidates=0.98), Parity(16, 0.7, 100, among_candidates=1.0)):
+        with pytest.raises(LabError, match="detections of the original model"):
+            require_parity(wrong, "m")
+
+
+def test_candidates_are_what_the_tail_has_before_suppression():
+    """Two boxes one on the other, of nearly equal scores, and one below the threshold."""
+    rows = np.zeros((1, 3, 4), np.float32)
+    rows[0] = [[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.51], [0.5, 0.5, 1.0, 1.0]]
+    heads = {"boxes": rows, "scores": np.float32([[[0.5], [0.4999], [0.0001]]])}
+    tail = BoxesScoresTail(limits=Limits(nms_iou=0.5))
+    assert len(tail(heads).scores) == 1
+    assert len(without_suppression(tail)(heads).scores) == 2

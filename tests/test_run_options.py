@@ -133,7 +133,9 @@ def test_a_run_that_is_complete_but_for_a_failure_tells_it_and_ends_with_status_
     monkeypatch.setattr(pipeline, "run_stages", lambda *_: None)
     code, text = command("run", "--profile", "smoke")
     assert code == 3
-    assert f"1 failed. The report has what worked. failed: {run.models[0].id}, int8: no kernel" in text
+    assert (
+        f"1 failed. Each is tried again in the next run. failed: {run.models[0].id}, int8: no kernel" in text
+    )
 
 
 def test_an_unchanged_failure_is_not_written_again(data):

@@ -121,7 +121,9 @@ def notes_on(chosen) -> list[str]:
 def show_failures(failed: Mapping[str, str]) -> None:
     """Each thing that failed, and why; nothing where nothing did."""
     if failed:
-        console.print(f"\n[bold yellow]{len(failed)} failed.[/bold yellow] The report has what worked.")
+        console.print(
+            f"\n[bold yellow]{len(failed)} failed.[/bold yellow] Each is tried again in the next run."
+        )
     for name, reason in failed.items():
         console.print(escape(f"  failed: {name}: {' '.join(reason.split())}"), soft_wrap=True)
 

@@ -19,6 +19,7 @@ from helpers.parity import (
     parity_text,
     require_parity,
     summarize,
+    without_suppression,
 )
 from helpers.photos import core_input
 from helpers.records import current_record, read_record
@@ -79,12 +80,15 @@ def check_parity(run: Run, model: Model) -> Parity:
 
 def compare_with(original: Callable[[np.ndarray], Detections], run: Run, model: Model) -> Parity:
     interface = load_interface(run, model)
-    core, pairs = Core(run.paths.variant_file(model.id, BASELINE)), []
+    core, before = Core(run.paths.variant_file(model.id, BASELINE)), interface.preprocessing
+    all_of = without_suppression(interface.tail)
+    pairs, candidates = [], []
     for photo in check_photos(run):
-        found = interface.tail(core(core_input(photo, interface.preprocessing)))
+        heads = core(core_input(photo, before))
         wanted = above_threshold(original(photo), interface.tail.limits.score_threshold)
-        pairs.append((wanted, on_photo(found, interface.preprocessing, *photo.shape[:2])))
-    return summarize(pairs)
+        pairs.append((wanted, on_photo(interface.tail(heads), before, *photo.shape[:2])))
+        candidates.append(on_photo(all_of(heads), before, *photo.shape[:2]))
+    return summarize(pairs, candidates)
 
 
 def parity_texts(run: Run, model: Model) -> list[str]:
