@@ -19,7 +19,8 @@ def main() -> int:
         interrupts.append(number)
         raise Interrupted
 
-    signal.signal(signal.SIGINT, interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a job in the background ignores it
+        signal.signal(signal.SIGINT, interrupt)
     try:
         status = run_commands()
     except BaseException:  # a module of C makes another error of an interrupt that comes while it is loaded

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 
@@ -158,6 +159,13 @@ def kept_if_failed(target: Path) -> Iterator[Path]:
     except PapermillExecutionError as error:
         unfinished.replace(failed)
         raise explained(error, target.stem, failed) from error
+    except DeadKernelError as error:
+        unfinished.replace(failed)
+        raise LabError(
+            f"{target.stem}: the process of the notebook was ended from outside (often: out of memory).",
+            "a notebook that runs to its end",
+            f"close other programs; the same command goes on from there. How far it came: {display(failed)}",
+        ) from error
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise

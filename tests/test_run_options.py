@@ -6,12 +6,15 @@ import subprocess
 import sys
 import time
 
+import nbformat
+import papermill
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from helpers import pipeline
 from helpers.cli.commands import app
+from helpers.errors import LabError
 from helpers.experiment import keep, keep_failure, open_run, origin
 from helpers.paths import ROOT
 from helpers.run_options import latest_name, making, open_as_made, options_of
@@ -106,6 +109,18 @@ def test_what_a_kill_left_half_written_is_cleared_away(data, monkeypatch):
     pipeline.run_pipeline(run, Console(quiet=True))
     assert [path.name for path in figures.iterdir()] == ["pareto.png"]
     assert not (run.paths.folder / ".figures-old").exists()
+
+
+def test_a_notebook_whose_process_is_killed_is_one_clear_error(tmp_path):
+    source, target = tmp_path / "source.ipynb", tmp_path / "04_energy.ipynb"
+    cells = [nbformat.v4.new_code_cell("import os; os.kill(os.getpid(), 9)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), source)
+    with (
+        pytest.raises(LabError, match="04_energy: the process of the notebook was ended from outside"),
+        pipeline.kept_if_failed(target) as unfinished,
+    ):
+        papermill.execute_notebook(str(source), str(unfinished), kernel_name="python3", progress_bar=False)
+    assert [path.name for path in tmp_path.glob("04*")] == ["04_energy.failed.ipynb"]
 
 
 SOURCE = ({}, {}, "helpers.photos")
