@@ -9,7 +9,7 @@ from typing import Any
 
 from helpers.errors import LabError
 from helpers.experiment import Run, open_run, run_paths
-from helpers.files import disk_errors_explained, read_json, write_json
+from helpers.files import disk_errors_explained, read_json, write_text
 from helpers.options import RUN_NAME
 from helpers.paths import RunPaths, runs_dir
 
@@ -73,8 +73,14 @@ def what_it_is(paths: RunPaths) -> str:
 def making(run: Run) -> Iterator[None]:
     """``made_here``, and the run's options are kept."""
     with made_here(run.paths):
-        write_json(run.paths.folder / OPTIONS, options_of(run))
+        path, options = run.paths.folder / OPTIONS, options_of(run)
+        if not path.exists() or path.read_text() != as_text(options):
+            write_text(path, as_text(options))
         yield
+
+
+def as_text(options: dict[str, Any]) -> str:
+    return json.dumps(options, indent=1) + "\n"
 
 
 @contextlib.contextmanager

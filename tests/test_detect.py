@@ -136,7 +136,7 @@ def test_a_file_that_is_no_core_is_a_clear_error(tmp_path):
 def test_a_core_that_gives_no_finite_numbers_is_refused_and_not_scored(core_file, bad):
     """Infinity is a pixel here, as an overflowing layer has it; the core is the real one."""
     pixels = [np.full((1, 32, 32, 3), value, np.float32) for value in (0.5, bad, bad)]
-    three = Shard([1, 2, 3], np.full((3, 2), 32), np.full((3, 2), 32.0), pixels, 0.0)
+    three = Shard([1, 2, 3], np.full((3, 2), 32), np.full((3, 2), 32.0), np.zeros((3, 2)), pixels, 0.0)
     pool = CorePool(core_file, 1)
     with pytest.raises(LabError, match="NaN or infinity among the outputs for 2 of 3 photos"):
         detect(pool, lambda heads: NOTHING, three, (1,))

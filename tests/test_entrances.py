@@ -45,9 +45,12 @@ def make(tmp_path):
     shown.write_text(SHOW)
     shown.chmod(0o755)
 
+    installed = tmp_path / "installed"
+    installed.touch()  # newer than the lock, so that nothing is installed
+
     def run(*settings: str, **environment: str) -> str:
         done = subprocess.run(
-            ["make", "report", f"BIN={shown.parent}", "INSTALLED=Makefile", *settings], cwd=ROOT,
+            ["make", "report", f"BIN={shown.parent}", f"INSTALLED={installed}", *settings], cwd=ROOT,
             env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, check=True,
         )  # fmt: skip
         return done.stdout.removeprefix("<-m><helpers><run>")

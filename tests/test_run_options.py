@@ -253,20 +253,3 @@ def test_an_interrupt_in_the_first_moments_is_one_line(data, delay_s):
     assert process.returncode == 130
     assert "Traceback" not in printed
     assert "Interrupted." in printed
-
-
-def test_models_with_blanks_and_quotes_pass_through_make(tmp_path):
-    """What ``make report`` would run, with a shell function in the place of the command."""
-    models = "/a b/net @1.cfg,it's.cfg"
-    recipe = subprocess.run(
-        ["make", "-n", "report", f"MODELS={models}", f"COCO_DIR={tmp_path}", "PROFILE=coco"],
-        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""}, check=True,
-    ).stdout.replace(".venv/bin/python -m helpers run", "show")  # fmt: skip
-    show = 'show() { for each in "$@"; do printf \'<%s>\' "$each"; done; }\n'
-    given = {"MODELS": models, "COCO_DIR": str(tmp_path), "PROFILE": "coco", "PATH": os.environ["PATH"]}
-    shown = subprocess.run(
-        ["sh", "-c", show + recipe[recipe.index("set -f") :]],
-        env=given, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    named = "<--model></a b/net @1.cfg><--model><it's.cfg>"
-    assert shown == f"<--profile><coco><--coco-dir><{tmp_path}>{named}"

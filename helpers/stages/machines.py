@@ -23,7 +23,6 @@ from helpers.show.style import LabFigure, save_figure
 from helpers.show.tables import read_results
 from helpers.show.tables_machines import display_machines, machines_table, notes
 from helpers.stages.ledger import BESIDE as FILES
-from helpers.stages.standing import scored_models
 
 FORMAT = 1
 HOST_FACTS = (
@@ -56,7 +55,8 @@ def save_context(run: Run, context: Mapping[str, Any]) -> Path:
 
 def host_facts(run: Run) -> dict[str, Any]:
     """Facts of the machine that this run's latency was measured on."""
-    path = run.paths.measurement_record(scored_models(run)[0].id, "latency")
+    paths = [run.paths.measurement_record(model.id, "latency") for model in run.models]
+    path = next((path for path in paths if path.exists()), paths[0])
     provenance = read_record(path, "run 04_energy.ipynb first.").provenance
     return {name: provenance.get(name) for name in HOST_FACTS}
 

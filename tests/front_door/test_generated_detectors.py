@@ -101,7 +101,8 @@ def test_every_design_gets_through(savedmodels, designs):
     assert all(model.id in savedmodels.report for model in savedmodels.run.models)
 
 
-@pytest.mark.parametrize("number", range(len(detectors.DESIGNS)))
+# Of heat maps with random sizes many boxes have no width: no object can be made of those.
+@pytest.mark.parametrize("number", [n for n, name in enumerate(detectors.DESIGNS) if name != "centres"])
 def test_float32_finds_what_tensorflow_finds(savedmodels, designs, number):
     assert mean_ap(savedmodels, number, designs[number].categories) > 0.97
 
