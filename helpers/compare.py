@@ -91,16 +91,23 @@ def spread(name: str, quantity: Interval | Absent) -> dict[str, float]:
 
 def latency_columns(summary: LatencySummary | Absent) -> dict[str, Any]:
     if isinstance(summary, Absent):
-        return {}
+        return {"latency_reason": summary.reason}
     return (
         spread("latency_ms_p50", summary.p50_ms)
         | spread("latency_ms_p99", summary.p99_ms)
         | spread("latency_ratio", summary.ratio)
+        | reason_column("latency_reason", summary.ratio)
     )
 
 
+def reason_column(name: str, quantity: Interval | Absent) -> dict[str, str]:
+    return {name: quantity.reason} if isinstance(quantity, Absent) else {}
+
+
 def memory_columns(summary: MemorySummary | Absent) -> dict[str, Any]:
-    return {} if isinstance(summary, Absent) else spread("peak_rss_bytes", summary.peak_rss_bytes)
+    if isinstance(summary, Absent):
+        return {"memory_reason": summary.reason}
+    return spread("peak_rss_bytes", summary.peak_rss_bytes)
 
 
 def energy_columns(summary: EnergySummary | Absent, grade: str) -> dict[str, Any]:
@@ -109,6 +116,7 @@ def energy_columns(summary: EnergySummary | Absent, grade: str) -> dict[str, Any
     gross = summary.gross_j
     columns = {"energy_j_per_image": gross.value, "energy_low": gross.low, "energy_high": gross.high}
     columns |= {"energy_grade": summary.grade} | spread("energy_ratio", summary.ratio)
+    columns |= reason_column("energy_reason", summary.ratio)
     return columns | spread("energy_net_j", summary.net_j)
 
 

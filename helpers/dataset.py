@@ -15,7 +15,7 @@ from helpers.columns import DetectionColumns, ObjectColumns
 from helpers.errors import LabError
 from helpers.exact_coco.reading import Fields, collect
 from helpers.files import sha256_file
-from helpers.label_maps import category_numbers_of
+from helpers.label_maps import category_numbers_of, unknown_among
 from helpers.paths import ROOT, data_dir
 
 GROUND_TRUTH = "ground_truth"
@@ -238,9 +238,9 @@ def unknown_categories(dataset, categories: Sequence[str], model: str) -> list[s
         LabError: it has a class for none of them.
     """
     numbers = category_numbers(dataset)
-    known = set(category_numbers_of(categories, numbers).tolist())
+    category_numbers_of(categories, numbers)  # or why there is no category in common
     used = set(dataset.distinct(f"{GROUND_TRUTH}.detections.label"))
-    unknown = [name for name, number in numbers.items() if number not in known and name in used]
+    unknown = unknown_among(categories, numbers, used)
     if used and len(unknown) == len(used):
         raise LabError(
             f"categories {', '.join(unknown[:5])} of the data set are unknown to model {model}: it has "

@@ -5,7 +5,7 @@ category (background, a gap among COCO's ids).
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -93,6 +93,21 @@ def category_numbers_of(labels: str | Sequence[str], dataset_categories: Mapping
             "another data set.",
         )
     return found
+
+
+def unknown_among(
+    labels: str | Sequence[str], dataset_categories: Mapping[str, int], used: Collection[str]
+) -> list[str]:
+    """Categories among ``used`` that the model has no class for, or one class for two of them.
+
+    Args:
+        labels, dataset_categories: as for ``category_numbers_of``; all are unknown where that finds none.
+    """
+    try:
+        known = set(category_numbers_of(labels, dataset_categories).tolist())
+    except LabError:
+        known = set()
+    return [name for name, number in dataset_categories.items() if number not in known and name in used]
 
 
 @dataclass(frozen=True)

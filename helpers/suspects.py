@@ -191,7 +191,8 @@ def renamed(labelled: np.ndarray, called: np.ndarray) -> dict[tuple[int, int], i
 def nothing_found(truth: Truth, ap: float) -> str:
     """For an AP near zero that no other reading explains."""
     return (
-        f"float32's AP is {ap:.4f}: what it finds is not what the labels name, and none of {len(READINGS)} "
-        f"other readings of their boxes explains it. Hold a photo against its boxes (01 shows some), such as "
+        f"float32's AP is {100 * ap:.2f} points: what it finds is not what the labels name, and none of "
+        f"{len(READINGS)} other readings of their boxes explains it. Hold a photo against its boxes (01 "
+        "shows some), such as "
         f"{described(truth, 0)}; and ask whether the model was made for such photos."
     )

@@ -17,8 +17,9 @@ MOST_GROWTH = 100  # times the images; a difference that needs more sits at the 
 YES, NO = "yes", "no"
 FEW_IMAGES, FEW_RESAMPLES, NO_VALUE = "not enough images", "not enough resamples", "nothing to compare"
 # A variant that finds nothing at all would be within the margin of such a baseline.
-NOTHING_FOUND = "no verdict: float32 finds next to nothing"
-SMALL_RUN = "no verdict: too small a run"
+NOTHING_FOUND = "no verdict, since float32 finds next to nothing"
+SMALL_RUN = "no verdict, since the run is too small"
+UNJUDGED = (NOTHING_FOUND, SMALL_RUN)
 
 Draws = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -82,12 +83,16 @@ def verdicts(
         values = values_of(draws, variant, quantity)
         require_paired(variant, values, base)
         found[variant] = verdict(variant, values - base, images, margin, len(others))
-    unasked = "" if conclusive else SMALL_RUN
-    if math.isfinite(base[0]) and base[0] <= margin:
-        unasked = NOTHING_FOUND
-    if unasked:
+    if unasked := why_unjudged(float(base[0]), margin, conclusive):
         return {name: replace(each, answer=unasked, images_needed=None) for name, each in found.items()}
     return found
+
+
+def why_unjudged(base: float, margin: float, conclusive: bool = True) -> str:
+    """Why nothing is judged where the baseline's value is ``base``, NaN if unknown; empty if it is."""
+    if math.isfinite(base) and base <= margin:
+        return NOTHING_FOUND
+    return "" if conclusive else SMALL_RUN
 
 
 def verdict(

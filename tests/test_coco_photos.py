@@ -14,8 +14,11 @@ from helpers.dataset import fiftyone, load_dataset, photo_paths
 from helpers.errors import LabError
 from helpers.experiment import open_run
 from helpers.files import sha256_file
+from helpers.paths import datasets_dir
 from helpers.photos import read_photo
 from helpers.stages.download import coco_wishes, selection_note
+from helpers.stages.measured_data import GONE, data_texts
+from helpers.synthetic.dataset import generate_split
 from tests.coco_sources import (
     absent,
     as_read,
@@ -261,3 +264,39 @@ def test_01_tells_how_many_photos_were_left_out_and_why(tmp_path, monkeypatch):
     assert "the first: 0002.jpg (" in told
     assert "1 of its photos are calibrated on instead" in told
     assert selection_note(open_run("smoke")) == ""
+
+
+@pytest.mark.parametrize("own", [0, 2])
+def test_the_report_says_which_photos_were_measured_and_names_no_place(tmp_path, monkeypatch, own):
+    source = make_source(tmp_path / "my photos", 6, own)
+    if not own:
+        (source / "val2017" / "0002.jpg").write_bytes(b"")
+    monkeypatch.setenv("QUANTLAB_DATA", str(tmp_path / "data"))
+    run = open_run("coco", coco_dir=str(source))
+    profile = dataclasses.replace(run.profile, images=4, calibration_images=2)
+    model = dataclasses.replace(run.models[0], categories=("ball", "lamp"))
+    run = dataclasses.replace(run, profile=profile, models=(model,))
+    assert data_texts(run) == [GONE]
+    lay_out(*coco_wishes(run))
+    text = "\n".join(data_texts(run))
+    assert text.startswith("Folder my photos, labels in annotations/instances_val2017.json.\n")
+    assert "Evaluation: 4 photos with " in text
+    assert "2 categories, all of which occur." in text
+    shared = "Calibration: 1 photos. The set has no folder of photos to calibrate on"
+    assert (shared if not own else "Calibration: 2 photos from its folder calibration, none") in text
+    assert ("Photos left out: none." if own else "Photos left out: 1, the first 0002.jpg (") in text
+    assert f"Categories unknown to {model.id}: crate. Their AP is 0, and counts in the mean." in text
+    assert str(tmp_path) not in text
+
+
+def test_of_synthetic_photos_the_report_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("QUANTLAB_DATA", str(tmp_path / "data"))
+    run = open_run("smoke")
+    run = dataclasses.replace(run, profile=dataclasses.replace(run.profile, images=3, calibration_images=2))
+    generate_split(datasets_dir(), "validation", 3)
+    generate_split(datasets_dir(), "calibration", 2)
+    first, evaluation, calibration, known = data_texts(run)
+    assert "synthetic" in first
+    assert evaluation.startswith("Evaluation: 3 photos with ")
+    assert calibration == "Calibration: 2 photos, none of them evaluated."
+    assert known == f"{run.models[0].id} has a class for every category that occurs."

@@ -161,8 +161,8 @@ def test_an_absent_quantity_gives_no_number():
 
 
 def test_absent_summaries_give_no_columns_but_the_energy_grade_and_reason():
-    assert latency_columns(Absent(WHY)) == {}
-    assert memory_columns(Absent(WHY)) == {}
+    assert latency_columns(Absent(WHY)) == {"latency_reason": WHY}
+    assert memory_columns(Absent(WHY)) == {"memory_reason": WHY}
     assert energy_columns(Absent(WHY), "D") == {"energy_grade": "D", "energy_reason": WHY}
 
 

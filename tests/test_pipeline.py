@@ -133,7 +133,7 @@ def test_intervals_hold_their_values(rows):
 def test_every_variant_has_a_verdict_but_what_it_is_compared_with(rows):
     judged = rows["ap_within"].dropna()
     assert set(judged.index) == set(VARIANTS) - {BASELINE}
-    assert set(judged) == {"no verdict: too small a run"}
+    assert set(judged) == {"no verdict, since the run is too small"}
     assert rows["distinct_scores"].min() < 200 < rows["distinct_scores"].max()
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from helpers.errors import LabError
 from helpers.files import sha256_file
 from helpers.quantize import recipes
 from helpers.show.figures import FIGURES
+from helpers.show.lacking import lacking
 from helpers.stages import (
     checks,
     compare,
@@ -89,6 +91,93 @@ def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, fai
     checks.check_compare(run, results, context)
     for path in (run.paths.report, run.paths.results("csv"), run.paths.results("md")):
         assert REASON in path.read_text()
+
+
+def edit(path, change) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def failing(*variants: str):
+    """A change of a measurement's record, as if these had failed in it."""
+
+    def change(content) -> None:
+        content["values"]["failures"] |= dict.fromkeys(variants, FAILURE)
+
+    return change
+
+
+def unscored(content) -> None:
+    content |= {"failure": FAILURE, "values": {}, "outputs": {}}
+
+
+def shown(run):
+    """The results by variant, and the report as 05 writes it."""
+    results, frames, context = (
+        build(run) for build in (compare.build_results, compare.build_frames, compare.build_context)
+    )
+    present.save_figures(run, results, frames, context)
+    present.save_tables(run, results, frames, context)
+    present.save_report(run, results, frames, context)
+    checks.check_compare(run, results, context)
+    return results.set_index("variant"), lacking(results), run.paths.report.read_text()
+
+
+def test_a_measurement_that_failed_takes_no_variants_accuracy_with_it(finished):
+    run = copy_run(finished, "untimed")
+    records = [run.paths.measurement_record(run.models[0].id, name) for name in ("latency", "memory")]
+    for path in records:
+        edit(path, failing("int8"))
+    rows, lacks, html = shown(run)
+    assert rows.loc["int8", ["ap", "ap_diff", "ap_diff_low", "size_bytes", "energy_ratio"]].notna().all()
+    assert rows.loc["int8", ["latency_ms_p50", "latency_ratio", "peak_rss_bytes"]].isna().all()
+    assert [(lack.what, lack.reason) for lack in lacks] == [
+        ("latency of int8", FAILURE), ("memory of int8", FAILURE)
+    ]  # fmt: skip
+    assert html.count("latency of int8") == 2  # above, with a link to why, and there
+    assert "no file" not in html
+    for name in ("csv", "md", "tex"):
+        assert REASON in run.paths.results(name).read_text()
+
+
+def test_where_float32_was_not_timed_the_others_keep_all_but_their_ratio(finished):
+    run = copy_run(finished, "no-reference")
+    edit(run.paths.measurement_record(run.models[0].id, "latency"), failing("float32"))
+    rows, lacks, _ = shown(run)
+    assert rows["ap"].notna().all()
+    assert rows["latency_ms_p50"].notna().tolist() == [False, True, True, True, True]
+    assert [lack.what for lack in lacks] == [
+        "latency of float32", "latency ratio of float16, int8-dynamic, int8 and float32-control"
+    ]  # fmt: skip
+
+
+def test_an_accuracy_that_failed_takes_no_variants_size_and_latency_with_it(finished):
+    run = copy_run(finished, "unscored")
+    edit(run.paths.score_record(run.models[0].id, "int8"), unscored)
+    rows, lacks, _ = shown(run)
+    assert rows.loc["int8", ["ap", "ap_diff"]].isna().all()
+    assert rows.loc["int8", ["size_bytes", "latency_ratio", "peak_rss_bytes", "energy_ratio"]].notna().all()
+    assert [(lack.what, lack.reason) for lack in lacks] == [("accuracy of int8", FAILURE)]
+
+
+def test_without_float32s_accuracy_a_model_keeps_its_sizes_and_latencies(finished):
+    """Beside another model, since a run without any accuracy stops in 03."""
+    run = copy_run(finished, "no-base")
+    good = run.models[0]
+    twin = dataclasses.replace(good, id="twin")
+    for folder in ("variants", "scores", "measurements", "resampled", "why"):
+        path = run.paths.folder / folder / good.id
+        if path.is_dir():
+            shutil.copytree(path, path.with_name(twin.id))
+    edit(run.paths.score_record(twin.id, "float32"), unscored)
+    results = compare.build_results(dataclasses.replace(run, models=(good, twin)))
+    rows = results[results["model"] == twin.id]
+    assert rows["ap"].isna().all()
+    assert rows[["size_bytes", "latency_ms_p50"]].notna().all(axis=None)
+    assert [lack.what for lack in lacking(results)] == [
+        "accuracy of float32", "accuracy of float16, int8-dynamic and int8"
+    ]  # fmt: skip
 
 
 def test_a_variant_that_failed_is_tried_again(finished, monkeypatch):

@@ -76,7 +76,7 @@ def test_float32_names_the_labels_that_are_wrong_early(work, tmp_path, capsys, c
 def test_an_ap_near_zero_that_nothing_explains_is_said_with_an_example(work, tmp_path):
     far = relabelled(work, tmp_path, lambda x, y, w, h, wide: [x, y, 1.0, 1.0])
     (finding,) = suspects.findings(far, ap=0.001)
-    assert "AP is 0.0010" in finding
+    assert "AP is 0.10 points" in finding
     assert "annotation " in finding
     assert suspects.findings(far, ap=0.2) == []
 

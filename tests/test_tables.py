@@ -20,11 +20,12 @@ from helpers.show.findings import (
     judge_ratio,
     latency_finding,
 )
+from helpers.show.lacking import lacking
 from helpers.show.latex import escape_latex
 from helpers.show.losses import class_frame, error_frame, with_totals
 from helpers.show.noise import NoiseFloor, noise_floor
 from helpers.variants import BASELINE, CONTROL
-from helpers.verdict import FEW_IMAGES, FEW_RESAMPLES, NO_VALUE, YES
+from helpers.verdict import FEW_IMAGES, FEW_RESAMPLES, NO_VALUE, UNJUDGED, YES
 from tests.example_results import (
     CONTEXT,
     MODEL,
@@ -164,6 +165,36 @@ def test_findings_read_as_intended():
     assert "grade C, an estimate" in texts["int8", "energy"][1]
     assert texts["float16", "size"][1] == "0.51× float32's file size (1.48 MB against 2.91 MB)"
     assert {variant for variant, _ in texts} == {"float16", "int8-dynamic", "int8"}
+
+
+@pytest.mark.parametrize("answer", UNJUDGED)
+def test_where_nothing_is_judged_there_are_numbers_and_one_sentence_why(answer, tmp_path):
+    results = example_results()
+    compared = ~results["variant"].isin([BASELINE, CONTROL])
+    results["ap_within"] = results["ap_within"].mask(compared, answer)
+    assert {finding.judgement for finding in findings(results)} == {Judgement.NOT_JUDGED}
+    texts = {(f.variant, f.quantity): f.text for f in findings(results)}
+    assert texts["int8", "latency"].startswith("latency ratio 0.59 [0.5")
+    assert texts["int8", "accuracy"] == f"AP differs by −2.00 [−2.35, −1.67] points; {answer}"
+    said = " ".join([*texts.values(), *headlines(results).values()])
+    said += " ".join(path.read_text() for path in tables.write_results(results, tmp_path, CONTEXT)[1:])
+    assert not re.search(r"\b(better|worse|faster|slower|yes|no difference|rises|falls)\b|: no\b", said)
+    assert "Within 1 point" not in tables.human_frame(results)
+    assert "Within 1 point" not in tables.accuracy_frame(results)
+    note = tables.accuracy_note(results, CONTEXT)
+    assert f"N{answer[1:]}: it is not said whether a loss is within 1 point." in note
+
+
+def test_a_value_that_is_missing_is_listed_once_with_its_reason():
+    results = example_results()
+    lost = results["variant"].isin(["int8", "float16"])
+    results.loc[lost, ["latency_ms_p50", "latency_ratio"]] = NAN
+    results["latency_reason"] = results["variant"].map({"int8": REASON, "float16": REASON}).fillna("")
+    [lack] = lacking(results)
+    assert (lack.what, lack.reason, lack.failed) == ("latency of float16 and int8", REASON, True)
+    assert tables.markdown(results, CONTEXT).count(REASON) == 1
+    [unmetered] = lacking(without_energy(example_results()).assign(energy_reason="no counter"))
+    assert (unmetered.what, unmetered.failed) == ("energy of every variant", False)
 
 
 def test_missing_numbers_are_not_judged():

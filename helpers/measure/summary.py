@@ -142,7 +142,7 @@ def latency_ratio(
     """Ratio of a variant's latency to the baseline's, paired by round; some rounds left out if asked."""
     ratios = paired_ratios(raw, variant, without)
     if not len(ratios):
-        return Absent(f"no {'undisturbed ' if without else ''}round has both {variant} and {BASELINE}")
+        return Absent(f"no {'undisturbed ' if without else ''}round has both the variant and {BASELINE}")
     return ratio_interval(ratios, resamples, seed, ended_by_width(raw))
 
 

@@ -49,11 +49,11 @@ def accuracy_cell(row: Mapping[str, Any]) -> str:
 def difference_cell(row: Mapping[str, Any]) -> str:
     """Difference to float32; of float32 itself and of the same file there is none to measure."""
     fixed = {BASELINE: "reference", CONTROL: "0, same file"}.get(str(row["variant"]))
-    return fixed if fixed and not failure_of(row) else cell(AP_DIFFERENCE)(row)
+    return fixed if fixed and AP.at(row) else cell(AP_DIFFERENCE)(row)
 
 
 def ratio_cell(row: Mapping[str, Any]) -> str:
-    is_reference = row["variant"] == BASELINE and not failure_of(row)
+    is_reference = row["variant"] == BASELINE and LATENCY.at(row)
     return "reference" if is_reference else cell(LATENCY_RATIO)(row)
 
 
@@ -70,16 +70,20 @@ def sizes_cell(row: Mapping[str, Any]) -> str:
     return " / ".join(f"{value:.1f}" if math.isfinite(value) else ABSENT for value in values)
 
 
+def lacks_ap(row: Mapping[str, Any]) -> bool:
+    return AP.at(row) is None
+
+
 def within_cell(row: Mapping[str, Any]) -> str:
     """The verdict's answer; of float32 and of the same file nothing is asked."""
-    return ABSENT if failure_of(row) else long_answer(row) or NOT_ASKED
+    return ABSENT if lacks_ap(row) else long_answer(row) or NOT_ASKED
 
 
 def joint_cell(row: Mapping[str, Any]) -> str:
     """The bounds alone of the interval that holds for all variants at once."""
     joint = JOINT_DIFFERENCE.at(row)
     if joint is None or not has_bounds(joint):
-        return ABSENT if failure_of(row) or long_answer(row) else NOT_ASKED
+        return ABSENT if lacks_ap(row) or long_answer(row) else NOT_ASKED
     return f"[{JOINT_DIFFERENCE.text(joint).partition(' [')[2]}"
 
 
@@ -87,7 +91,7 @@ def worse_cell(row: Mapping[str, Any]) -> str:
     share = number(row, "ap_worse_share")
     if math.isfinite(share):
         return f"{100 * share:.1f} %"
-    return ABSENT if failure_of(row) or long_answer(row) else NOT_ASKED
+    return ABSENT if lacks_ap(row) or long_answer(row) else NOT_ASKED
 
 
 def ties_cell(row: Mapping[str, Any]) -> str:
@@ -111,7 +115,10 @@ def change_cell(column: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 def grade_cell(row: Mapping[str, Any]) -> str:
-    return ABSENT if failure_of(row) else str(row.get("energy_grade") or "D")
+    """Of the figure that there is, or D where the machine has no meter."""
+    grade = str(row.get("energy_grade") or "D")
+    missed = grade != "D" and not math.isfinite(number(row, "energy_j_per_image"))
+    return ABSENT if failure_of(row) or missed else grade
 
 
 def dtypes_cell(row: Mapping[str, Any]) -> str:
@@ -146,6 +153,8 @@ ACCURACY = MappingProxyType({
     "AP by order of ties": ties_cell,
     "Distinct scores": scores_cell,
 })  # fmt: skip
+# Left out where nothing is judged.
+VERDICT = (WITHIN, "ΔAP, all at once", "Resamples worse")
 LATEX_ACCURACY = ("Variant", "ΔAP", WITHIN, "Resamples worse", "AP by order of ties")
 DIFFERENCES = MappingProxyType({
     "Variant": lambda row: str(row["variant"]),

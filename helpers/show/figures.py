@@ -105,7 +105,7 @@ _ENTRIES = (
         "the objects that both find. The remainder is what reading the curve at 101 recalls changes. "
         "Whiskers are 95 % intervals; one that crosses zero shows "
         "neither loss nor gain. Kinds can cancel: look at the bars even where the total is small.",
-        ap_loss, ("losses",),
+        ap_loss, ("losses",), columns=("ap_diff",),
     ),
     FigureEntry(
         "layer_error", "Where the error begins", LAYERS_READING, layer_error, ("layers",), of_results=False,
@@ -121,7 +121,7 @@ _ENTRIES = (
         "latency_distribution", "Distribution of latency",
         "The hill and the dots show every timed inference. Two hills mean two states of the machine, and a "
         "long right tail means interruptions: then p99 matters more to a user than the median.",
-        latency_distribution, ("latency_samples",),
+        latency_distribution, ("latency_samples",), columns=("latency_ms_p50",),
     ),
     FigureEntry(
         "latency_threads", "Latency by number of threads",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.show.captions import add_caption, wrap_to_width
-from helpers.show.rows import failure_of, records_of
+from helpers.show.rows import failure_of, reason_for, records_of
 from helpers.show.style import INK, SMALL_PT, LabFigure, new_figure, styled
 from helpers.variants import BASELINE, CONTROL
 
@@ -25,11 +25,11 @@ def why_empty(results: pd.DataFrame | None, columns: Sequence[str], frames: Sequ
         frames: the other tables that it is drawn from, each with a row at least.
     """
     if any(frame_is_empty(frame) for frame in frames):
-        return reason_in([results, *frames])
+        return reason_in([results, *frames], columns)
     if results is None or not columns:
         return ""
     numbers = results.reindex(columns=list(columns)).apply(pd.to_numeric, errors="coerce")
-    return "" if np.isfinite(numbers).all(axis=1).any() else reason_in([results])
+    return "" if np.isfinite(numbers).all(axis=1).any() else reason_in([results], columns)
 
 
 def frame_is_empty(frame: pd.DataFrame) -> bool:
@@ -37,11 +37,12 @@ def frame_is_empty(frame: pd.DataFrame) -> bool:
     return frame.empty or ("failed" in frame and all(failure_of(row) for row in records_of(frame)))
 
 
-def reason_in(frames: Sequence[pd.DataFrame | None]) -> str:
-    """The first reason that the tables give."""
+def reason_in(frames: Sequence[pd.DataFrame | None], columns: Sequence[str]) -> str:
+    """The first reason that the tables give for these columns, or else for a variant."""
     tables = [frame for frame in frames if frame is not None and len(frame)]
-    found = (failure_of(row) for frame in tables for row in records_of(frame))
-    reason = next((text for text in found if text), "")
+    rows = [row for frame in tables for row in records_of(frame)]
+    found = [reason_for(row, column) for row in rows for column in columns]
+    reason = next(filter(None, [*found, *map(failure_of, rows)]), "")
     variants = {str(v) for frame in tables if "variant" in frame for v in frame["variant"]}
     return reason or (NOTHING if variants - {BASELINE, CONTROL} else ALONE)
 

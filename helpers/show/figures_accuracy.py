@@ -32,7 +32,7 @@ from helpers.show.rows import (
     write_number,
 )
 from helpers.show.style import FAINT, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
-from helpers.show.verdicts import AP_DIFFERENCE, JOINT_DIFFERENCE, short_answer, tie_range
+from helpers.show.verdicts import AP_DIFFERENCE, JOINT_DIFFERENCE, short_answer, tie_range, unjudged_note
 from helpers.variants import CONTROL
 
 SAME_FILE = {**REFERENCE, CONTROL: "0, the same file"}
@@ -49,8 +49,9 @@ def ap_difference(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigur
         f"Difference of COCO AP to float32. {paired_interval(context)}; thin: bounds that hold for all "
         "variants at once (Bonferroni). Grey band: the margin, a loss of up to "
         f"{points_text(margin)}. Grey line below a mark: where the order of equal scores alone could put it. "
-        "The control is the float32 file: zero by construction."
-    )
+        "The control is the float32 file: zero by construction. "
+        + unjudged_note(results, points_text(margin))
+    ).strip()
     models, frames = zip(*by_model(results), strict=True)
     heights = [difference_height_in(frame) for frame in frames]
     figure = new_figure(sum(heights) + caption_height_in(len(text) + 120, WIDTH_IN))
@@ -72,7 +73,7 @@ def draw_differences(axes: Axes, frame: pd.DataFrame, margin: float) -> None:
     for y, row in variant_rows(axes, frame):
         difference = AP_DIFFERENCE.at(row)
         if difference is None:
-            write_missing(axes, y, row)
+            write_missing(axes, y, row, column=AP_DIFFERENCE.column)
             continue
         draw_interval(axes, y, difference, str(row["variant"]))
         drawn += [difference, *draw_joint(axes, y, row), *draw_ties(axes, y, row)]

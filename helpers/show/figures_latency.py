@@ -1,5 +1,6 @@
 """The distribution of latency: every timed inference, not only its median."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +9,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from helpers.show.captions import add_caption, caption_height_in, known, threads_text
-from helpers.show.rows import by_model, missing_text, variant_rows, write_missing, write_number
+from helpers.show.rows import (
+    by_model,
+    number,
+    reason_for,
+    variant_rows,
+    write_missing,
+    write_number,
+)
 from helpers.show.style import INK, WIDTH_IN, LabFigure, look_of, new_figure, styled
 
+COLUMN = "latency_ms_p50"
 _ROW_IN = 0.62
 _MOST_POINTS = 400
 # p99 may lie this many interquartile ranges above the third quartile before it leaves the axis.
@@ -60,8 +69,8 @@ def draw_model(axes: Axes, frame: pd.DataFrame, samples: Mapping[str, np.ndarray
     left, right = axis_range(samples) if samples else (0.0, 1.0)
     for y, row in variant_rows(axes, frame):
         values = samples.get(str(row["variant"]))
-        if values is None:
-            write_missing(axes, y, row if missing_text(row) != "n/a" else {**row, "failed": "no samples"})
+        if values is None or was_given_up(row):
+            write_missing(axes, y, {"reason": "no samples", **row}, column=COLUMN)
             continue
         draw_hill(axes, y, values, str(row["variant"]), (left, right))
         draw_dots(axes, y, values, str(row["variant"]))
@@ -69,6 +78,11 @@ def draw_model(axes: Axes, frame: pd.DataFrame, samples: Mapping[str, np.ndarray
     axes.set_xlim(left, right)
     axes.set_ylim(len(frame) - 0.55, -0.75)
     axes.set_xlabel("Latency of one inference (ms)")
+
+
+def was_given_up(row: Mapping[str, Any]) -> bool:
+    """Whether a variant has no median for a reason: the samples before it failed are no distribution."""
+    return bool(reason_for(row, COLUMN)) and not math.isfinite(number(row, COLUMN))
 
 
 def density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:

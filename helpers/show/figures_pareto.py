@@ -121,11 +121,16 @@ def set_limits(axes: Axes, points: Sequence[Point]) -> None:
         axes.set_ylim(*padded(*span_of([ap for _, _, ap in points]), 0.16))
 
 
+def absent_text(row: Mapping[str, Any]) -> str:
+    """Why a variant lacks its AP or, if it has one, its latency."""
+    return missing_text(row, (LATENCY if AP.at(row) else AP).column)
+
+
 def write_absent(axes: Axes, rows: Sequence[dict]) -> None:
     """Name the variants that have no point, with the reason, in a corner of the panel."""
     if rows:
         lines = "\n".join(
-            textwrap.shorten(f"{r['variant']}: {missing_text(r)}", 62, placeholder=" …") for r in rows
+            textwrap.shorten(f"{r['variant']}: {absent_text(r)}", 62, placeholder=" …") for r in rows
         )
         text = axes.text(
             0.012,

@@ -153,13 +153,15 @@ def has_net(frame: pd.DataFrame) -> bool:
 
 
 def by_grade(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Rows by grade; a variant that failed stands with the first grade that the model has."""
+    """Rows by grade; a variant without a figure stands with the first grade that the model has."""
     grades = frame["energy_grade"].where(frame["energy_j_per_image"].notna())
     present = sorted(grades.dropna().unique())
     if not present:
         return [("D", frame)]
     failed = frame["failed"].fillna("").astype(str).str.strip() != ""
-    filled = grades.mask(grades.isna() & failed, present[0]).fillna("D")
+    # A meter that has a grade and gave no figure of a variant is no other meter.
+    missed = grades.isna() & (failed | frame["energy_grade"].isin(present))
+    filled = grades.mask(missed, present[0]).fillna("D")
     return [(str(grade), frame[filled == grade]) for grade in sorted(filled.unique())]
 
 

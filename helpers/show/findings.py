@@ -12,7 +12,7 @@ from helpers.errors import found_of
 from helpers.intervals import Interval
 from helpers.show.noise import NoiseFloor, noise_floor, ratio_of
 from helpers.show.rows import Quantity, by_model, failure_of, has_bounds, number, records_of
-from helpers.show.verdicts import long_answer, tie_ends, tie_range, ties_outweigh, within_text
+from helpers.show.verdicts import long_answer, tie_ends, tie_range, ties_outweigh, unjudged, within_text
 from helpers.units import format_bytes
 from helpers.variants import BASELINE, CONTROL
 
@@ -94,6 +94,8 @@ def accuracy_finding(row: Mapping[str, Any]) -> tuple[Judgement, str]:
     points = AP_POINTS.at(row)
     if points is None:
         return Judgement.NOT_JUDGED, "AP not available"
+    if why := unjudged([row]):
+        return Judgement.NOT_JUDGED, f"AP differs by {SIGNED_AP_POINTS.text(points)} points; {why}"
     judgement = judge_difference(points)
     clauses = [difference_clause(points, judgement), margin_clause(row), ties_clause(row)]
     return judgement, "; ".join(clause for clause in clauses if clause)
@@ -172,7 +174,10 @@ def size_finding(row: Mapping[str, Any], base_bytes: float) -> tuple[Judgement, 
 
 
 def findings_of(row: Mapping[str, Any], frame: pd.DataFrame) -> list[Finding]:
-    """Findings on one variant; ``frame``: all rows of its model."""
+    """Findings on one variant; ``frame``: all rows of its model.
+
+    Where nothing is judged there are the numbers alone.
+    """
     base = frame.loc[frame["variant"] == BASELINE, "size_bytes"]
     judged = {
         "accuracy": accuracy_finding(row),
@@ -180,8 +185,22 @@ def findings_of(row: Mapping[str, Any], frame: pd.DataFrame) -> list[Finding]:
         "size": size_finding(row, float(base.iloc[0]) if len(base) else float("nan")),
         "energy": energy_finding(row, noise_floor(frame, "energy")),
     }
+    if unjudged(records_of(frame)):
+        judged |= {name: without_judgement(row, name, judged[name]) for name in ("latency", "size", "energy")}
     names = str(row["model"]), str(row["variant"])
     return [Finding(*names, quantity, *result) for quantity, result in judged.items()]
+
+
+def without_judgement(
+    row: Mapping[str, Any], quantity: str, finding: tuple[Judgement, str]
+) -> tuple[Judgement, str]:
+    """The number of a finding without what it would say of the variant."""
+    ratio, absent = ratio_of(row, quantity), finding[0] is Judgement.NOT_JUDGED
+    if quantity == "size" or ratio is None or absent:
+        return Judgement.NOT_JUDGED, finding[1]
+    text = f"{quantity} ratio {bracketed(ratio, digits_for(ratio.value))}"
+    grade = f" (grade {row.get('energy_grade')})" if quantity == "energy" else ""
+    return Judgement.NOT_JUDGED, text + grade
 
 
 def findings(results: pd.DataFrame) -> list[Finding]:

@@ -16,12 +16,16 @@ import pandas as pd
 from helpers.errors import LabError, found_of
 from helpers.files import write_text
 from helpers.layers.frame import lossy_layers_texts
+from helpers.show.captions import margin_points, points_text
 from helpers.show.figures import FIGURES
 from helpers.show.findings import Finding, Judgement, by_variant, failures, findings
+from helpers.show.lacking import lacking
 from helpers.show.report_accuracy import accuracy_page, table_groups
 from helpers.show.report_texts import limits, meanings, method
+from helpers.show.rows import records_of
 from helpers.show.style import creation_time
 from helpers.show.tables import human_frame, table_note
+from helpers.show.verdicts import unjudged, unjudged_note
 
 TITLE = "What quantization costs and saves"
 FEW_IMAGES = 100
@@ -79,7 +83,8 @@ def render_report(
         "columns": list(human_frame(results).columns[1:]),
         "table": table_groups(results, human_frame(results)),
         "accuracy": accuracy_page(results, losses, context),
-        "lossy": [] if layers is None else lossy_layers_texts(results, layers),
+        "unjudged": unjudged_note(results, points_text(margin_points(context))),
+        "lossy": [] if layers is None else lossy_layers_texts(judged_rows(results), layers),
         "note": table_note(results, context),
         "figures": {name: figure_block(figure, beside) for name, figure in named(figures).items()},
         "accuracy_figures": ACCURACY_FIGURES,
@@ -88,11 +93,16 @@ def render_report(
         "sections": sections,
         "limits": limits(context),
         "meanings": meanings(results),
-        "failures": failures(results),
+        "lacking": lacking(results),
         "provenance": provenance_rows({**context, **(provenance or {})}),
         "files": [(relative_link(path), text) for path, text in files],
     }
     return template().render(page)
+
+
+def judged_rows(results: pd.DataFrame) -> pd.DataFrame:
+    """Without those of models of which nothing is judged."""
+    return results[[not unjudged([row]) for row in records_of(results)]]
 
 
 def write_report(path: Path, html: str) -> Path:

@@ -16,6 +16,10 @@ from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, look_of
 
 ROW_IN = 0.36
 _NAME_WIDTH = 22
+# How the columns of a quantity begin -> the column that says why it has no value.
+REASONS = MappingProxyType({
+    "ap": "ap_reason", "latency": "latency_reason", "peak_rss": "memory_reason", "energy": "energy_reason",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,21 @@ def failure_of(row: Mapping[str, Any]) -> str:
     return "" if value is None or pd.isna(value) else found_of(str(value))
 
 
-def missing_text(row: Mapping[str, Any]) -> str:
-    """``failed: why``, ``n/a: why`` or, where no reason is known, ``n/a``."""
-    failure, reason = failure_of(row), row.get("reason")
+def raw_reason(row: Mapping[str, Any], column: str) -> str:
+    """Why the quantity of a column has no value in a row of a variant that did not fail; empty if unknown."""
+    names = [name for start, name in REASONS.items() if column.startswith(start)]
+    texts = [row.get(name) for name in (*names, "reason")]
+    return next((text for text in texts if isinstance(text, str) and text), "")
+
+
+def reason_for(row: Mapping[str, Any], column: str) -> str:
+    """``raw_reason`` as one sentence for a cell."""
+    return found_of(raw_reason(row, column))
+
+
+def missing_text(row: Mapping[str, Any], column: str = "") -> str:
+    """``failed: why``, ``n/a: why`` or, where no reason is known, ``n/a``; ``column``: of what."""
+    failure, reason = failure_of(row), reason_for(row, column)
     if failure:
         return f"failed: {failure}"
     return f"n/a: {reason}" if reason else "n/a"
@@ -163,9 +179,9 @@ def write_number(axes: Axes, y: float, text: str, gap_pt: float = 8) -> None:
     )
 
 
-def write_missing(axes: Axes, y: float, row: Mapping[str, Any], width: int = 34) -> None:
-    """Say in the row itself why there is no mark."""
-    lines = textwrap.wrap(missing_text(row), width, max_lines=2, placeholder=" …")
+def write_missing(axes: Axes, y: float, row: Mapping[str, Any], width: int = 34, column: str = "") -> None:
+    """Say in the row itself why there is no mark; ``column``: of what."""
+    lines = textwrap.wrap(missing_text(row, column), width, max_lines=2, placeholder=" …")
     axes.text(
         0.02,
         y,
@@ -200,7 +216,7 @@ def draw_rows(
     for y, row in variant_rows(axes, frame):
         interval = quantity.at(row)
         if interval is None:
-            write_missing(axes, y, row, 16 if compact else 34)
+            write_missing(axes, y, row, 16 if compact else 34, quantity.column)
             continue
         draw_interval(axes, y, interval, str(row["variant"]))
         if not compact:
@@ -215,7 +231,7 @@ def draw_bars(axes: Axes, frame: pd.DataFrame, quantity: Quantity, texts: Mappin
     for y, row in variant_rows(axes, frame):
         interval, variant_id = quantity.at(row), str(row["variant"])
         if interval is None:
-            write_missing(axes, y, row)
+            write_missing(axes, y, row, column=quantity.column)
             continue
         look = look_of(variant_id)
         face = "white" if look.hollow else look.colour

@@ -146,7 +146,7 @@ def draw_places(
     for y, machine, row in places:
         interval, variant = quantity.at(row), str(row["variant"])
         if interval is None:
-            write_reason(axes, y, row, width)
+            write_reason(axes, y, row, width, quantity.column)
             continue
         draw_mark(axes, y, interval, variant, machine)
         write_number(axes, y, (variant == BASELINE and reference) or short_text(quantity, interval))
@@ -161,9 +161,9 @@ def short_text(quantity: Quantity, interval: Interval) -> str:
     return replace(quantity, digits=max(0, quantity.digits - surplus)).text(interval)
 
 
-def write_reason(axes: Axes, y: float, row: Mapping[str, Any], width: int) -> None:
+def write_reason(axes: Axes, y: float, row: Mapping[str, Any], width: int, column: str) -> None:
     """On one line, shortened; the whole reason stands in the table."""
-    text = textwrap.shorten(missing_text(row), width, placeholder=" …")
+    text = textwrap.shorten(missing_text(row, column), width, placeholder=" …")
     kind, _, reason = text.partition(": ")
     short = {"failed": reason} if kind == "failed" else {"reason": reason}
     write_missing(axes, y, {"variant": row["variant"], **short}, width + 10)

@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 
 from helpers.errors import LabError
 from helpers.files import write_text
-from helpers.show.captions import known, level_text
+from helpers.show.captions import known, level_text, margin_points, points_text
 from helpers.show.cells import (
     ABSENT,
     ACCURACY,
@@ -17,15 +17,18 @@ from helpers.show.cells import (
     HUMAN,
     LATEX_ACCURACY,
     LATEX_COLUMNS,
+    VERDICT,
     WITHIN,
     grade_cell,
     within_title,
 )
 from helpers.show.figures_rows import GRADES
+from helpers.show.lacking import lacking_note
 from helpers.show.latex import latex_table
 from helpers.show.losses import NOTE, error_frame, with_totals
 from helpers.show.noise import noise_floor
-from helpers.show.rows import by_model, failure_of, records_of, require_columns
+from helpers.show.rows import REASONS, by_model, failure_of, records_of, require_columns
+from helpers.show.verdicts import is_judged, unjudged_note
 from helpers.variants import BASELINE, CONTROL
 
 COLUMNS = (
@@ -57,8 +60,14 @@ def human_frame(results: pd.DataFrame, cells: Cells = HUMAN, without: Sequence[s
         without: variants to leave out.
     """
     require_columns(results, ["model", "variant"])
-    texts = text_frame(results[~results["variant"].isin(without)], cells)
+    texts = text_frame(results[~results["variant"].isin(without)], asked(results, cells))
     return texts.drop(columns="failed").rename(columns={WITHIN: within_title(results)})
+
+
+def asked(results: pd.DataFrame, cells: Cells) -> Cells:
+    """The cells without the verdict and what it rests on, where no variant has one."""
+    judged = is_judged(results)
+    return {name: make for name, make in cells.items() if judged or name not in VERDICT}
 
 
 def accuracy_frame(results: pd.DataFrame) -> pd.DataFrame:
@@ -82,16 +91,24 @@ def table_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) 
     return " ".join([*parts, str(context.get("meter_sentence") or "")]).strip()
 
 
+def whole_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+    """``table_note``, and what has no value, for a table that no list of failures goes with."""
+    return f"{table_note(results, context)} {lacking_note(results)}".strip()
+
+
 def accuracy_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
-    """What the verdicts rest on."""
+    """What the verdicts rest on, or why there is none."""
     context = context or {}
+    judged = (
+        f"{within_title(results)}: whether the loss is smaller than that, by the bounds “all at once”, which "
+        f"hold for all variants together ({level_text(context)}, Bonferroni). Resamples worse: share of the "
+        f"{known(context, 'resamples')} paired resamples in which the variant is below float32."
+    )
+    asked_for = unjudged_note(results, points_text(margin_points(context))) or judged
     return (
-        f"AP in points (AP × 100), n = {image_count(results, context)} images. {within_title(results)}: "
-        "whether the loss is smaller than that, by the bounds “all at once”, which hold for all variants "
-        f"together ({level_text(context)}, Bonferroni). Resamples worse: share of the "
-        f"{known(context, 'resamples')} paired resamples in which the variant is below "
-        "float32. AP by order of ties: lowest and highest AP over the orders of equal scores; AP "
-        "and ΔAP take the order of pycocotools, by image."
+        f"AP in points (AP × 100), n = {image_count(results, context)} images. {asked_for} "
+        "AP by order of ties: lowest and highest AP over the orders of equal scores; AP and ΔAP take the "
+        "order of pycocotools, by image."
     )
 
 
@@ -123,7 +140,7 @@ def markdown(
 ) -> str:
     """The results, the verdicts, the other differences and where the loss is, each with its note."""
     tables = {
-        "": (human_frame(results), table_note(results, context)),
+        "": (human_frame(results), whole_note(results, context)),
         "Accuracy": (accuracy_frame(results), accuracy_note(results, context)),
         "Differences to float32": (difference_frame(results), "In points; each interval by itself."),
     }
@@ -149,14 +166,15 @@ def escape_markdown(text: str) -> str:
 def latex(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
     """Two tables: the results and, narrower, the verdicts on accuracy."""
     run, title = known(context or {}, "run"), within_title(results)
+    columns = [name for name in LATEX_ACCURACY if name not in VERDICT or is_judged(results)]
     whole = latex_table(
         text_frame(results, HUMAN), LATEX_COLUMNS,
         f"Quantized variants against float32, run {run}.", "tab:quantization-results",
-        table_note(results, context),
+        whole_note(results, context),
     )  # fmt: skip
     rows = text_frame(results[results["variant"] != CONTROL], ACCURACY).rename(columns={WITHIN: title})
     judged = latex_table(
-        rows, [title if name == WITHIN else name for name in LATEX_ACCURACY],
+        rows, [title if name == WITHIN else name for name in columns],
         f"Accuracy against float32, run {run}.", "tab:quantization-accuracy",
         accuracy_note(results, context),
     )  # fmt: skip
@@ -199,13 +217,13 @@ def read_results(path: Path) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise LabError(f"{path} is not a results table ({error}).", "a whole CSV file", cure) from None
     require_columns(frame, COLUMNS)
-    texts = [c for c in ("failed", "energy_reason", "storage_dtype", "compute_dtype") if c in frame]
+    texts = [c for c in ("failed", *REASONS.values(), "storage_dtype", "compute_dtype") if c in frame]
     return frame.assign(**{column: frame[column].fillna("").astype(str) for column in texts})
 
 
 def display_table(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> Styler:
     """The same texts as in Markdown, as a table that notebooks show, with the note below."""
-    return display_texts(human_frame(results), table_note(results, context), "results")
+    return display_texts(human_frame(results), whole_note(results, context), "results")
 
 
 def display_accuracy(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> Styler:

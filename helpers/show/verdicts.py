@@ -1,13 +1,15 @@
 """Verdicts in words: whether a loss is within the margin, and what the order of equal scores leaves open."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import pandas as pd
 
 from helpers.intervals import Interval
 from helpers.show.captions import points_text
-from helpers.show.rows import Quantity, number
-from helpers.verdict import FEW_IMAGES, FEW_RESAMPLES, NO, NO_VALUE, NOTHING_FOUND, SMALL_RUN, YES
+from helpers.show.rows import Quantity, number, records_of
+from helpers.verdict import FEW_IMAGES, FEW_RESAMPLES, NO, NO_VALUE, UNJUDGED, YES
 
 POINTS = 100
 AP_DIFFERENCE = Quantity(
@@ -23,10 +25,11 @@ JOINT_DIFFERENCE = Quantity("ap_diff", "ap_joint_low", "ap_joint_high", "", POIN
 TIES = Quantity("ap", "ap_ties_low", "ap_ties_high", "", POINTS)
 # A range of AP by the order of ties that is narrower is not shown.
 LEAST_TIES_POINTS = 0.005
+NONE_COMPARED = "no verdict, since no variant has an AP to hold against float32's"
 SHORT = {
     FEW_IMAGES: "too few images to say",
     FEW_RESAMPLES: "too few resamples",
-    **{answer: answer for answer in (NO_VALUE, NOTHING_FOUND, SMALL_RUN)},
+    NO_VALUE: NO_VALUE,
 }
 
 
@@ -34,6 +37,24 @@ def answer_of(row: Mapping[str, Any]) -> str:
     """The verdict's answer; empty for a row that has none."""
     answer = row.get("ap_within")
     return answer if isinstance(answer, str) else ""
+
+
+def unjudged(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Why nothing is judged of a model with these rows; empty if something may be."""
+    return next((answer for row in rows if (answer := answer_of(row)) in UNJUDGED), "")
+
+
+def is_judged(results: pd.DataFrame) -> bool:
+    """Whether any variant was held against the margin."""
+    return any(answer and answer not in UNJUDGED for answer in map(answer_of, records_of(results)))
+
+
+def unjudged_note(results: pd.DataFrame, margin: str) -> str:
+    """Why no variant is held against the margin (``1 point``), a sentence; empty where one is."""
+    if is_judged(results):
+        return ""
+    reason = unjudged(records_of(results)) or NONE_COMPARED
+    return f"N{reason[1:]}: it is not said whether a loss is within {margin}."
 
 
 def within_text(row: Mapping[str, Any]) -> str:
@@ -48,7 +69,7 @@ def long_answer(row: Mapping[str, Any]) -> str:
 
 
 def short_answer(row: Mapping[str, Any]) -> str:
-    """``within 1 point: yes``, for a narrow place; empty for a row without verdict."""
+    """``within 1 point: yes``, for a narrow place; empty for a row that nothing was asked of."""
     answer = answer_of(row)
     return f"{within_text(row)}: {answer}" if answer in (YES, NO) else SHORT.get(answer, "")
 

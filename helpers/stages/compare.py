@@ -28,14 +28,15 @@ from helpers.stages.explain import losses_frame, scored_variants
 from helpers.stages.layer_records import all_layers
 from helpers.stages.operators import INVOCATIONS, operators_frame
 from helpers.stages.part_records import parts_frame
-from helpers.stages.standing import scored_failure, scored_models
+from helpers.stages.standing import made_failure, made_models, scored_failure, scored_models
 from helpers.stages.threads import threads_frame
 from helpers.variants import BASELINE, CONTROL
-from helpers.verdict import verdicts
+from helpers.verdict import verdicts, why_unjudged
 
 # Columns that a run has whether or not anything could be measured.
 MEASURABLE = (
-    "storage_dtype", "compute_dtype", "size_bytes", "images", "failed", "energy_reason", "energy_grade",
+    "storage_dtype", "compute_dtype", "size_bytes", "images", "failed", "energy_grade",
+    "ap_reason", "latency_reason", "memory_reason", "energy_reason",
     "ap_within", "ap_margin", "ap_joint_low", "ap_joint_high", "ap_worse_share", "ap_images_needed",
     *(f"{name}{end}" for end in ("", "_low", "_high") for name in (
         "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ap_diff", "ap50_diff", "ap75_diff",
@@ -44,6 +45,7 @@ MEASURABLE = (
     "ar100", "ap_ties_low", "ap_ties_high", "distinct_scores",
     "energy_j_per_image", "energy_low", "energy_high",
 )  # fmt: skip
+NOTHING_TO_FIND = "no object on the evaluation photos counts"
 MEASURED = dict.fromkeys(("latency", "memory", "energy", "parts"), "04_energy.ipynb")
 
 
@@ -68,18 +70,9 @@ def read_records(run: Run, model: Model) -> dict[str, Record]:
     return records
 
 
-def failure_of(records: Mapping[str, Record], variant: str) -> str:
-    """Why a variant has no result; empty if it has one."""
-    source = BASELINE if variant == CONTROL else variant
-    reasons = [records[f"{kind}/{source}"].failure for kind in ("variant", "score")]
-    reasons.append(records["latency"].values["failures"].get(variant, ""))
-    return next((reason for reason in reasons if reason), "")
-
-
-def resampled(run: Run, model: Model, records: Mapping[str, Record]) -> dict[str, dict[str, np.ndarray]]:
-    """Resampled AP of every variant; computed once, then read from disk."""
-    working = [variant for variant in scored_variants(run, model) if not failure_of(records, variant)]
-    files = {variant: run.paths.evidence_file(model.id, variant) for variant in working}
+def resampled(run: Run, model: Model) -> dict[str, dict[str, np.ndarray]]:
+    """Resampled AP of every variant that has an AP; computed once, then read from disk."""
+    files = {variant: run.paths.evidence_file(model.id, variant) for variant in scored_variants(run, model)}
     path = run.paths.resampled_record(model.id)
     parameters = {"resamples": run.profile.resamples, "seed": run.profile.seed}
     source = origin(files, parameters, "helpers.resample", "helpers.compare")
@@ -108,7 +101,7 @@ def load_resampled(path: Path) -> dict[str, dict[str, np.ndarray]]:
 
 def build_results(run: Run) -> pd.DataFrame:
     """One row per model and variant, the control included; columns as ``show.tables.COLUMNS`` and more."""
-    standing = scored_models(run)
+    standing = made_models(run)
     rows = [
         row
         for model in run.models
@@ -119,8 +112,8 @@ def build_results(run: Run) -> pd.DataFrame:
 
 
 def failed_model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
-    """Of a model whose float32 failed: nothing can be said of its variants but why."""
-    reason = scored_failure(run, model)
+    """Of a model that has no float32: nothing can be said of its variants but why."""
+    reason = made_failure(run, model)
     own = {v.id: read_record(run.paths.variant_record(model.id, v.id), "").failure for v in run.variants}
     failures = dict.fromkeys([*own, CONTROL], f"{BASELINE} failed: {reason}") | {BASELINE: reason}
     failures |= {variant: failure for variant, failure in own.items() if failure}
@@ -129,32 +122,53 @@ def failed_model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
 
 def model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
     records = read_records(run, model)
-    draws = resampled(run, model, records)
+    # Without float32's AP there is no difference to it; what was measured of the files stands.
+    draws = {} if scored_failure(run, model) else resampled(run, model)
     raw = {quantity: records[quantity].values for quantity in MEASURED}
     measured = measured_columns(raw, run.profile.resamples, run.profile.seed)
-    images = records[f"score/{BASELINE}"].values["images"]
+    images = records[f"score/{BASELINE}"].values.get("images", 0)
     asked = {"margin": run.margin_points / 100, "conclusive": run.profile.conclusive}
-    judged = verdict_columns(verdicts(draws, images, **asked))
+    judged = verdict_columns(verdicts(draws, images, **asked)) if draws else {}
     noise = {"latency_selftest_noise": selftest_noise(run, model)}
     variants = [*(variant.id for variant in run.variants), CONTROL]
-    columns = {v: judged.get(v, {}) | measured.get(v, {}) | noise for v in variants}
+    unjudged = unjudged_columns(run, draws)
+    columns = {v: unjudged.get(v, {}) | judged.get(v, {}) | measured.get(v, {}) | noise for v in variants}
     return [result_row(model, variant, records, draws, columns[variant]) for variant in variants]
+
+
+def unjudged_columns(run: Run, draws: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, str]]:
+    """For variants without an AP too: that nothing is judged in this run, if that is so."""
+    base = float(draws[BASELINE]["ap"][0]) if draws else math.nan
+    why = why_unjudged(base, run.margin_points / 100, run.profile.conclusive)
+    return {v.id: {"ap_within": why} for v in run.variants if why and v.id != BASELINE}
 
 
 def result_row(
     model: Model, variant: str, records: Mapping[str, Record], draws: Mapping, measured: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """Columns of one variant: each quantity is a value or, in ``<quantity>_reason``, why there is none.
+
+    ``failed`` is for a variant without a file, of which there is nothing at all.
+    """
     source = BASELINE if variant == CONTROL else variant
-    failed = failure_of(records, variant)
     facts = records[f"variant/{source}"].values
     scored = records[f"score/{source}"].values
+    failed = records[f"variant/{source}"].failure
     row: dict[str, Any] = {"model": model.id, "variant": variant, "failed": failed}
+    row["ap_reason"] = "" if failed else ap_reason(records, source)
     row |= {name: facts.get(name) for name in ("storage_dtype", "compute_dtype", "size_bytes")}
     row["images"] = scored.get("images")
     if source in draws:
         row |= accuracy_columns(variant, scored["stats"], draws)
+        row["ap_reason"] = NOTHING_TO_FIND if math.isnan(row["ap"]) else ""
         row |= tie_columns(scored)
     return row | dict(measured)
+
+
+def ap_reason(records: Mapping[str, Record], variant: str) -> str:
+    """Why a variant has no AP, or none that float32's can be held against; empty if it has one."""
+    own, base = (records[f"score/{each}"].failure for each in (variant, BASELINE))
+    return own or (base and f"{BASELINE} failed: {base}")
 
 
 def build_frames(run: Run) -> dict[str, pd.DataFrame]:
@@ -167,10 +181,10 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
         ``layers``: error of every layer, see ``layers_frame``.
         ``parts``: time per photo by part of the loop, see ``parts_rows``.
     """
-    models = scored_models(run)
+    models = made_models(run)
     records = {m.id: read_records(run, m)["latency"] for m in models}
     samples = [latency_frame(record.values, model) for model, record in records.items()]
-    losses = [losses_frame(run, model) for model in models]
+    losses = [losses_frame(run, model) for model in scored_models(run)]
     return {
         "latency_samples": pd.concat(samples, ignore_index=True),
         "losses": pd.concat(losses, ignore_index=True),

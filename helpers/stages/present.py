@@ -17,6 +17,7 @@ from helpers.show.report import Section, registry_figures, render_report, write_
 from helpers.show.tables import write_results
 from helpers.stages import machines
 from helpers.stages.compare import build_provenance
+from helpers.stages.measured_data import data_texts
 from helpers.stages.originals import parity_texts
 from helpers.stages.surprises import surprises
 from helpers.variants import Variant
@@ -81,12 +82,17 @@ def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Mappin
         losses=frames["losses"],
         layers=frames["layers"],
         pictures=lost_pictures(run),
-        sections=[*surprise_section(run), model_section(run), *machines.report_sections(beside)],
+        sections=[*own_sections(run), *machines.report_sections(beside)],
         provenance=build_provenance(run),
         files=FILES,
         beside=run.paths.folder,
     )
     return write_report(run.paths.report, html)
+
+
+def own_sections(run: Run) -> list[Section]:
+    """What this run was measured on, and what is odd about it."""
+    return [Section("The data", data_texts(run)), *surprise_section(run), model_section(run)]
 
 
 def surprise_section(run: Run) -> list[Section]:
