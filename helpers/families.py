@@ -14,6 +14,7 @@ from helpers.files import atomic_folder, read_json, sha256_file, sha256_json
 from helpers.fingerprint import code_digest
 from helpers.interface import Interface
 from helpers.kaggle import archive_url, kaggle_folder
+from helpers.label_maps import require_names
 from helpers.models import Model
 from helpers.paths import display, models_dir
 from helpers.sources import (
@@ -85,6 +86,18 @@ def prepare_files(model: Model, model_dir: Path | None) -> tuple[Path, ...]:
                 if isinstance(file, SourceFile):
                     fetch_file(file, models_dir())
     return require_files(model, model_dir)
+
+
+def require_fitting_names(model: Model, files: tuple[Path, ...]) -> None:
+    """Raise if the files state how many classes there are, and the label map names another number.
+
+    Of a SavedModel only what is cut out of it tells: 02 asks then.
+    """
+    if isinstance(model.source, DarknetSource):
+        from helpers.darknet.architecture import read_architecture
+
+        for yolo in read_architecture(files[0]).yolos:
+            require_names(model.categories, yolo.classes, model.labels, files[0].name)
 
 
 def fetch_savedmodel(model: Model, source: SavedModelSource) -> None:

@@ -12,7 +12,8 @@ from helpers.coco import DATA, read_labels
 from helpers.errors import LabError, reason_of
 from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.families import convert, require_files
-from helpers.interface import Interface
+from helpers.interface import Interface, class_count
+from helpers.label_maps import require_names
 from helpers.models import Model
 from helpers.own_tflite.adopt import adopt
 from helpers.own_tflite.beside import files_beside
@@ -23,6 +24,7 @@ from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
 from helpers.quantize.flatfile import read_facts
 from helpers.records import Origin, Record, current_record, read_record
+from helpers.runtime import Core
 from helpers.sources import DarknetSource
 from helpers.stages import layers
 from helpers.stages.download import data_folders
@@ -91,6 +93,8 @@ def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
     # A file of the user's own is given the model's class numbers.
     parameters |= {"categories": list(model.categories)} if variant.own else {}
+    # A float32 is made only where there is a name for each of its classes.
+    parameters |= {"names": len(model.categories)} if variant.id == BASELINE else {}
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
     inputs |= own_inputs(variant) | compared_inputs(run, variant)
@@ -163,9 +167,16 @@ def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Or
 
 
 def convert_baseline(run: Run, model: Model) -> None:
-    """Write the float32 core, and what goes before and after it."""
+    """Write the float32 core, and what goes before and after it.
+
+    Raises:
+        LabError: as ``convert``; or it has another number of classes than its label map.
+    """
     output = run.paths.variant_file(model.id, BASELINE)
-    convert(model, require_files(model, run.model_dir), output).save(interface_file(run, model))
+    interface = convert(model, require_files(model, run.model_dir), output)
+    classes = class_count(interface.tail, Core(output).output_shapes)
+    require_names(model.categories, classes, model.labels, f"the network of {model.id}")
+    interface.save(interface_file(run, model))
 
 
 def calibration_files(run: Run) -> list[Path]:
