@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.coco import DATA, read_labels
+from helpers.detect import is_finite
 from helpers.errors import LabError, reason_of
 from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.families import convert, require_files
@@ -34,6 +35,7 @@ from helpers.variants import BASELINE, Variant
 
 CODE = ("helpers.quantize.recipes", "helpers.photos", "helpers.interface")
 PARITY_PHOTOS = 16
+NUMBER_PHOTOS = 4  # tell a file that never gives a number
 
 
 def interface_file(run: Run, model: Model, variant_id: str = BASELINE) -> Path:
@@ -159,11 +161,25 @@ def own_inputs(variant: Variant) -> dict[str, Path]:
 def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
     """Copy a file of the user's own, and write what goes before and after it."""
     output, beside = run.paths.variant_file(model.id, variant.id), interface_file(run, model, variant.id)
-    adopt(variant.own, model.categories, model.limits, output).save(beside)
+    interface = adopt(variant.own, model.categories, model.limits, output)
+    require_numbers(run, source_of(variant.own)[0], Core(output), interface.preprocessing)
+    interface.save(beside)
     said = [sentence(output) for sentence in (cap_sentence, timing_sentence)]
     values = {**dataclasses.asdict(read_facts(output)), "size_bytes": output.stat().st_size}
     values |= {"meaning": variant.meaning, "notes": [text for text in said if text]}
     return keep(path, "variant", made_from, values, [output, beside])
+
+
+def require_numbers(run: Run, path: Path, core: Core, preprocessing: Preprocessing) -> None:
+    """Raise if a file of the user's own gives NaN or infinity for each of the first photos."""
+    photos = check_photos(run, NUMBER_PHOTOS)
+    if photos and not any(is_finite(core(core_input(photo, preprocessing))) for photo in photos):
+        raise LabError(
+            f"{path} gives NaN or infinity for each of the first {len(photos)} photos.",
+            "finite numbers",
+            "look at the file (a layer overflows, or its weights are not whole), and at what "
+            f"{path.stem}.json beside it says of its input, if it is there.",
+        )
 
 
 def convert_baseline(run: Run, model: Model) -> None:
@@ -213,9 +229,9 @@ def working_files(run: Run, model: Model) -> dict[str, Path]:
     return {i: run.paths.variant_file(model.id, i) for i, record in records.items() if not record.failure}
 
 
-def check_photos(run: Run) -> list[np.ndarray]:
+def check_photos(run: Run, most: int = PARITY_PHOTOS) -> list[np.ndarray]:
     folder = data_folders(run).validation
-    images = read_labels(folder)["images"][:PARITY_PHOTOS]
+    images = read_labels(folder)["images"][:most]
     return [read_photo(folder / DATA / image["file_name"]) for image in images]
 
 
