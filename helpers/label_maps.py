@@ -82,9 +82,7 @@ def require_names(names: Sequence[str], classes: int, source: str, network: str)
         names: of classes 1, 2, ..., as ``label_map`` has them.
         source: what names them, for people; ``network``: what has the classes.
     """
-    count = len(names)
-    while count > classes and names[count - 1] == UNNAMED:
-        count -= 1
+    count = counted(names, classes)
     if count == classes:
         return
     if count == classes + 1 and names[0] == UNNAMED:
@@ -96,6 +94,27 @@ def require_names(names: Sequence[str], classes: int, source: str, network: str)
         "a name for each class, in the network's own order; ??? for one that is none",
         cure,
     )
+
+
+def counted(names: Sequence[str], classes: int) -> int:
+    """How many names there are, without empty ones at the end that ``classes`` has no use for."""
+    count = len(names)
+    while count > classes and names[count - 1] == UNNAMED:
+        count -= 1
+    return count
+
+
+def require_names_for_columns(names: Sequence[str], columns: int, source: str, network: str) -> None:
+    """As ``require_names``, where only the columns of a network's scores are known: its classes, and perhaps
+    background before them. With 0 columns nothing is known.
+    """
+    count = counted(names, columns)
+    if columns and count not in (columns - 1, columns):
+        raise LabError(
+            f"{source} has {count} names, and the scores of {network} have {columns} columns.",
+            "a name for each column but that of background, in their order; ??? for one that is no class",
+            f"write the names into a file, and name that: {NAMES_FILE}.",
+        )
 
 
 def plain(name: str) -> str:

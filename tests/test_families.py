@@ -8,6 +8,7 @@ import tarfile
 import threading
 
 import pytest
+import tensorflow as tf
 
 from helpers import families
 from helpers.darknet.architecture import parse_architecture
@@ -19,7 +20,7 @@ from helpers.paths import models_dir
 from helpers.runtime import Core
 from helpers.sources import DarknetSource, SavedModelSource, SourceFile
 from tests.darknet import generate
-from tests.savedmodel_designs import CLASSES, save_centres
+from tests.savedmodel_designs import CLASSES, save, save_centres
 
 NAMES = ("a", "b", "c")
 
@@ -137,6 +138,33 @@ def test_another_number_of_names_is_found_in_the_files(darknet, tmp_path, text, 
     model = get_model(f"{darknet / 'net.cfg'}@{tmp_path / 'names.txt' if text else ''}".removesuffix("@"))
     with pytest.raises(LabError, match=found):
         families.require_fitting_names(model, families.prepare_files(model, None))
+
+
+@pytest.fixture(scope="module")
+def stating(tmp_path_factory):
+    """A SavedModel whose signature states scores of six columns."""
+    module = tf.Module()
+    zeros = {name: tf.zeros((1, 9)) for name in ("detection_scores", "detection_classes")}
+    found = zeros | {"detection_boxes": tf.zeros((1, 9, 4)), "num_detections": tf.zeros(1)}
+    return save(
+        tmp_path_factory.mktemp("stating") / "model",
+        module,
+        lambda input_tensor: found | {"raw_detection_scores": tf.zeros((1, 30, 6))},
+    )
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 7])
+def test_a_signature_that_states_its_scores_tells_a_wrong_number_of_names(stating, tmp_path, count):
+    (tmp_path / "names.txt").write_text("".join(f"{letter}\n" for letter in "abcdefg"[:count]))
+    model = get_model(f"{stating}@{tmp_path / 'names.txt'}")
+    fits = contextlib.nullcontext() if count in (5, 6) else pytest.raises(LabError, match="have 6 columns")
+    with fits:
+        families.require_fitting_names(model, families.prepare_files(model, None))
+
+
+def test_a_signature_that_states_nothing_tells_nothing(savedmodel):
+    model = get_model(str(savedmodel))
+    families.require_fitting_names(model, families.prepare_files(model, None))
 
 
 @pytest.mark.parametrize("family", ["darknet", "savedmodel"])
