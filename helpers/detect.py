@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,7 @@ class ShardResult:
         loop_s: wall time of the inference loop, core and tail, on all workers.
         core_s, tail_s: time in core and tail, summed over the workers.
         images: photos in the shard.
+        broken: ids of those for which the core gave NaN or infinity, int64.
     """
 
     image_id: np.ndarray
@@ -70,6 +71,7 @@ class ShardResult:
     core_s: float
     tail_s: float
     images: int
+    broken: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def save(self, path: Path) -> None:
         with atomic_file(path) as temporary:
@@ -139,7 +141,6 @@ def detect(
     """Run core and tail over a shard; ``category_ids[c - 1]`` is the COCO id of the model's class ``c``."""
     found: list[Detections | None] = [None] * len(shard.inputs)
     seconds = np.zeros((len(shard.inputs), 2))
-
     sound = np.zeros(len(shard.inputs), bool)
 
     def work(core: Core, i: int) -> None:
@@ -149,18 +150,26 @@ def detect(
         found[i] = tail(heads)
         seconds[i] = middle - start, time.perf_counter() - middle
         sound[i] = is_finite(heads)
+        found[i] = found[i] if sound[i] else finite(found[i])
 
     start = time.perf_counter()
     pool.map(work, len(shard.inputs))
     loop_s = time.perf_counter() - start
     require_sound(sound)
     columns = as_columns(shard, found, np.asarray(category_ids))
-    return ShardResult(*columns, shard.decode_s, loop_s, *map(float, seconds.sum(0)), len(found))
+    broken = np.asarray(shard.image_ids, np.int64)[~sound]
+    return ShardResult(*columns, shard.decode_s, loop_s, *map(float, seconds.sum(0)), len(found), broken)
 
 
 def is_finite(heads: Mapping[str, np.ndarray]) -> bool:
     """Whether every output is all finite numbers; those that are no floats always are."""
     return all(np.isfinite(head.sum()) or np.isfinite(head).all() for head in heads.values())
+
+
+def finite(found: Detections) -> Detections:
+    """Those whose box and score are numbers: no metric takes the others."""
+    kept = np.isfinite(found.boxes).all(1) & np.isfinite(found.scores)
+    return Detections(found.boxes[kept], found.scores[kept], found.classes[kept])
 
 
 def require_sound(sound: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from helpers.files import atomic_folder, read_json, sha256_file, sha256_json
 from helpers.fingerprint import code_digest
 from helpers.interface import Interface
 from helpers.kaggle import archive_url, kaggle_folder
+from helpers.label_maps import require_names, require_names_for_columns
 from helpers.models import Model
 from helpers.paths import display, models_dir
 from helpers.sources import (
@@ -85,6 +86,22 @@ def prepare_files(model: Model, model_dir: Path | None) -> tuple[Path, ...]:
                 if isinstance(file, SourceFile):
                     fetch_file(file, models_dir())
     return require_files(model, model_dir)
+
+
+def require_fitting_names(model: Model, files: tuple[Path, ...]) -> None:
+    """Raise if the files state how many classes there are, and the label map names another number.
+
+    The signature of a SavedModel may state nothing, and does not say whether background is counted: 02 knows.
+    """
+    if isinstance(model.source, SavedModelSource):
+        from helpers.savedmodels.load import stated_columns
+
+        require_names_for_columns(model.categories, stated_columns(*files), model.labels, str(files[0]))
+    elif isinstance(model.source, DarknetSource):
+        from helpers.darknet.architecture import read_architecture
+
+        for yolo in read_architecture(files[0]).yolos:
+            require_names(model.categories, yolo.classes, model.labels, files[0].name)
 
 
 def fetch_savedmodel(model: Model, source: SavedModelSource) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +33,18 @@ TAILS = MappingProxyType(
         "raw-heads": RawHeadsTail,
     }
 )
+
+
+# Outputs with a column for each class, and perhaps one for background before them.
+CLASS_HEADS = ("class_logits", "scores", "heat_map")
+
+
+def class_count(tail: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Classes of a core whose outputs have these shapes, background not counted."""
+    if hasattr(tail, "classes"):
+        return tail.classes
+    columns = next(shapes[name][-1] for name in CLASS_HEADS if name in shapes)
+    return columns - int(getattr(tail, "background", False))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from helpers.errors import LabError, unknown_name
 UNNAMED = ""
 PLACEHOLDERS = ("", "???", "n/a", "none", "background", "__background__", "unlabeled")
 ABSENT = -1
+NAMES_FILE = "MODEL@/path/to/names.txt"  # how it is typed
 
 _COCO80 = tuple(NAMES.values())
 _COCO91 = tuple(NAMES.get(number, UNNAMED) for number in range(1, HIGHEST_ID + 1))
@@ -56,10 +57,64 @@ def label_map(labels: str | Sequence[str]) -> tuple[str, ...]:
     """
     if isinstance(labels, str):
         if labels not in KINDS:
-            raise unknown_name("label map", labels, KINDS)
+            raise unknown_kind(labels)
         return KINDS[labels]
     stripped = (name.strip() for name in labels)
     return tuple(UNNAMED if name.lower() in PLACEHOLDERS else name for name in stripped)
+
+
+def unknown_kind(labels: str) -> LabError:
+    unknown = unknown_name("label map", labels, KINDS)
+    return LabError(
+        unknown.found,
+        f"a file of class names, or {unknown.expected}",
+        f"name the file in which the model's classes stand, one per line ({NAMES_FILE}); only a model with "
+        "COCO's classes takes @coco80 or @coco91.",
+    )
+
+
+def require_names(names: Sequence[str], classes: int, source: str, network: str) -> None:
+    """Raise unless a label map names as many classes as a network has: else a class has another's name.
+
+    Empty names at the end, which stand for no class, do not count.
+
+    Args:
+        names: of classes 1, 2, ..., as ``label_map`` has them.
+        source: what names them, for people; ``network``: what has the classes.
+    """
+    count = counted(names, classes)
+    if count == classes:
+        return
+    if count == classes + 1 and names[0] == UNNAMED:
+        cure = "take the first of them out, which names no class: this network counts none for background."
+    else:
+        cure = f"write its {classes} names into a file, in their order, and name that: {NAMES_FILE}."
+    raise LabError(
+        f"{source} has {count} names, and {network} has {classes} classes.",
+        "a name for each class, in the network's own order; ??? for one that is none",
+        cure,
+    )
+
+
+def counted(names: Sequence[str], classes: int) -> int:
+    """How many names there are, without empty ones at the end that ``classes`` has no use for."""
+    count = len(names)
+    while count > classes and names[count - 1] == UNNAMED:
+        count -= 1
+    return count
+
+
+def require_names_for_columns(names: Sequence[str], columns: int, source: str, network: str) -> None:
+    """As ``require_names``, where only the columns of a network's scores are known: its classes, and perhaps
+    background before them. With 0 columns nothing is known.
+    """
+    count = counted(names, columns)
+    if columns and count not in (columns - 1, columns):
+        raise LabError(
+            f"{source} has {count} names, and the scores of {network} have {columns} columns.",
+            "a name for each column but that of background, in their order; ??? for one that is no class",
+            f"write the names into a file, and name that: {NAMES_FILE}.",
+        )
 
 
 def plain(name: str) -> str:

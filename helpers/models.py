@@ -94,6 +94,12 @@ class Model:
         """What names it completely, in every folder: notebooks are given this."""
         return self.name or self.id
 
+    @property
+    def labels(self) -> str:
+        """What names its categories, for people."""
+        named = split_labels(self.name, tuple(KINDS))[1]
+        return named if named and named not in KINDS else f"the label map {named or f'of {self.id}'}"
+
 
 def zoo_archive(name: str) -> SourceFile:
     """An archive of TensorFlow's detection zoo, which states no checksums: the first arrival's holds."""

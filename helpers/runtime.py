@@ -53,6 +53,12 @@ class Core:
         return tuple(int(n) for n in self._input["shape"])
 
     @property
+    def output_shapes(self) -> dict[str, tuple[int, ...]]:
+        """By name, as the file states them."""
+        details = {detail["index"]: detail for detail in self._interpreter.get_output_details()}
+        return {name: tuple(map(int, details[index]["shape"])) for name, index in self._outputs.items()}
+
+    @property
     def input_dtype(self) -> np.dtype:
         return np.dtype(self._input["dtype"])
 

@@ -142,6 +142,21 @@ def test_a_core_that_gives_no_finite_numbers_is_refused_and_not_scored(core_file
         detect(pool, lambda heads: NOTHING, three, (1,))
 
 
+def test_a_few_photos_without_numbers_are_counted_and_what_is_no_number_is_dropped(core_file):
+    pixels = [np.full((1, 32, 32, 3), value, np.float32) for value in (0.5, np.inf, 0.25)]
+    three = Shard([7, 8, 9], np.full((3, 2), 32), np.full((3, 2), 32.0), np.zeros((3, 2)), pixels, 0.0)
+
+    def tail(heads) -> Detections:
+        side = 1.0 if np.isfinite(heads["heads"]).all() else np.nan
+        return found(([0, 0, 1, side], 0.9, 1), ([0, 0, 0.5, 0.5], 0.8 * side, 1), ([0, 0, 1, 0.5], 0.7, 1))
+
+    result = detect(CorePool(core_file, 1), tail, three, (1,))
+    assert result.broken.tolist() == [8]
+    assert result.image_id.tolist() == [7, 7, 7, 8, 9, 9, 9]
+    assert np.isfinite(result.bbox).all()
+    assert np.isfinite(result.score).all()
+
+
 def test_decoding_keeps_order_sizes_and_the_models_range(tmp_path):
     photos = {}
     for number, (width, height, grey) in enumerate([(30, 20, 0), (64, 64, 255), (10, 90, 102)]):
@@ -166,12 +181,12 @@ def test_a_truncated_photo_is_named(tmp_path):
 def test_a_stored_shard_is_read_back_as_it_was(tmp_path):
     result = ShardResult(
         np.array([3, 4]), np.array([1, 2]), np.array([[1.5, 2, 3, 4], [0, 0, 1, 1]]), np.array([0.5, 0.25]),
-        0.25, 1.5, 1.0, 0.5, 64,
+        0.25, 1.5, 1.0, 0.5, 64, np.array([4]),
     )  # fmt: skip
     result.save(tmp_path / "s.npz")
     read = ShardResult.load(tmp_path / "s.npz")
     assert (read.decode_s, read.loop_s, read.core_s, read.tail_s, read.images) == (0.25, 1.5, 1.0, 0.5, 64)
-    for name in ("image_id", "category_id", "bbox", "score"):
+    for name in ("image_id", "category_id", "bbox", "score", "broken"):
         assert np.array_equal(getattr(read, name), getattr(result, name))
 
 

@@ -8,17 +8,19 @@ import tarfile
 import threading
 
 import pytest
+import tensorflow as tf
 
 from helpers import families
 from helpers.darknet.architecture import parse_architecture
 from helpers.errors import LabError
+from helpers.interface import class_count
 from helpers.label_maps import KINDS
 from helpers.models import MODELS, Model, get_model, own_model
 from helpers.paths import models_dir
 from helpers.runtime import Core
 from helpers.sources import DarknetSource, SavedModelSource, SourceFile
 from tests.darknet import generate
-from tests.savedmodel_designs import save_centres
+from tests.savedmodel_designs import CLASSES, save, save_centres
 
 NAMES = ("a", "b", "c")
 
@@ -114,6 +116,64 @@ def test_models_of_ones_own_are_named_by_path_or_address(darknet, savedmodel, tm
     assert saved.given == f"{savedmodel}@{names}"
     assert families.find_files(saved, None) == (savedmodel,)
     assert get_model(f"{savedmodel}@coco80").categories == KINDS["coco80"]
+
+
+@pytest.mark.parametrize("text", ["a\nb\nc\n", "0 a\n1 b\n2 c\n", "0 background\n1 a\n2 b\n3 c\n"])
+def test_a_network_takes_a_file_with_a_name_for_each_of_its_classes(darknet, tmp_path, text):
+    (tmp_path / "names.txt").write_text(text)
+    model = get_model(f"{darknet / 'net.cfg'}@{tmp_path / 'names.txt'}")
+    families.require_fitting_names(model, families.prepare_files(model, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a\nb\n", r"names\.txt has 2 names, and net\.cfg has 3 classes"),
+        ("???\na\nb\nc\n", r"names\.txt has 4 names, and net\.cfg has 3 classes"),
+        ("", r"the label map coco80 has 80 names, and net\.cfg has 3 classes"),
+    ],
+)
+def test_another_number_of_names_is_found_in_the_files(darknet, tmp_path, text, found):
+    (tmp_path / "names.txt").write_text(text)
+    model = get_model(f"{darknet / 'net.cfg'}@{tmp_path / 'names.txt' if text else ''}".removesuffix("@"))
+    with pytest.raises(LabError, match=found):
+        families.require_fitting_names(model, families.prepare_files(model, None))
+
+
+@pytest.fixture(scope="module")
+def stating(tmp_path_factory):
+    """A SavedModel whose signature states scores of six columns."""
+    module = tf.Module()
+    zeros = {name: tf.zeros((1, 9)) for name in ("detection_scores", "detection_classes")}
+    found = zeros | {"detection_boxes": tf.zeros((1, 9, 4)), "num_detections": tf.zeros(1)}
+    return save(
+        tmp_path_factory.mktemp("stating") / "model",
+        module,
+        lambda input_tensor: found | {"raw_detection_scores": tf.zeros((1, 30, 6))},
+    )
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 7])
+def test_a_signature_that_states_its_scores_tells_a_wrong_number_of_names(stating, tmp_path, count):
+    (tmp_path / "names.txt").write_text("".join(f"{letter}\n" for letter in "abcdefg"[:count]))
+    model = get_model(f"{stating}@{tmp_path / 'names.txt'}")
+    fits = contextlib.nullcontext() if count in (5, 6) else pytest.raises(LabError, match="have 6 columns")
+    with fits:
+        families.require_fitting_names(model, families.prepare_files(model, None))
+
+
+def test_a_signature_that_states_nothing_tells_nothing(savedmodel):
+    model = get_model(str(savedmodel))
+    families.require_fitting_names(model, families.prepare_files(model, None))
+
+
+@pytest.mark.parametrize("family", ["darknet", "savedmodel"])
+def test_the_classes_of_a_core_are_counted(darknet, savedmodel, tmp_path, family):
+    name = f"{darknet / 'net.cfg'}" if family == "darknet" else str(savedmodel)
+    model, output = get_model(name), tmp_path / "float32.tflite"
+    interface = families.convert(model, families.prepare_files(model, None), output)
+    counted = class_count(interface.tail, Core(output).output_shapes)
+    assert counted == {"darknet": 3, "savedmodel": CLASSES}[family]
 
 
 @pytest.mark.parametrize(

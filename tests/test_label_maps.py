@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from helpers.coco_names import NAMES
 from helpers.columns import DetectionColumns, ObjectColumns
 from helpers.errors import LabError
-from helpers.label_maps import KINDS, category_numbers_of, detect_mismatch, label_map, overlaps
+from helpers.label_maps import (
+    KINDS,
+    category_numbers_of,
+    detect_mismatch,
+    label_map,
+    overlaps,
+    require_names,
+)
 from helpers.photos import read_photo
 from tests.real_photos import coco_dir
 
@@ -87,6 +94,33 @@ def test_names_without_anything_in_common_are_explained():
 def test_an_unknown_kind_is_named_with_the_nearest():
     with pytest.raises(LabError, match="coco80"):
         label_map("coco8O")
+
+
+def test_who_mistypes_a_kind_is_told_of_files_of_names_too():
+    with pytest.raises(LabError, match=r"'coco80x', which does not exist\. Did you mean 'coco80'") as caught:
+        label_map("coco80x")
+    said = str(caught.value)
+    assert all(part in said for part in ("a file of class names", "MODEL@/path/", "@coco80", "@coco91"))
+    assert "registry" not in said
+
+
+@pytest.mark.parametrize("names", ["abc", ("a", "", "c"), ("", "b", "c"), ("a", "b", "c", "", "")])
+def test_as_many_names_as_classes_fit(names):
+    require_names(tuple(names), 3, "names.txt", "net.cfg")
+
+
+@pytest.mark.parametrize(("names", "count"), [("ab", 2), ("abcd", 4), (("a", "b", "c", "", "e"), 5)])
+def test_another_number_of_names_than_classes_says_both_and_the_cure(names, count):
+    with pytest.raises(LabError, match=f"names.txt has {count} names, and net.cfg has 3 classes") as caught:
+        require_names(tuple(names), 3, "names.txt", "net.cfg")
+    assert "write its 3 names into a file" in caught.value.cure
+    assert "MODEL@/path/to/names.txt" in caught.value.cure
+
+
+def test_a_line_for_background_that_the_network_does_not_count_is_named():
+    with pytest.raises(LabError, match="has 4 names") as caught:
+        require_names(("", "a", "b", "c"), 3, "names.txt", "net.cfg")
+    assert caught.value.cure.startswith("take the first of them out")
 
 
 def test_overlaps_are_those_of_counted_pixels():

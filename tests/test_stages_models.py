@@ -63,6 +63,15 @@ def test_a_model_that_is_not_the_original_is_not_measured(finished):
     checks.check_quantize(run)
 
 
+def test_a_label_map_with_too_few_names_fails_its_model_before_its_variants_are_made(finished):
+    names = finished.model.categories[:3]
+    run, short, good = with_twin(copy_run(finished, "short"), categories=names)
+    assert quantize.make_models(run) == (good,)
+    first, *others = failures(run, short)
+    assert "the label map of twin has 3 names, and the network of twin has 12 classes" in first
+    assert all(reason.startswith(f"{BASELINE} failed: ") for reason in others)
+
+
 def test_a_measurement_that_fails_is_recorded_and_tried_again(finished, monkeypatch):
     run, raised = copy_run(finished, "unmeasured", ("measurements",)), [RuntimeError("the meter went away")]
     model = run.models[0]

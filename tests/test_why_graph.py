@@ -7,12 +7,15 @@ import pytest
 from ai_edge_quantizer import recipe
 
 from helpers.errors import LabError
+from helpers.layers.measure import layer_errors
+from helpers.quantize.flatfile import arithmetic, read_facts
 from helpers.quantize.recipes import apply_recipe, quantize_file
 from helpers.runtime import Core
 from helpers.variants import VARIANTS
 from helpers.why.graph import Tensor, multiply_adds, read_graph
 from helpers.why.layer import fully_connected, index_list
 from helpers.why.operator_kinds import CASTS, DENSE, DEPTHWISE, POINTWISE
+from helpers.why.roofline import bound_of
 from tests.why_models import MACS, WEIGHTS, rewritten, stack_core, stack_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
@@ -91,6 +94,45 @@ def test_four_bit_weights_count_half_a_byte_each(float_file, tmp_path):
     assert "int4" in stored
     elements = {"int4": 2 * stored.get("int4", 0), "float32": stored.get("float32", 0) // 4}
     assert sum(elements.values()) + stored.get("int8", 0) == WEIGHTS
+
+
+FORMS = {
+    "int16x8": (recipe.static_wi8_ai16, {"int16x8"}),
+    "int4-dynamic": (recipe.dynamic_wi4_afp32, {"int4-dynamic", "float32"}),  # depthwise stays float32
+    "float32": (recipe.weight_only_wi4_afp32, {"float32"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_reader_names_a_files_arithmetic_alike(float_file, tmp_path, form):
+    steps, by_operator = FORMS[form]
+    made = tmp_path / "made.tflite"
+    made.write_bytes(apply_recipe(float_file, steps(), stack_images(2) if form == "int16x8" else []))
+    named = {op.compute_dtype for op in read_graph(made).operators if op.macs}
+    assert read_facts(made).compute_dtype == form
+    assert named == by_operator
+    layers = layer_errors(float_file, made, stack_images(1))
+    assert {layer.computes for layer in layers if "CONV" in layer.operator} == by_operator
+
+
+def test_a_converters_file_of_16_bit_activations_is_no_int8_and_is_held_against_no_peak_of_int8(tmp_path):
+    made = stack_core(tmp_path / "int16x8.tflite", "int16x8")
+    graph = read_graph(made)
+    assert {op.compute_dtype for op in graph.operators if op.macs} == {"int16x8"}
+    assert read_facts(made).compute_dtype == "int16x8"
+    machine = {"peak_macs_per_s": {"int8": 1e9}, "bandwidth": [{"bytes": 1, "bytes_per_s": 1e9}]}
+    assert bound_of(graph, machine) == {"absent": "no peak was measured for int16x8 arithmetic"}
+
+
+@pytest.mark.parametrize(
+    ("activations", "weights", "named"),
+    [
+        ("int8", "int8", "int8"), ("int8", "int4", "int8x4"), ("int16", "int4", "int16x4"),
+        ("float32", "int2", "int2-dynamic"), ("uint8", "uint8", "uint8"), ("float32", "float16", "float16"),
+    ],
+)  # fmt: skip
+def test_arithmetic_has_one_name(activations, weights, named):
+    assert arithmetic(activations, weights) == named
 
 
 def test_a_shared_buffer_is_counted_once_and_the_file_still_runs(tmp_path):

@@ -18,7 +18,8 @@ INPUT_SHAPE = (1, 32, 32, 3)
 
 
 @functools.cache
-def stack_bytes() -> bytes:
+def stack_bytes(form: str = "float32") -> bytes:
+    """The stack; ``form`` may be ``int16x8``: 16-bit activations, 8-bit weights, made by TensorFlow."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.redirect_stderr(io.StringIO()):
         import tensorflow as tf
@@ -41,11 +42,17 @@ def stack_bytes() -> bytes:
     module.stack = stack
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         concrete = [stack.get_concrete_function()]
-        return tf.lite.TFLiteConverter.from_concrete_functions(concrete, module).convert()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(concrete, module)
+        if form == "int16x8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([image] for image in stack_images(2))
+            kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            converter.target_spec.supported_ops = [kernels]
+        return converter.convert()
 
 
-def stack_core(path: Path) -> Path:
-    path.write_bytes(stack_bytes())
+def stack_core(path: Path, form: str = "float32") -> Path:
+    path.write_bytes(stack_bytes(form))
     return path
 
 

@@ -1,5 +1,6 @@
 """What a ``.tflite`` file really holds, read from the flatbuffer itself."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from helpers.errors import LabError
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 WEIGHTS = 1
+WHOLE = re.compile(r"u?int(\d+)")
 INPUTS = {"TRANSPOSE_CONV": 2}  # place of the image among the inputs, where it is not the first
 
 
@@ -28,9 +30,7 @@ class FileFacts:
 
     Attributes:
         storage_dtype: dtype in which most convolution weights (by count) are stored.
-        compute_dtype: dtype that most convolution weights are multiplied in: "float32", "int8"
-            (8-bit weights and activations), "int16x8" (8-bit weights, 16-bit activations), or
-            "int8-dynamic" (8-bit weights, float activations that the kernel quantizes on the fly).
+        compute_dtype: arithmetic in which most convolution weights are multiplied, as ``arithmetic`` has it.
         weights: weight dtype -> number of stored convolution weights.
         kernels: "OPERATOR input/weight" -> number of convolutions.
         operators: operator -> number.
@@ -59,11 +59,26 @@ class Convolution:
 
     @property
     def compute_dtype(self) -> str:
-        if self.multiplied_dtype == "int8" and self.input_dtype == "float32":
-            return "int8-dynamic"
-        if self.multiplied_dtype == "int8" and self.input_dtype == "int16":
-            return "int16x8"
-        return self.multiplied_dtype
+        return arithmetic(self.input_dtype, self.multiplied_dtype)
+
+
+def arithmetic(activations: str, weights: str) -> str:
+    """The one name of what a convolution multiplies, whoever reads it from the file.
+
+    Args:
+        activations: dtype of its input; ``weights``: of its weights as the kernel meets them.
+
+    Returns:
+        ``float32``; ``int8`` (both of 8 bits); ``int8-dynamic``, ``int4-dynamic`` (whole weights, float
+        activations that the kernel quantizes on the fly); ``int16x8``, ``int8x4`` (bits of activations by
+        bits of weights).
+    """
+    whole = WHOLE.fullmatch(weights)
+    if activations == weights or not whole:
+        return weights
+    if activations.startswith("float"):
+        return f"{weights}-dynamic"
+    return f"{activations}x{whole[1]}"
 
 
 def read_model(path: Path) -> schema.ModelT:

@@ -6,12 +6,16 @@ from typing import Any
 
 import tensorflow as tf
 import tensorflow_hub as hub
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
 
 from helpers.errors import LabError
 from helpers.quietly import stderr_muted
 
 SIGNATURE = "serving_default"
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+# What most exports give beside them: ``[1, N, columns]``.
+RAW_SCORES = ("raw_detection_scores", "detection_multiclass_scores")
 EXPECTED = (
     f"a signature {SIGNATURE!r} that takes one uint8 image [1, H, W, 3] of any size, or of the network's "
     f"own, and gives {', '.join(OUTPUTS)}"
@@ -66,6 +70,20 @@ def load(folder: Path) -> SavedModel:
         raise LabError(f"{folder} has the signatures {sorted(signatures)}.", EXPECTED, CURE)
     signature = signatures[SIGNATURE]
     return SavedModel(Path(folder), signature, image_name(folder, signature), owner)
+
+
+def stated_columns(folder: Path) -> int:
+    """Columns of the scores before suppression, as the signature states them, read without loading the graph:
+    classes, and background before them if there is one. 0 where it states none.
+    """
+    stored = saved_model_pb2.SavedModel()
+    try:
+        stored.ParseFromString((folder / "saved_model.pb").read_bytes())
+    except DecodeError:
+        return 0
+    outputs = [graph.signature_def[SIGNATURE].outputs for graph in stored.meta_graphs[:1]]
+    given = [each[name].tensor_shape.dim for each in outputs for name in RAW_SCORES if name in each]
+    return max((int(shape[-1].size) for shape in given if len(shape) == 3), default=0)
 
 
 def image_name(folder: Path, signature: Any) -> str:

@@ -13,7 +13,7 @@ from helpers.coco_photos import UNTOLD, UPRIGHT
 from helpers.dataset import load_dataset, read_objects, sample_count, unknown_categories, unknown_text
 from helpers.errors import LabError
 from helpers.experiment import Run
-from helpers.families import prepare_files
+from helpers.families import prepare_files, require_fitting_names
 from helpers.files import read_json, sha256_file
 from helpers.models import Model
 from helpers.paths import datasets_dir
@@ -84,7 +84,9 @@ def prepare_models(run: Run, dataset) -> dict[str, tuple[Path, ...]]:
         try:
             if unknown := unknown_categories(dataset, model.categories, model.id):
                 print(unknown_text(unknown, model.id))
-            files[model.id] = prepare_files(model, run.model_dir)
+            found = prepare_files(model, run.model_dir)
+            require_fitting_names(model, found)
+            files[model.id] = found
         except LabError as error:
             failures[model.id] = error
     if not files and len(failures) == 1:

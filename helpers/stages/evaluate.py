@@ -1,6 +1,6 @@
 """03: detections of every variant, COCO's metric, per-image evidence, predictions in FiftyOne."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -228,10 +228,11 @@ def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress)
 def scored_values(results, work: Progress, variant: str, field: str) -> dict[str, Any]:
     """What the record of a score says."""
     seconds = dict.fromkeys(TIMED, 0.0)
-    detections = 0
+    detections, broken = 0, []
     for shard in load_detections(work, variant):
         seconds = {name: total + getattr(shard, name) for name, total in seconds.items()}
         detections += len(shard.score)
+        broken += shard.broken.tolist()
     return {
         "stats": results.stats,
         "ap_per_class": results.ap_per_class,
@@ -241,8 +242,23 @@ def scored_values(results, work: Progress, variant: str, field: str) -> dict[str
         "detections": detections,
         "field": field,
         "timing": seconds,
-        "findings": baseline_findings(work, results) if variant == BASELINE else [],
+        "broken_images": len(broken),
+        "findings": [
+            *broken_findings(work, variant, broken),
+            *(baseline_findings(work, results) if variant == BASELINE else []),
+        ],
     }
+
+
+def broken_findings(work: Progress, variant: str, broken: Sequence[int]) -> list[str]:
+    """That a core gave what are no numbers for some photos, by their ids: too few to call the file broken."""
+    if not broken:
+        return []
+    return [
+        f"{variant} gives NaN or infinity for {len(broken)} of {len(work.photos)} photos, the first is "
+        f"{work.photos[broken[0]].name}: what is no number there counts as not found, and its AP holds that. "
+        "Look at the file: a layer may overflow."
+    ]
 
 
 def baseline_findings(work: Progress, results) -> list[str]:

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from helpers.coco import DATA, read_labels
+from helpers.detect import is_finite
 from helpers.errors import LabError, reason_of
 from helpers.experiment import Run, keep, keep_failure, origin
 from helpers.families import convert, require_files
-from helpers.interface import Interface
+from helpers.interface import Interface, class_count
+from helpers.label_maps import require_names
 from helpers.models import Model
 from helpers.own_tflite.adopt import adopt
 from helpers.own_tflite.beside import files_beside
@@ -23,6 +25,7 @@ from helpers.preprocessing import Preprocessing
 from helpers.progress import progress
 from helpers.quantize.flatfile import read_facts
 from helpers.records import Origin, Record, current_record, read_record
+from helpers.runtime import Core
 from helpers.sources import DarknetSource
 from helpers.stages import layers
 from helpers.stages.download import data_folders
@@ -32,6 +35,7 @@ from helpers.variants import BASELINE, Variant
 
 CODE = ("helpers.quantize.recipes", "helpers.photos", "helpers.interface")
 PARITY_PHOTOS = 16
+NUMBER_PHOTOS = 4  # tell a file that never gives a number
 
 
 def interface_file(run: Run, model: Model, variant_id: str = BASELINE) -> Path:
@@ -91,6 +95,8 @@ def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
     # A file of the user's own is given the model's class numbers.
     parameters |= {"categories": list(model.categories)} if variant.own else {}
+    # A float32 is made only where there is a name for each of its classes.
+    parameters |= {"names": len(model.categories)} if variant.id == BASELINE else {}
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
     inputs |= own_inputs(variant) | compared_inputs(run, variant)
@@ -155,17 +161,38 @@ def own_inputs(variant: Variant) -> dict[str, Path]:
 def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
     """Copy a file of the user's own, and write what goes before and after it."""
     output, beside = run.paths.variant_file(model.id, variant.id), interface_file(run, model, variant.id)
-    adopt(variant.own, model.categories, model.limits, output).save(beside)
+    interface = adopt(variant.own, model.categories, model.limits, output)
+    require_numbers(run, source_of(variant.own)[0], Core(output), interface.preprocessing)
+    interface.save(beside)
     said = [sentence(output) for sentence in (cap_sentence, timing_sentence)]
     values = {**dataclasses.asdict(read_facts(output)), "size_bytes": output.stat().st_size}
     values |= {"meaning": variant.meaning, "notes": [text for text in said if text]}
     return keep(path, "variant", made_from, values, [output, beside])
 
 
+def require_numbers(run: Run, path: Path, core: Core, preprocessing: Preprocessing) -> None:
+    """Raise if a file of the user's own gives NaN or infinity for each of the first photos."""
+    photos = check_photos(run, NUMBER_PHOTOS)
+    if photos and not any(is_finite(core(core_input(photo, preprocessing))) for photo in photos):
+        raise LabError(
+            f"{path} gives NaN or infinity for each of the first {len(photos)} photos.",
+            "finite numbers",
+            "look at the file (a layer overflows, or its weights are not whole), and at what "
+            f"{path.stem}.json beside it says of its input, if it is there.",
+        )
+
+
 def convert_baseline(run: Run, model: Model) -> None:
-    """Write the float32 core, and what goes before and after it."""
+    """Write the float32 core, and what goes before and after it.
+
+    Raises:
+        LabError: as ``convert``; or it has another number of classes than its label map.
+    """
     output = run.paths.variant_file(model.id, BASELINE)
-    convert(model, require_files(model, run.model_dir), output).save(interface_file(run, model))
+    interface = convert(model, require_files(model, run.model_dir), output)
+    classes = class_count(interface.tail, Core(output).output_shapes)
+    require_names(model.categories, classes, model.labels, f"the network of {model.id}")
+    interface.save(interface_file(run, model))
 
 
 def calibration_files(run: Run) -> list[Path]:
@@ -202,9 +229,9 @@ def working_files(run: Run, model: Model) -> dict[str, Path]:
     return {i: run.paths.variant_file(model.id, i) for i, record in records.items() if not record.failure}
 
 
-def check_photos(run: Run) -> list[np.ndarray]:
+def check_photos(run: Run, most: int = PARITY_PHOTOS) -> list[np.ndarray]:
     folder = data_folders(run).validation
-    images = read_labels(folder)["images"][:PARITY_PHOTOS]
+    images = read_labels(folder)["images"][:most]
     return [read_photo(folder / DATA / image["file_name"]) for image in images]
 
 

@@ -4,6 +4,7 @@ from helpers.experiment import Run
 from helpers.models import Model
 from helpers.records import Record, read_record
 from helpers.stages.standing import made_models, scored_models
+from helpers.stages.suspects import found_in
 from helpers.variants import BASELINE
 
 LARGE_INT8_SHARE = 0.35  # weights of 8 bits take a quarter of those of 32
@@ -13,8 +14,7 @@ def surprises(run: Run) -> list[str]:
     """Sentences for 05 and the report; none where all is usual."""
     found = [sentence for model in made_models(run) for sentence in size_surprises(run, model)]
     for model in scored_models(run):
-        record = read_record(run.paths.score_record(model.id, BASELINE), "run 03_evaluate.ipynb first.")
-        found += [f"{model.id}: {sentence}" for sentence in record.values.get("findings", [])]
+        found += found_in(run, model)
     return found + thread_surprises(run)
 
 

@@ -1,4 +1,4 @@
-"""What is suspicious about photos and labels: of the photos alone in 01, by float32's detections in 03."""
+"""What is suspicious about photos and labels (of the photos alone in 01, by detections in 03), and told."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -54,9 +54,15 @@ def question_early(work: Detected) -> None:
 
 
 def told(run: Run, models: Sequence[Model]) -> str:
-    """What is suspicious about each model's float32, a line each; empty where nothing is."""
-    records = {model.id: read_record(run.paths.score_record(model.id, BASELINE), "") for model in models}
-    return "\n".join(f"{name}: {text}" for name, r in records.items() for text in r.values["findings"])
+    """What is suspicious about each model's variants, a line each; empty where nothing is."""
+    return "\n".join(sentence for model in models for sentence in found_in(run, model))
+
+
+def found_in(run: Run, model: Model) -> list[str]:
+    """What 03 found suspicious about a model's variants: sentences that begin with the model."""
+    paths = [run.paths.score_record(model.id, variant.id) for variant in run.variants]
+    records = [read_record(path, "run 03_evaluate.ipynb first.") for path in paths]
+    return [f"{model.id}: {text}" for record in records for text in record.values.get("findings", [])]
 
 
 def findings(work: Detected, ap: float | None = None, most: int = SHARDS) -> list[str]:

@@ -20,7 +20,7 @@ ISA_OF = {
     "float16": ("avx512_fp16", "f16c", "asimdhp"),
 }
 # Weights of 4 bits are widened: to multiply them is 8-bit arithmetic.
-ARITHMETIC = {"int8-dynamic": "int8", "int4": "int8", "int4-dynamic": "int8"}
+ARITHMETIC = {"int8-dynamic": "int8", "int8x4": "int8", "int4-dynamic": "int8"}
 # One VPDPBUSD does 4 multiply-adds in the place of one float32 (Intel SDM, vol. 2).
 VNNI_GAIN = 4.0
 NO_KERNEL_NAMES = "LiteRT does not tell which of XNNPACK's kernels it took"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-from helpers.quantize.flatfile import TENSOR_TYPES, operator_name, read_model
+from helpers.quantize.flatfile import INPUTS, TENSOR_TYPES, WEIGHTS, arithmetic, operator_name, read_model
 from helpers.why.operator_kinds import CASTS, DENSE, DEPTHWISE, ELEMENTWISE, MOVES, OTHER, POINTWISE
 
 # Bits of one element. Those below 8 are packed: a buffer holds ceil(elements * bits / 8) bytes.
@@ -253,8 +253,7 @@ def multiply_adds(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, 
 def compute_dtype(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> str:
     if name not in _WEIGHTED:
         return outputs[0].dtype if outputs else "none"
-    image, weight = inputs[2 if name == "TRANSPOSE_CONV" else 0].dtype, inputs[1].dtype
-    return f"{weight}-dynamic" if image == "float32" and weight in ("int8", "int4", "int2") else weight
+    return arithmetic(inputs[INPUTS.get(name, 0)].dtype, inputs[WEIGHTS].dtype)
 
 
 def count_types(operators: Iterable[Operator]) -> dict[str, int]:
