@@ -70,6 +70,21 @@ def test_the_program_lists_its_commands():
     assert all(command in text for command in COMMANDS)
 
 
+def test_exit_statuses_are_told_at_the_end_of_the_help_as_in_the_readme(lab_data):
+    done = lab(lab_data, "run", "--help")
+    last = done.stdout.strip().splitlines()[-1].strip()
+    assert last.startswith("Exit status: 0 all well, 1 stopped, 2 wrong usage, 3 complete")
+    assert last in " ".join((ROOT / "README.md").read_text().split())
+
+
+# 3 is proven in ``front_door``, 130 in ``test_run_options``: both take a run.
+@pytest.mark.parametrize(
+    ("status", "arguments"), [(0, ["--help"]), (1, ["--variant", "int9"]), (2, ["--threads", "two"])], ids=str
+)
+def test_exit_statuses_are_those_that_are_told(lab_data, status, arguments):
+    assert lab(lab_data, "run", *arguments).returncode == status
+
+
 @pytest.mark.parametrize(
     ("arguments", "found", "expected"),
     [

@@ -35,7 +35,12 @@ from helpers.units import format_bytes, format_duration
 from helpers.verdict import MARGIN
 
 MADE = ("datasets", "models", "fiftyone", "training", "bench")  # folders of data, beside the runs
-WITH_FAILURES = 3  # exit status of a run that is complete, of which something failed
+WITH_FAILURES = 3
+# As the README has it.
+EXIT_STATUS = (
+    f"Exit status: 0 all well, 1 stopped, 2 wrong usage, {WITH_FAILURES} complete but something failed, "
+    "130 interrupted."
+)
 console = Console(highlight=False)
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,7 +61,7 @@ def errors_explained() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-@app.command()
+@app.command(epilog=EXIT_STATUS)
 def run(
     profile: ProfileOption = "quick",
     run_name: RunOption = "",
@@ -75,11 +80,7 @@ def run(
         bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
     ] = False,
 ) -> None:
-    """Run the notebooks and write results, figures and report.
-
-    Exit status: 0 if all is well, 1 if it stopped, 2 for options that do not exist, 3 if the run is complete
-    but something in it failed (listed at the end), 130 if it was interrupted.
-    """
+    """Run the notebooks and write results, figures and report; what failed is listed at the end."""
     with errors_explained():
         from helpers.experiment import open_run
         from helpers.meters.choose import choose_meter
