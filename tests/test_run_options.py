@@ -1,6 +1,7 @@
 """A run as a whole: its options are kept, one process makes it, and what a kill leaves is cleared away."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from helpers.cli.commands import app
 from helpers.errors import LabError
 from helpers.experiment import keep, keep_failure, open_run, origin
 from helpers.paths import ROOT
-from helpers.run_options import latest_name, making, open_as_made, options_of
-from helpers.stages.failures import failures
+from helpers.run_options import as_typed, latest_name, making, open_as_made, options_of
+from helpers.stages.failures import by_cause, failures
 from tests.finished_run import environment
 
 
@@ -57,6 +58,41 @@ def test_status_shows_the_last_run_without_being_told_its_options(data):
     assert code == 0
     assert "run smoke" in text
     assert "run quick" in command("status", "--profile", "quick")[1]
+
+
+def test_status_says_with_which_options_a_run_was_made(data):
+    with making(open_run("smoke", "mine", variants=["int8"], threads=2, power_w=[3, 9.5])):
+        pass
+    made = (
+        "Made with: --profile smoke --run mine --variant float32 --variant int8 --threads 2 --power-w 3 9.5"
+    )
+    assert f"{made} " in command("status", "--run", "mine")[1] + " "
+    other = command("status", "--profile", "smoke", "--run", "mine", "--margin", "0.5")[1]
+    assert f"{made}. Asked about: --profile smoke --run mine --margin 0.5" in other
+    assert "Not made yet. Asked about: --profile coco" in command("status", "--profile", "coco")[1]
+
+
+def test_options_as_typed_open_the_same_run(data):
+    folder = data.parent / "my photos"
+    folder.mkdir()
+    run = open_run("coco-smoke", "mine", **OPTIONS, runs=["other"], coco_dir=str(folder))
+    typed = as_typed(options_of(run))
+    assert f"--coco-dir '{folder}'" in typed
+    code, text = command("status", *shlex.split(typed))
+    assert code == 0
+    assert f"Not made yet. Asked about: {typed}" in text
+
+
+def test_status_of_a_run_that_is_not_there_names_those_that_are_newest_first(data):
+    assert "Expected: one of: none, since none was made" in command("status", "--run", "nosuch")[1]
+    for age_s, name in ((100, "a"), (0, "b"), (200, "c")):
+        with making(open_run("smoke", name)):
+            pass
+        options = data / "runs" / name / "options.json"
+        os.utime(options, (options.stat().st_atime - age_s,) * 2)
+    code, text = command("status", "--run", "nosuch")
+    assert code == 1
+    assert "no run 'nosuch'. Expected: one of: b, a, c Cure: name one of these" in text
 
 
 HOLD = """
@@ -140,6 +176,19 @@ def test_every_failure_of_a_run_is_listed_once_with_its_first_reason(data):
         f"{model}, int8": "no kernel",
         f"{model}, float32, memory": "killed",
     }
+
+
+def test_a_cause_is_told_once_with_all_that_failed_by_it():
+    found = {
+        "a, float32": "no weights", "a, float16": "float32 failed: no weights", "a, int8": "no kernel",
+        "b, float32": "no weights", "b, int8, memory": "killed",
+    }  # fmt: skip
+    told = {
+        "a, float32; float16; b, float32": "no weights",
+        "a, int8": "no kernel",
+        "b, int8, memory": "killed",
+    }
+    assert by_cause(found) == told
 
 
 def test_a_run_that_is_complete_but_for_a_failure_tells_it_and_ends_with_status_3(data, monkeypatch):

@@ -120,13 +120,15 @@ def notes_on(chosen) -> list[str]:
 
 
 def show_failures(failed: Mapping[str, str]) -> None:
-    """Each thing that failed, and why; nothing where nothing did."""
+    """What failed, and why, each cause once; nothing where nothing did."""
+    from helpers.stages.failures import by_cause
+
     if failed:
         console.print(
             f"\n[bold yellow]{len(failed)} failed.[/bold yellow] Each is tried again in the next run."
         )
-    for name, reason in failed.items():
-        console.print(escape(f"  failed: {name}: {' '.join(reason.split())}"), soft_wrap=True)
+    for names, reason in by_cause(failed).items():
+        console.print(escape(f"  failed: {names}: {' '.join(reason.split())}"), soft_wrap=True)
 
 
 @app.command()
@@ -152,13 +154,15 @@ def status(
     with errors_explained():
         from helpers.experiment import open_run
         from helpers.pipeline import reason_to_run, stage_times
-        from helpers.run_options import latest_name, open_as_made, other_runs
+        from helpers.run_options import latest_name, made_with, open_as_made, other_runs, require_begun
         from helpers.stages.failures import failures
         from helpers.stages.ledger import STAGES
 
         options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
         given = (profile, models, variants, *options, coco_dir, model_dir)
         asked = given != ("", None, None, 1, "auto", None, "", 2.0, 100 * MARGIN, (), "", "")
+        if run_name and not asked:
+            require_begun(run_name)
         chosen = None if asked else open_as_made(run_name or latest_name())
         if chosen is None:
             named = (profile or "quick", run_name, models or (), variants or ())
@@ -173,6 +177,7 @@ def status(
             state = f"[yellow]{escape(reason)}[/yellow]" if reason else "[green]up to date[/green]"
             table.add_row(stage.name, state, took)
         console.print(table)
+        console.print(escape(made_with(chosen)), soft_wrap=True)
         show_failures(failures(chosen))
         if others := other_runs(chosen.paths.name):
             console.print(f"Other runs (--run NAME): {'; '.join(others)}.", soft_wrap=True)
