@@ -16,7 +16,7 @@ from helpers.stages.ledger import STAGES
 from tests.finished_run import LONGEST_S, environment, finish, lab, written_times
 
 COMMANDS = ("run", "status", "doctor", "publish", "clean", "train", "setup-mongod")
-MADE = ("datasets", "models", "fiftyone", "training", "bench")
+MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")
 
 
 @pytest.fixture
@@ -157,9 +157,10 @@ def test_status_tells_which_variants_failed_and_why(data, reason):
     run = open_run("smoke")
     path = run.paths.variant_record(DEFAULT_MODEL, "int8")
     keep_failure(path, "variant", origin({}, {}, "helpers.photos"), reason)
+    run.paths.stage_log("02_quantize").parent.mkdir()
     code, text = invoke("status", "--profile", "smoke")
     assert code == 0
-    assert f"failed: {DEFAULT_MODEL}, int8: {reason}" in text
+    assert f"failed: {DEFAULT_MODEL}, int8: {reason} Where in the code it failed, for a report: " in text
 
 
 def test_doctor_names_what_it_looked_at(data):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import papermill
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from helpers import pipeline
 from helpers.cli.commands import app
-from helpers.errors import LabError
+from helpers.errors import LabError, reason_of
 from helpers.experiment import keep, keep_failure, open_run, origin
 from helpers.paths import ROOT
 from helpers.run_options import as_typed, latest_name, making, open_as_made, options_of
@@ -147,16 +148,41 @@ def test_what_a_kill_left_half_written_is_cleared_away(data, monkeypatch):
     assert not (run.paths.folder / ".figures-old").exists()
 
 
+def stopped(folder: Path, code: str) -> tuple[str, Path]:
+    """The message of a notebook of one cell, which stops, and its log."""
+    source, target, log = folder / "source.ipynb", folder / "04_energy.ipynb", folder / "logs" / "04.txt"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), source)
+    log.parent.mkdir()
+    with pytest.raises(LabError) as caught, pipeline.kept_if_failed(target, log) as unfinished:
+        papermill.execute_notebook(
+            str(source), str(unfinished), kernel_name="python3", progress_bar=False,
+            extra_arguments=[pipeline.crashes_told_in(log)],
+        )  # fmt: skip
+    assert [path.name for path in folder.glob("04*")] == ["04_energy.failed.ipynb"]
+    return str(caught.value), log
+
+
 def test_a_notebook_whose_process_is_killed_is_one_clear_error(tmp_path):
-    source, target = tmp_path / "source.ipynb", tmp_path / "04_energy.ipynb"
-    cells = [nbformat.v4.new_code_cell("import os; os.kill(os.getpid(), 9)")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), source)
-    with (
-        pytest.raises(LabError, match="04_energy: the process of the notebook was ended from outside"),
-        pipeline.kept_if_failed(target) as unfinished,
-    ):
-        papermill.execute_notebook(str(source), str(unfinished), kernel_name="python3", progress_bar=False)
-    assert [path.name for path in tmp_path.glob("04*")] == ["04_energy.failed.ipynb"]
+    message, _ = stopped(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    assert "04_energy: the process of the notebook was ended from outside" in message
+
+
+def test_a_process_that_crashes_leaves_where_it_was(tmp_path):
+    message, log = stopped(tmp_path, "import ctypes\nctypes.string_at(0)")
+    assert "04_energy: the process of the notebook crashed: Segmentation fault." in message
+    assert str(log) in message
+    assert "in string_at" in log.read_text()
+
+
+def test_the_traceback_of_a_fault_is_in_a_log_that_the_message_names(tmp_path):
+    message, log = stopped(tmp_path, "def share(count): return 1 / count\nshare(0)")
+    assert "04_energy stopped with ZeroDivisionError: division by zero" in message
+    assert str(log) in message
+    assert "return 1 / count" not in message
+    text = log.read_text()
+    assert "return 1 / count" in text
+    assert "\x1b" not in text  # no colours
+    assert '"packages"' in text
 
 
 SOURCE = ({}, {}, "helpers.photos")
@@ -288,6 +314,38 @@ def test_an_interrupt_that_a_module_of_c_makes_an_import_error_of_is_one_line(da
     assert done.returncode == 130
     assert done.stderr == ""
     assert done.stdout.strip().startswith("Interrupted.")
+
+
+FAULT = """
+import sys
+import helpers.cli.commands as commands
+def run(**_):
+    raise TypeError("no such thing")
+commands.app = run
+from helpers.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_fault_of_the_lab_is_two_lines_and_its_traceback_a_file(data):
+    done = subprocess.run(
+        [sys.executable, "-c", FAULT], cwd=ROOT, env=environment(data), capture_output=True, text=True,
+    )  # fmt: skip
+    log = data / "logs" / "fault.txt"
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.strip().splitlines() == [
+        "Stopped by a fault of the lab: TypeError: no such thing",
+        f"The traceback, for a report, is in {log}.",
+    ]
+    assert "in run" in log.read_text()
+
+
+def test_the_reason_of_a_fault_leaves_its_traceback_on_standard_error(capfd):
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        int("x")
+    assert reason_of(caught.value).startswith("ValueError: invalid literal")
+    assert reason_of(LabError("found", "", "cure")) == "Found: found\nCure: cure"
+    assert capfd.readouterr().err.count("Traceback") == 1
 
 
 @pytest.mark.parametrize("delay_s", [0.1, 0.3])

@@ -34,7 +34,7 @@ from helpers.paths import data_dir, datasets_dir, display
 from helpers.units import format_bytes, format_duration
 from helpers.verdict import MARGIN
 
-MADE = ("datasets", "models", "fiftyone", "training", "bench")  # folders of data, beside the runs
+MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")  # folders of data, beside the runs
 WITH_FAILURES = 3
 # As the README has it.
 EXIT_STATUS = (
@@ -102,7 +102,7 @@ def run(
         )
         for path in made_files(chosen):
             console.print(f"  {escape(display(path))}", soft_wrap=True)
-        show_failures(failed)
+        show_failures(chosen, failed)
         if failed:
             raise typer.Exit(WITH_FAILURES)
 
@@ -119,8 +119,8 @@ def notes_on(chosen) -> list[str]:
     return notes
 
 
-def show_failures(failed: Mapping[str, str]) -> None:
-    """What failed, and why, each cause once; nothing where nothing did."""
+def show_failures(run, failed: Mapping[str, str]) -> None:
+    """What of a run failed, and why, each cause once; nothing where nothing did."""
     from helpers.stages.failures import by_cause
 
     if failed:
@@ -129,6 +129,9 @@ def show_failures(failed: Mapping[str, str]) -> None:
         )
     for names, reason in by_cause(failed).items():
         console.print(escape(f"  failed: {names}: {' '.join(reason.split())}"), soft_wrap=True)
+    logs = run.paths.stage_log("").parent
+    if logs.is_dir() and any("Found: " not in reason for reason in failed.values()):  # what no one foresaw
+        console.print(f"Where in the code it failed, for a report: {escape(display(logs))}", soft_wrap=True)
 
 
 @app.command()
@@ -178,7 +181,7 @@ def status(
             table.add_row(stage.name, state, took)
         console.print(table)
         console.print(escape(made_with(chosen)), soft_wrap=True)
-        show_failures(failures(chosen))
+        show_failures(chosen, failures(chosen))
         if others := other_runs(chosen.paths.name):
             console.print(f"Other runs (--run NAME): {'; '.join(others)}.", soft_wrap=True)
 
