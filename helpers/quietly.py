@@ -57,8 +57,8 @@ def stderr_muted() -> Iterator[None]:
 def children_stderr_in(path: Path) -> Iterator[None]:
     """Send the standard error of processes started meanwhile to a log file; this process keeps its own.
 
-    Kernels that are shut down complain there about what they were doing; so does asyncio here. Of one that died
-    papermill's logger says so, before the error does.
+    Kernels that are shut down complain there about what they were doing; so does asyncio here. Of one that
+    died papermill's logger says so, before the error does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     loggers, python_stderr, original = [logging.getLogger(name) for name in OF_KERNELS], sys.stderr, os.dup(2)
