@@ -23,10 +23,10 @@ def main() -> int:
         signal.signal(signal.SIGINT, interrupt)
     try:
         status = run_commands()
-    except BaseException:  # a module of C makes another error of an interrupt that comes while it is loaded
-        if not interrupts:
+    except BaseException as error:  # a module of C makes its own of an interrupt that comes while loaded
+        if not interrupts and not told(error):
             raise
-        status = INTERRUPTED
+        status = INTERRUPTED if interrupts else STOPPED
     else:
         status = INTERRUPTED if interrupts and status == STOPPED else status
     finally:
@@ -34,6 +34,25 @@ def main() -> int:
     if status == INTERRUPTED:
         print("\nInterrupted. What was computed is kept: the same command goes on from there.", flush=True)
     return status
+
+
+def told(error: BaseException) -> bool:
+    """Whether a fault of the lab is told in two lines, its traceback kept in a file for a report."""
+    import traceback
+
+    from helpers.paths import data_dir, display
+
+    log = data_dir() / "logs" / "fault.txt"
+    if not isinstance(error, Exception):
+        return False
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join([f"{sys.argv[1:]}\n", *traceback.format_exception(error)]))
+    except OSError:
+        return False
+    print(f"\nStopped by a fault of the lab: {type(error).__name__}: {error}", flush=True)
+    print(f"The traceback, for a report, is in {display(log)}.", flush=True)
+    return True
 
 
 def run_commands() -> int:

@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
-from helpers.errors import LabError
 from helpers.experiment import run_paths
 from helpers.paths import RunPaths, runs_dir
-from helpers.run_options import LOCK, made_here
+from helpers.run_options import LOCK, made_here, require_begun
 
 
 def emptied(folder: Path) -> int:
@@ -39,9 +38,7 @@ def remove_run(name: str) -> int:
         LabError: there is none, or it is being made now.
     """
     folder, latest = run_paths(name).folder, runs_dir() / "latest"
-    if not folder.exists():
-        names = sorted(path.name for path in runs_dir().glob("*")) or ["none"]
-        raise LabError(f"no run {name!r}.", f"one of: {', '.join(names)}", "name one of these.")
+    require_begun(name)
     require_idle(folder)
     freed = removed(folder)
     if latest.is_symlink() and not latest.exists():

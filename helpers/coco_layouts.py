@@ -44,6 +44,7 @@ EXPECTED = (
     "a folder of the split's name"
 )  # fmt: skip
 SAMPLE, MOST_LISTED = 50, 12
+MOST_ABOVE = 2  # images/val2017 lies two folders deep
 # What tells other formats: a pattern of a file's name, the format.
 FOREIGN = (
     (r"data\.ya?ml|classes\.txt|obj\.names", "YOLO"),
@@ -80,18 +81,25 @@ def find_source(folder: Path) -> Source:
         LabError: it holds neither, or cannot be read.
     """
     try:
-        found = next(known_places(folder), None) or next(other_places(folder), None)
-        if found is None:
+        source = recognized(folder)
+        if source is None:
             raise nothing_known(folder)
-        found[0].open("rb").close()  # whoever may not read it is told so here
-        holding = (folder / name for name in CALIBRATION if names_of_photos(folder / name))
-        return Source(*found, next((place for place in holding if place != found[1]), None))
+        source.labels.open("rb").close()  # whoever may not read it is told so here
+        return source
     except OSError as error:
         raise LabError(
             f"{error.filename or folder} cannot be read: {error.strerror}.",
             "files and folders that you may read",
             "give yourself the right to read them (`ls -ld` shows whose they are), or use another folder.",
         ) from error
+
+
+def recognized(folder: Path) -> Source | None:
+    found = next(known_places(folder), None) or next(other_places(folder), None)
+    if found is None:
+        return None
+    photos = (folder / name for name in CALIBRATION if names_of_photos(folder / name))
+    return Source(*found, next((place for place in photos if place != found[1]), None))
 
 
 def known_places(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -103,8 +111,7 @@ def known_places(folder: Path) -> Iterator[tuple[Path, Path]]:
 def other_places(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Label files with the folder in which most of their photos are."""
     for labels in sorted(json_files(folder), key=lambda path: rank(path, folder)):
-        state = labels.stat()
-        names = photo_names(labels, state.st_size, state.st_mtime_ns)
+        names = names_in(labels)
         places = [place for place in photo_folders(labels, folder) if place.is_dir()]
         if names and places:
             counts = [found_in(place, names) for place in places]
@@ -142,6 +149,11 @@ def photo_folders(labels: Path, folder: Path) -> list[Path]:
     )
 
 
+def names_in(labels: Path) -> tuple[str, ...]:
+    state = labels.stat()
+    return photo_names(labels, state.st_size, state.st_mtime_ns)
+
+
 @functools.lru_cache(maxsize=64)
 def photo_names(labels: Path, size_bytes: int, changed_ns: int) -> tuple[str, ...]:
     """Some of the names in a COCO JSON; none if it is something else. Size and time tell a changed file."""
@@ -166,12 +178,51 @@ def nothing_known(folder: Path) -> LabError:
     names = [path.name + "/" * path.is_dir() for path in listed(folder)]
     more = ", ..." if len(names) > MOST_LISTED else ""
     held = f" It holds: {', '.join(names[:MOST_LISTED])}{more}." if names else " It is empty."
+    for places, where in ((holding(folder), "too deep"), (held_by(folder), "too shallow")):
+        if places:
+            return LabError(
+                f"{folder} is {where}: it does not itself hold photos and their labels.{held}",
+                "the folder that holds both",
+                f"give that folder by --coco-dir or COCO_DIR: {' or '.join(map(str, places))}",
+            )
     return LabError(
         f"{folder} holds no COCO data that is recognized{foreign(folder)}.{held}",
         EXPECTED,
         "export the labels in COCO's format from the tool that made them and put the files there under these "
         "names, set COCO_DIR to another folder, or run 01_download.ipynb.",
     )
+
+
+def holding(folder: Path) -> list[Path]:
+    """The folder around ``folder`` that would do in its stead, and of whose data it is a part."""
+    above = folder.absolute().parents[:MOST_ABOVE]
+    found = [place for place in above if (source := usable_source(place)) and is_part(folder, source)]
+    # Of validation/ and what it lies in both would do; the photos to calibrate on lie beside it.
+    known = [place for place in found if next(known_places(place), None)]
+    return known[-1:] or found[:1]
+
+
+def is_part(folder: Path, source: Source) -> bool:
+    parts = [source.labels.parent, source.photos, *([source.calibration] if source.calibration else ())]
+    return any(part.is_relative_to(folder.absolute()) for part in parts)
+
+
+def held_by(folder: Path) -> list[Path]:
+    """The folders in ``folder`` that would do in its stead."""
+    inner = [path for path in listed(folder) if path.is_dir() and not path.name.startswith(".")]
+    return [place for place in inner if usable_source(place)]
+
+
+def usable_source(folder: Path) -> Source | None:
+    """What a folder holds, if it has labels and photos; it may be any folder at all, full of other JSON."""
+    try:
+        if next(known_places(folder), None) is None and len(json_files(folder)) > MOST_LISTED:
+            return None
+        source = recognized(folder)
+        names = names_in(source.labels) if source else ()
+    except OSError:
+        return None
+    return source if names and (names_of_photos(source.photos) or found_in(source.photos, names)) else None
 
 
 def foreign(folder: Path) -> str:

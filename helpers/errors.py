@@ -1,6 +1,8 @@
 """The one error that users see: what was found, what was expected, what cures it."""
 
 import difflib
+import sys
+import traceback
 from collections.abc import Iterable
 
 
@@ -27,8 +29,15 @@ class LabError(Exception):
 
 
 def reason_of(error: Exception) -> str:
-    """An error as the reason in a record: what a ``LabError`` says, else type and message."""
-    return str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    """An error as the reason in a record: what a ``LabError`` says, else type and message.
+
+    The traceback of what is no ``LabError`` goes to the process's own standard error, past the notebook: the
+    pipeline keeps it in the stage's log.
+    """
+    if isinstance(error, LabError):
+        return str(error)
+    traceback.print_exception(error, file=sys.__stderr__)
+    return f"{type(error).__name__}: {error}"
 
 
 def found_of(reason: str) -> str:

@@ -72,6 +72,10 @@ class RunPaths:
     def stage_record(self, stage: str) -> Path:
         return self.folder / "stages" / f"{stage}.json"
 
+    def stage_log(self, stage: str) -> Path:
+        """What its process wrote to standard error, and the traceback of what it stopped with."""
+        return self.folder / "logs" / f"{stage}.txt"
+
     def executed_notebook(self, stage: str) -> Path:
         return self.folder / "notebooks" / f"{stage}.ipynb"
 

@@ -1,7 +1,9 @@
 """The notebooks in order, by papermill: stages that are still valid are not run again."""
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +19,7 @@ from helpers import database
 from helpers.errors import LabError
 from helpers.experiment import Run
 from helpers.files import disk_errors_explained, read_json, write_json
+from helpers.host import provenance
 from helpers.paths import ROOT, data_dir, display
 from helpers.quietly import children_stderr_in
 from helpers.run_options import making
@@ -27,6 +30,7 @@ from helpers.stages.quantize import make_models
 from helpers.units import format_duration
 
 KERNEL = "python3"
+CRASH = re.compile(r"Fatal Python error: (.*)")  # as ``faulthandler`` begins
 USE_FIFTYONE = ("01_download", "03_evaluate")
 
 
@@ -128,13 +132,11 @@ def reason_to_run(run: Run, stage: Stage) -> str:
 
 def execute(run: Run, stage: Stage) -> float:
     """Run one notebook; return its duration in seconds. The executed copy appears only once it is whole."""
-    target = run.paths.executed_notebook(stage.name)
+    target, log = run.paths.executed_notebook(stage.name), run.paths.stage_log(stage.name)
     parameters = notebook_parameters(run, stage)
+    log.unlink(missing_ok=True)
     start = time.perf_counter()
-    with (
-        kept_if_failed(target) as unfinished,
-        children_stderr_in(run.paths.folder / "stages" / "kernels.log"),
-    ):
+    with kept_if_failed(target, log) as unfinished, children_stderr_in(log):
         papermill.execute_notebook(
             str(stage.notebook),
             str(unfinished),
@@ -142,14 +144,28 @@ def execute(run: Run, stage: Stage) -> float:
             kernel_name=KERNEL,
             cwd=str(stage.notebook.parent),
             log_output=False,
-            extra_arguments=["--log-level=CRITICAL"],
+            extra_arguments=["--log-level=CRITICAL", crashes_told_in(log)],
         )
+    if not log.stat().st_size:
+        log.unlink()
     return time.perf_counter() - start
 
 
+def crashes_told_in(log: Path) -> str:
+    """An argument for a kernel: a crash outside Python (of a runtime, say) tells there where Python was.
+
+    The kernel's standard error would not do: the kernel itself reads it, and dies before it has.
+    """
+    return f"--IPKernelApp.exec_lines=__import__('faulthandler').enable(open({str(log)!r}, 'a'))"
+
+
 @contextlib.contextmanager
-def kept_if_failed(target: Path) -> Iterator[Path]:
-    """Yield where to write; on success it becomes ``target``, on failure ``<stage>.failed.ipynb``."""
+def kept_if_failed(target: Path, log: Path) -> Iterator[Path]:
+    """Yield where to write; on success it becomes ``target``, on failure ``<stage>.failed.ipynb``.
+
+    Args:
+        log: gets the traceback of what is a fault of the lab, for a report.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".running.ipynb")
     failed = target.with_suffix(".failed.ipynb")
@@ -158,34 +174,57 @@ def kept_if_failed(target: Path) -> Iterator[Path]:
         yield unfinished
     except PapermillExecutionError as error:
         unfinished.replace(failed)
-        raise explained(error, target.stem, failed) from error
+        raise explained(error, target.stem, failed, log) from error
     except DeadKernelError as error:
         unfinished.replace(failed)
-        raise LabError(
-            f"{target.stem}: the process of the notebook was ended from outside (often: out of memory).",
-            "a notebook that runs to its end",
-            f"close other programs; the same command goes on from there. How far it came: {display(failed)}",
-        ) from error
+        raise died(target.stem, failed, log) from error
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
     unfinished.replace(target)
 
 
-def explained(error: PapermillExecutionError, stage: str, failed: Path) -> LabError:
+def explained(error: PapermillExecutionError, stage: str, failed: Path, log: Path) -> LabError:
     """The notebook's own error, as one message."""
-    where = f"Its executed copy, with the full traceback, is {display(failed)}."
     if error.ename == "LabError":
         found, _, rest = error.evalue.partition("\nExpected: ")
         expected, _, cure = rest.partition("\nCure: ")
         if not rest:
             found, _, cure = error.evalue.partition("\nCure: ")
+        where = f"Its executed copy, with the full traceback, is {display(failed)}."
         return LabError(f"{stage}: {found.removeprefix('Found: ')}", expected, cure or where)
+    add_to_log(log, str(error))
     return LabError(
         f"{stage} stopped with {error.ename}: {error.evalue}",
         "a notebook that runs to its end",
-        f"{where} What was computed before is kept: the same command goes on from there.",
+        f"the traceback, for a report, is in {display(log)}; the executed copy is "
+        f"{display(failed)}. What was computed before is kept: the same command goes on from there.",
     )
+
+
+def died(stage: str, failed: Path, log: Path) -> LabError:
+    """A kernel that is gone: killed by another, or crashed by itself, which its log then tells."""
+    crash = CRASH.search(log.read_text(errors="replace") if log.exists() else "")
+    if crash:
+        return LabError(
+            f"{stage}: the process of the notebook crashed: {crash[1]}.",
+            "a notebook that runs to its end",
+            f"the same command goes on from there. Where it crashed, for a report: {display(log)}; "
+            f"how far it came: {display(failed)}",
+        )
+    return LabError(
+        f"{stage}: the process of the notebook was ended from outside (often: out of memory).",
+        "a notebook that runs to its end",
+        f"close other programs; the same command goes on from there. How far it came: {display(failed)}",
+    )
+
+
+def add_to_log(log: Path, text: str) -> None:
+    """Add a traceback and what this machine is; where that cannot be written, the executed copy has it."""
+    with contextlib.suppress(OSError):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as file:
+            file.write(f"{text}\n{json.dumps(provenance(), indent=1)}\n")
 
 
 def times_file(run: Run) -> Path:

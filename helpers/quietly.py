@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # ipykernel's note on frozen modules
 }
 LOGGERS = ("tensorflow", "absl", "fiftyone", "matplotlib.font_manager", "papermill")
+OF_KERNELS = ("asyncio", "papermill")
 WARNINGS = ("pkg_resources is deprecated", "IProgress not found", ".*tf.lite.Interpreter is deprecated")
 NOISY_IMPORTS = ("tensorflow",)  # these print from C++ before they read any setting
 
@@ -56,21 +57,24 @@ def stderr_muted() -> Iterator[None]:
 def children_stderr_in(path: Path) -> Iterator[None]:
     """Send the standard error of processes started meanwhile to a log file; this process keeps its own.
 
-    Kernels that are shut down complain there about what they were doing; so does asyncio here.
+    Kernels that are shut down complain there about what they were doing; so does asyncio here. Of one that
+    died papermill's logger says so, before the error does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    asyncio_logger, python_stderr, original = logging.getLogger("asyncio"), sys.stderr, os.dup(2)
-    level = asyncio_logger.level
+    loggers, python_stderr, original = [logging.getLogger(name) for name in OF_KERNELS], sys.stderr, os.dup(2)
+    levels = [logger.level for logger in loggers]
     with path.open("ab") as log, os.fdopen(os.dup(2), "w", buffering=1) as terminal:
         os.dup2(log.fileno(), 2)
-        asyncio_logger.setLevel(logging.CRITICAL)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
         # A stream that does not write to descriptor 2 (a captured one) stays as it is.
         sys.stderr = terminal if writes_to(python_stderr, 2) else python_stderr
         try:
             yield
         finally:
             sys.stderr = python_stderr
-            asyncio_logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
             os.dup2(original, 2)
             os.close(original)
 

@@ -3,17 +3,29 @@
 import contextlib
 import json
 import os
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from helpers.errors import LabError
 from helpers.experiment import Run, open_run, run_paths
 from helpers.files import disk_errors_explained, read_json, write_text
+from helpers.models import DEFAULT_MODEL
 from helpers.options import RUN_NAME
 from helpers.paths import RunPaths, runs_dir
+from helpers.variants import VARIANTS
 
 OPTIONS, LOCK = "options.json", "run.lock"
+# What ``options_of`` keeps, as the command line has it.
+FLAGS = {
+    "profile": "--profile", "run_name": "--run", "models": "--model", "variants": "--variant",
+    "threads": "--threads", "meter": "--meter", "power_w": "--power-w", "region": "--region",
+    "width_percent": "--width", "margin_points": "--margin", "runs": "--beside", "coco_dir": "--coco-dir",
+    "model_dir": "--model-dir",
+}  # fmt: skip
+TOGETHER = ("power_w",)  # values of one flag; of other lists, each value has a flag of its own
 
 
 def options_of(run: Run) -> dict[str, Any]:
@@ -43,6 +55,59 @@ def open_as_made(name: str) -> Run | None:
     return open_run(**read_json(path, "delete it.")) if path.exists() else None
 
 
+def as_typed(options: Mapping[str, Any]) -> str:
+    """What ``options_of`` gives, as one would type it: the profile, and whatever is not as by default."""
+    usual = {name: getattr(Run, name, None) for name in FLAGS} | {"run_name": options["profile"]}
+    usual |= {"models": [DEFAULT_MODEL], "variants": list(VARIANTS)}
+    words = [
+        flagged(FLAGS[name], value, name in TOGETHER)
+        for name, value in options.items()
+        if value and value != usual[name]
+    ]
+    return shlex.join(word for part in words for word in part)
+
+
+def flagged(flag: str, value: Any, together: bool) -> list[str]:
+    values = [f"{each:g}" if isinstance(each, float) else str(each) for each in as_list(value)]
+    return [flag, *values] if together else [word for each in values for word in (flag, each)]
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def made_with(run: Run) -> str:
+    """One line: the options that the run of this name was made with, and those asked about if others."""
+    path, asked = run.paths.folder / OPTIONS, options_of(run)
+    if not path.exists():
+        known = "Its options were not kept" if run.paths.folder.exists() else "Not made yet"
+        return f"{known}. Asked about: {as_typed(asked)}"
+    made = read_json(path, "delete it.")
+    return f"Made with: {as_typed(made)}" + f". Asked about: {as_typed(asked)}" * (made != asked)
+
+
+def require_begun(name: str) -> None:
+    """Raises:
+    LabError: there is no run of that name.
+    """
+    if not run_paths(name).folder.exists():
+        names = ", ".join(path.name for path in run_folders()) or "none, since none was made"
+        raise LabError(f"no run {name!r}.", f"one of: {names}", "name one of these, the newest first.")
+
+
+def run_folders() -> list[Path]:
+    """Folders of the runs that are there, that which was last written first."""
+    found = [path for path in runs_dir().glob("*") if path.is_dir() and not path.is_symlink()]
+    return sorted((path for path in found if RUN_NAME.fullmatch(path.name)), key=written_ns, reverse=True)
+
+
+def written_ns(folder: Path) -> int:
+    """When a run was reported, else begun, else touched."""
+    paths = RunPaths(folder.name)
+    files = [path for path in (paths.report, paths.folder / OPTIONS, paths.folder) if path.exists()]
+    return files[0].stat().st_mtime_ns
+
+
 def latest_name() -> str:
     """Name of the run that was finished last, else of the one begun last; empty for none."""
     latest = runs_dir() / "latest"
@@ -53,10 +118,9 @@ def latest_name() -> str:
 
 
 def other_runs(name: str) -> list[str]:
-    """What the other runs are, each in a few words."""
-    found = [path for path in runs_dir().glob("*") if path.is_dir() and not path.is_symlink()]
-    names = sorted(path.name for path in found if path.name != name and RUN_NAME.fullmatch(path.name))
-    return [f"{other} ({what_it_is(RunPaths(other))})" for other in names]
+    """What the other runs are, each in a few words, newest first."""
+    others = [path.name for path in run_folders() if path.name != name]
+    return [f"{other} ({what_it_is(RunPaths(other))})" for other in others]
 
 
 def what_it_is(paths: RunPaths) -> str:

@@ -16,7 +16,7 @@ from helpers.stages.ledger import STAGES
 from tests.finished_run import LONGEST_S, environment, finish, lab, written_times
 
 COMMANDS = ("run", "status", "doctor", "publish", "clean", "train", "setup-mongod")
-MADE = ("datasets", "models", "fiftyone", "training", "bench")
+MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")
 
 
 @pytest.fixture
@@ -68,6 +68,21 @@ def test_the_program_lists_its_commands():
     code, text = invoke("--help")
     assert code == 0
     assert all(command in text for command in COMMANDS)
+
+
+def test_exit_statuses_are_told_at_the_end_of_the_help_as_in_the_readme(lab_data):
+    done = lab(lab_data, "run", "--help")
+    last = done.stdout.strip().splitlines()[-1].strip()
+    assert last.startswith("Exit status: 0 all well, 1 stopped, 2 wrong usage, 3 complete")
+    assert last in " ".join((ROOT / "README.md").read_text().split())
+
+
+# 3 is proven in ``front_door``, 130 in ``test_run_options``: both take a run.
+@pytest.mark.parametrize(
+    ("status", "arguments"), [(0, ["--help"]), (1, ["--variant", "int9"]), (2, ["--threads", "two"])], ids=str
+)
+def test_exit_statuses_are_those_that_are_told(lab_data, status, arguments):
+    assert lab(lab_data, "run", *arguments).returncode == status
 
 
 @pytest.mark.parametrize(
@@ -142,9 +157,10 @@ def test_status_tells_which_variants_failed_and_why(data, reason):
     run = open_run("smoke")
     path = run.paths.variant_record(DEFAULT_MODEL, "int8")
     keep_failure(path, "variant", origin({}, {}, "helpers.photos"), reason)
+    run.paths.stage_log("02_quantize").parent.mkdir()
     code, text = invoke("status", "--profile", "smoke")
     assert code == 0
-    assert f"failed: {DEFAULT_MODEL}, int8: {reason}" in text
+    assert f"failed: {DEFAULT_MODEL}, int8: {reason} Where in the code it failed, for a report: " in text
 
 
 def test_doctor_names_what_it_looked_at(data):

@@ -22,7 +22,7 @@ from helpers.errors import LabError
 from helpers.exact_coco.writing import SampleDetections, write_detections
 from helpers.paths import ROOT
 from helpers.stages.download import calibration_note
-from tests.coco_sources import CATEGORIES, entries, make_source, names, write_labels, write_photo
+from tests.coco_sources import CATEGORIES, LAYOUTS, entries, make_source, names, write_labels, write_photo
 
 COUNT = 6
 
@@ -315,6 +315,40 @@ def test_another_format_is_named_with_what_is_there(tmp_path, named):
     with pytest.raises(LabError, match=named) as caught:
         find_source(tmp_path)
     assert "images/" in caught.value.found
+
+
+DEEP = [
+    (LAYOUTS[0], "val2017"), (LAYOUTS[0], "annotations"), (LAYOUTS[0], "calibration"), (LAYOUTS[1], "images"),
+    (LAYOUTS[1], "images/val2017"), (LAYOUTS[2], "data"), (LAYOUTS[3], "validation/data"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layout", "deep"), DEEP, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_folder_too_deep_is_told_with_the_one_that_works(tmp_path, layout, deep):
+    source = make_source(tmp_path / "mine", COUNT, 2, layout)
+    with pytest.raises(LabError, match=f"{deep} is too deep") as caught:
+        find_source(source / deep)
+    assert caught.value.cure.endswith(f": {source}")
+
+
+def test_a_folder_too_shallow_is_told_with_those_that_work(tmp_path):
+    mine, other = (make_source(tmp_path / "all" / name, COUNT) for name in ("mine", "other"))
+    write_photo(tmp_path / "all" / "val2017" / "0000.jpg", 1)
+    with pytest.raises(LabError, match="all is too shallow") as caught:
+        find_source(tmp_path / "all")
+    assert caught.value.cure.endswith(f": {mine} or {other}")
+
+
+def test_no_folder_is_named_that_would_not_work_or_holds_other_data(tmp_path):
+    source = make_source(tmp_path / "mine", COUNT)
+    (source / "notes").mkdir()
+    (source / "notes" / "a.txt").touch()
+    with pytest.raises(LabError, match="notes holds no COCO data"):
+        find_source(source / "notes")
+    (source / "annotations" / "instances_val2017.json").write_text("{}")
+    for folder in (source / "val2017", source / "annotations", tmp_path):
+        with pytest.raises(LabError, match="holds no COCO data"):
+            find_source(folder)
 
 
 @pytest.mark.parametrize(

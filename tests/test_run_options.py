@@ -1,10 +1,12 @@
 """A run as a whole: its options are kept, one process makes it, and what a kill leaves is cleared away."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import papermill
@@ -14,11 +16,11 @@ from typer.testing import CliRunner
 
 from helpers import pipeline
 from helpers.cli.commands import app
-from helpers.errors import LabError
+from helpers.errors import LabError, reason_of
 from helpers.experiment import keep, keep_failure, open_run, origin
 from helpers.paths import ROOT
-from helpers.run_options import latest_name, making, open_as_made, options_of
-from helpers.stages.failures import failures
+from helpers.run_options import as_typed, latest_name, making, open_as_made, options_of
+from helpers.stages.failures import by_cause, failures
 from tests.finished_run import environment
 
 
@@ -57,6 +59,41 @@ def test_status_shows_the_last_run_without_being_told_its_options(data):
     assert code == 0
     assert "run smoke" in text
     assert "run quick" in command("status", "--profile", "quick")[1]
+
+
+def test_status_says_with_which_options_a_run_was_made(data):
+    with making(open_run("smoke", "mine", variants=["int8"], threads=2, power_w=[3, 9.5])):
+        pass
+    made = (
+        "Made with: --profile smoke --run mine --variant float32 --variant int8 --threads 2 --power-w 3 9.5"
+    )
+    assert f"{made} " in command("status", "--run", "mine")[1] + " "
+    other = command("status", "--profile", "smoke", "--run", "mine", "--margin", "0.5")[1]
+    assert f"{made}. Asked about: --profile smoke --run mine --margin 0.5" in other
+    assert "Not made yet. Asked about: --profile coco" in command("status", "--profile", "coco")[1]
+
+
+def test_options_as_typed_open_the_same_run(data):
+    folder = data.parent / "my photos"
+    folder.mkdir()
+    run = open_run("coco-smoke", "mine", **OPTIONS, runs=["other"], coco_dir=str(folder))
+    typed = as_typed(options_of(run))
+    assert f"--coco-dir '{folder}'" in typed
+    code, text = command("status", *shlex.split(typed))
+    assert code == 0
+    assert f"Not made yet. Asked about: {typed}" in text
+
+
+def test_status_of_a_run_that_is_not_there_names_those_that_are_newest_first(data):
+    assert "Expected: one of: none, since none was made" in command("status", "--run", "nosuch")[1]
+    for age_s, name in ((100, "a"), (0, "b"), (200, "c")):
+        with making(open_run("smoke", name)):
+            pass
+        options = data / "runs" / name / "options.json"
+        os.utime(options, (options.stat().st_atime - age_s,) * 2)
+    code, text = command("status", "--run", "nosuch")
+    assert code == 1
+    assert "no run 'nosuch'. Expected: one of: b, a, c Cure: name one of these" in text
 
 
 HOLD = """
@@ -111,16 +148,41 @@ def test_what_a_kill_left_half_written_is_cleared_away(data, monkeypatch):
     assert not (run.paths.folder / ".figures-old").exists()
 
 
+def stopped(folder: Path, code: str) -> tuple[str, Path]:
+    """The message of a notebook of one cell, which stops, and its log."""
+    source, target, log = folder / "source.ipynb", folder / "04_energy.ipynb", folder / "logs" / "04.txt"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), source)
+    log.parent.mkdir()
+    with pytest.raises(LabError) as caught, pipeline.kept_if_failed(target, log) as unfinished:
+        papermill.execute_notebook(
+            str(source), str(unfinished), kernel_name="python3", progress_bar=False,
+            extra_arguments=[pipeline.crashes_told_in(log)],
+        )  # fmt: skip
+    assert [path.name for path in folder.glob("04*")] == ["04_energy.failed.ipynb"]
+    return str(caught.value), log
+
+
 def test_a_notebook_whose_process_is_killed_is_one_clear_error(tmp_path):
-    source, target = tmp_path / "source.ipynb", tmp_path / "04_energy.ipynb"
-    cells = [nbformat.v4.new_code_cell("import os; os.kill(os.getpid(), 9)")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), source)
-    with (
-        pytest.raises(LabError, match="04_energy: the process of the notebook was ended from outside"),
-        pipeline.kept_if_failed(target) as unfinished,
-    ):
-        papermill.execute_notebook(str(source), str(unfinished), kernel_name="python3", progress_bar=False)
-    assert [path.name for path in tmp_path.glob("04*")] == ["04_energy.failed.ipynb"]
+    message, _ = stopped(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    assert "04_energy: the process of the notebook was ended from outside" in message
+
+
+def test_a_process_that_crashes_leaves_where_it_was(tmp_path):
+    message, log = stopped(tmp_path, "import ctypes\nctypes.string_at(0)")
+    assert "04_energy: the process of the notebook crashed: Segmentation fault." in message
+    assert str(log) in message
+    assert "in string_at" in log.read_text()
+
+
+def test_the_traceback_of_a_fault_is_in_a_log_that_the_message_names(tmp_path):
+    message, log = stopped(tmp_path, "def share(count): return 1 / count\nshare(0)")
+    assert "04_energy stopped with ZeroDivisionError: division by zero" in message
+    assert str(log) in message
+    assert "return 1 / count" not in message
+    text = log.read_text()
+    assert "return 1 / count" in text
+    assert "\x1b" not in text  # no colours
+    assert '"packages"' in text
 
 
 SOURCE = ({}, {}, "helpers.photos")
@@ -140,6 +202,19 @@ def test_every_failure_of_a_run_is_listed_once_with_its_first_reason(data):
         f"{model}, int8": "no kernel",
         f"{model}, float32, memory": "killed",
     }
+
+
+def test_a_cause_is_told_once_with_all_that_failed_by_it():
+    found = {
+        "a, float32": "no weights", "a, float16": "float32 failed: no weights", "a, int8": "no kernel",
+        "b, float32": "no weights", "b, int8, memory": "killed",
+    }  # fmt: skip
+    told = {
+        "a, float32; float16; b, float32": "no weights",
+        "a, int8": "no kernel",
+        "b, int8, memory": "killed",
+    }
+    assert by_cause(found) == told
 
 
 def test_a_run_that_is_complete_but_for_a_failure_tells_it_and_ends_with_status_3(data, monkeypatch):
@@ -239,6 +314,38 @@ def test_an_interrupt_that_a_module_of_c_makes_an_import_error_of_is_one_line(da
     assert done.returncode == 130
     assert done.stderr == ""
     assert done.stdout.strip().startswith("Interrupted.")
+
+
+FAULT = """
+import sys
+import helpers.cli.commands as commands
+def run(**_):
+    raise TypeError("no such thing")
+commands.app = run
+from helpers.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_fault_of_the_lab_is_two_lines_and_its_traceback_a_file(data):
+    done = subprocess.run(
+        [sys.executable, "-c", FAULT], cwd=ROOT, env=environment(data), capture_output=True, text=True,
+    )  # fmt: skip
+    log = data / "logs" / "fault.txt"
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.strip().splitlines() == [
+        "Stopped by a fault of the lab: TypeError: no such thing",
+        f"The traceback, for a report, is in {log}.",
+    ]
+    assert "in run" in log.read_text()
+
+
+def test_the_reason_of_a_fault_leaves_its_traceback_on_standard_error(capfd):
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        int("x")
+    assert reason_of(caught.value).startswith("ValueError: invalid literal")
+    assert reason_of(LabError("found", "", "cure")) == "Found: found\nCure: cure"
+    assert capfd.readouterr().err.count("Traceback") == 1
 
 
 @pytest.mark.parametrize("delay_s", [0.1, 0.3])

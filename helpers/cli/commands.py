@@ -34,8 +34,13 @@ from helpers.paths import data_dir, datasets_dir, display
 from helpers.units import format_bytes, format_duration
 from helpers.verdict import MARGIN
 
-MADE = ("datasets", "models", "fiftyone", "training", "bench")  # folders of data, beside the runs
-WITH_FAILURES = 3  # exit status of a run that is complete, of which something failed
+MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")  # folders of data, beside the runs
+WITH_FAILURES = 3
+# As the README has it.
+EXIT_STATUS = (
+    f"Exit status: 0 all well, 1 stopped, 2 wrong usage, {WITH_FAILURES} complete but something failed, "
+    "130 interrupted."
+)
 console = Console(highlight=False)
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,7 +61,7 @@ def errors_explained() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-@app.command()
+@app.command(epilog=EXIT_STATUS)
 def run(
     profile: ProfileOption = "quick",
     run_name: RunOption = "",
@@ -75,11 +80,7 @@ def run(
         bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
     ] = False,
 ) -> None:
-    """Run the notebooks and write results, figures and report.
-
-    Exit status: 0 if all is well, 1 if it stopped, 2 for options that do not exist, 3 if the run is complete
-    but something in it failed (listed at the end), 130 if it was interrupted.
-    """
+    """Run the notebooks and write results, figures and report; what failed is listed at the end."""
     with errors_explained():
         from helpers.experiment import open_run
         from helpers.meters.choose import choose_meter
@@ -101,7 +102,7 @@ def run(
         )
         for path in made_files(chosen):
             console.print(f"  {escape(display(path))}", soft_wrap=True)
-        show_failures(failed)
+        show_failures(chosen, failed)
         if failed:
             raise typer.Exit(WITH_FAILURES)
 
@@ -118,14 +119,19 @@ def notes_on(chosen) -> list[str]:
     return notes
 
 
-def show_failures(failed: Mapping[str, str]) -> None:
-    """Each thing that failed, and why; nothing where nothing did."""
+def show_failures(run, failed: Mapping[str, str]) -> None:
+    """What of a run failed, and why, each cause once; nothing where nothing did."""
+    from helpers.stages.failures import by_cause
+
     if failed:
         console.print(
             f"\n[bold yellow]{len(failed)} failed.[/bold yellow] Each is tried again in the next run."
         )
-    for name, reason in failed.items():
-        console.print(escape(f"  failed: {name}: {' '.join(reason.split())}"), soft_wrap=True)
+    for names, reason in by_cause(failed).items():
+        console.print(escape(f"  failed: {names}: {' '.join(reason.split())}"), soft_wrap=True)
+    logs = run.paths.stage_log("").parent
+    if logs.is_dir() and any("Found: " not in reason for reason in failed.values()):  # what no one foresaw
+        console.print(f"Where in the code it failed, for a report: {escape(display(logs))}", soft_wrap=True)
 
 
 @app.command()
@@ -151,13 +157,15 @@ def status(
     with errors_explained():
         from helpers.experiment import open_run
         from helpers.pipeline import reason_to_run, stage_times
-        from helpers.run_options import latest_name, open_as_made, other_runs
+        from helpers.run_options import latest_name, made_with, open_as_made, other_runs, require_begun
         from helpers.stages.failures import failures
         from helpers.stages.ledger import STAGES
 
         options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
         given = (profile, models, variants, *options, coco_dir, model_dir)
         asked = given != ("", None, None, 1, "auto", None, "", 2.0, 100 * MARGIN, (), "", "")
+        if run_name and not asked:
+            require_begun(run_name)
         chosen = None if asked else open_as_made(run_name or latest_name())
         if chosen is None:
             named = (profile or "quick", run_name, models or (), variants or ())
@@ -172,7 +180,8 @@ def status(
             state = f"[yellow]{escape(reason)}[/yellow]" if reason else "[green]up to date[/green]"
             table.add_row(stage.name, state, took)
         console.print(table)
-        show_failures(failures(chosen))
+        console.print(escape(made_with(chosen)), soft_wrap=True)
+        show_failures(chosen, failures(chosen))
         if others := other_runs(chosen.paths.name):
             console.print(f"Other runs (--run NAME): {'; '.join(others)}.", soft_wrap=True)
 

@@ -1,11 +1,12 @@
 """Everything that failed in a run, from its records: each thing once, with its first reason."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from helpers.experiment import Run
 from helpers.models import Model
 from helpers.records import Record, read_record
-from helpers.variants import CONTROL
+from helpers.variants import BASELINE, CONTROL
 
 
 def failures(run: Run) -> dict[str, str]:
@@ -34,3 +35,24 @@ def model_failures(run: Run, model: Model) -> dict[str, str]:
 
 def read_if_there(path: Path) -> Record | None:
     return read_record(path, "delete it, and run again.") if path.exists() else None
+
+
+def by_cause(found: Mapping[str, str]) -> dict[str, str]:
+    """Names of what failed -> why: of what ``failures`` gives, each cause once.
+
+    Variants fail with their float32, for its reason.
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in found.items():
+        names.setdefault(reason.removeprefix(f"{BASELINE} failed: "), []).append(name)
+    return {joined(each): cause for cause, each in names.items()}
+
+
+def joined(names: Iterable[str]) -> str:
+    """``model, variant`` each, the model said once: ``a, float32; int8; b, float32``."""
+    said, last = [], ""
+    for name in names:
+        model, _, what = name.partition(", ")
+        said.append(what if model == last else name)
+        last = model
+    return "; ".join(said)
