@@ -71,7 +71,7 @@ clean: ## remove what runs produced
 # Written last, so that a set-up that was interrupted is done again.
 $(INSTALLED): requirements.txt
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then $(MAKE_VENV); fi
-	@$(BIN)/python -m helpers.install
+	@$(BIN)/python -m helpers.suite.install
 	@$(BIN)/python -m helpers setup-mongod
 	@touch $@
 

@@ -40,7 +40,7 @@ def told(error: BaseException) -> bool:
     """Whether a fault of the lab is told in two lines, its traceback kept in a file for a report."""
     import traceback
 
-    from helpers.paths import data_dir, display
+    from helpers.lab.paths import data_dir, display
 
     log = data_dir() / "logs" / "fault.txt"
     if not isinstance(error, Exception):
@@ -56,10 +56,10 @@ def told(error: BaseException) -> bool:
 
 
 def run_commands() -> int:
-    from helpers.quietly import quiet
+    from helpers.lab.quietly import quiet
 
     quiet()
-    from helpers.cli.commands import app
+    from helpers.suite.cli.commands import app
 
     try:
         app(prog_name="python -m helpers")

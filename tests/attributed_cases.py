@@ -2,12 +2,12 @@
 
 from hypothesis import strategies as st
 
-from helpers.attribution import Attribution, explain
-from helpers.columns import DetectionColumns, ObjectColumns
-from helpers.error_kinds import classify
-from helpers.evidence import Evidence
-from helpers.kinds import Kinds
-from helpers.score import gather
+from helpers.tasks.detection.attribution import Attribution, explain
+from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
+from helpers.tasks.detection.error_kinds import classify
+from helpers.tasks.detection.evidence import Evidence
+from helpers.tasks.detection.kinds import Kinds
+from helpers.tasks.detection.score import gather
 from tests.test_error_kinds import random_detections, random_objects
 
 seeds = st.integers(0, 100_000)

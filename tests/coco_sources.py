@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.coco import read_labels
-from helpers.coco_folders import DataFolders, read_selection
+from helpers.photos.coco.folders import DataFolders, read_selection
+from helpers.photos.coco.labels import read_labels
 
 LAYOUTS = [
     ("annotations/instances_val2017.json", "val2017"),

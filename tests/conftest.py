@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from helpers.quietly import quiet
+from helpers.lab.quietly import quiet
 from tests.drawing import draw
 
 quiet()

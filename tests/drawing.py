@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers.paths import ROOT
-from helpers.synthetic.dataset import split_folder
+from helpers.lab.paths import ROOT
+from helpers.photos.synthetic.dataset import split_folder
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from helpers.synthetic.dataset import generate_split
+from helpers.photos.synthetic.dataset import generate_split
 generate_split(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
 """
 

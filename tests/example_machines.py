@@ -4,12 +4,12 @@ import shutil
 
 import pandas as pd
 
-from helpers import host
-from helpers.experiment import open_run
-from helpers.records import Origin, Record, write_record
-from helpers.show.rows_machines import Machine
-from helpers.show.tables import write_results
-from helpers.stages import machines as stage
+from helpers.compare import machines as stage
+from helpers.compare.figures.rows_machines import Machine
+from helpers.compare.tables.writing import write_results
+from helpers.lab import host
+from helpers.lab.records import Origin, Record, write_record
+from helpers.run.experiment import open_run
 from tests.example_results import CONTEXT, MODEL, example_results, without_energy
 
 LATENCY = [f"latency_ms_p50{end}" for end in ("", "_low", "_high")]

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from helpers.attribution import SIZES
-from helpers.kinds import KINDS
-from helpers.layers.frame import COLUMNS as LAYER_COLUMNS
-from helpers.measure.parts_summary import PARTS
-from helpers.variants import BASELINE, CONTROL
-from helpers.verdict import FEW_IMAGES, NO, YES
-from helpers.why.operator_kinds import DEPTHWISE, POINTWISE, XNNPACK
+from helpers.compare.verdict import FEW_IMAGES, NO, YES
+from helpers.energy.parts.summary import PARTS
+from helpers.quantize.layers.frame import COLUMNS as LAYER_COLUMNS
+from helpers.run.variants import BASELINE, CONTROL
+from helpers.runtimes.litert.operator_kinds import DEPTHWISE, POINTWISE, XNNPACK
+from helpers.tasks.detection.attribution import SIZES
+from helpers.tasks.detection.kinds import KINDS
 
 NAN = float("nan")
 MODEL = "ssd_mobilenet_v2_small"

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 
-from helpers.fetch import SourceFile
+from helpers.models.files.fetch import SourceFile
 
 CONTENT = np.random.default_rng(1).integers(0, 256, 300_000, np.uint8).tobytes()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

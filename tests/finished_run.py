@@ -12,8 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.experiment import Run, open_run
-from helpers.paths import ROOT, RunPaths, runs_dir
+from helpers.lab.paths import ROOT, RunPaths, runs_dir
+from helpers.run.experiment import Run, open_run
 
 PROFILE = "smoke"
 LONGEST_S = 600

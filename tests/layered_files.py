@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from helpers.layers.layer_error import LayerError
+from helpers.quantize.layers.layer_error import LayerError
 from helpers.quantize.recipes import quantize_file
-from helpers.variants import VARIANTS
-from helpers.why.operator_kinds import DEPTHWISE
+from helpers.run.variants import VARIANTS
+from helpers.runtimes.litert.operator_kinds import DEPTHWISE
 
 
 def make_variants(base, photos):

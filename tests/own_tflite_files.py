@@ -14,9 +14,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 
-from helpers.own_tflite.affine import affine_of
-from helpers.own_tflite.postprocess import NAME
-from helpers.runtime import Core
+from helpers.runtimes.litert.affine import affine_of
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.postprocess import NAME
 
 # 8 * 7 * 3 values of the image are 24 candidates of 4 encodings and 3 scores.
 HEIGHT, WIDTH, CANDIDATES, CLASSES = 8, 7, 24, 3
@@ -28,7 +28,7 @@ CUSTOM = schema.BuiltinOperator.CUSTOM
 
 
 class QuantizedCore(Core):
-    """``Core`` with real numbers at both ends, whatever the file stores: the patch of helpers/runtime.py."""
+    """``Core`` with real numbers at both ends, whatever the file stores: the patch of helpers/runtimes/litert/core.py."""
 
     def __init__(self, path: Path, threads: int = 1):
         super().__init__(path, threads)

@@ -8,7 +8,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from helpers.columns import DetectionColumns, ObjectColumns
+from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
 
 
 def random_ground_truth(random: np.random.Generator, images: int = 12, classes: int = 3) -> dict:
@@ -59,7 +59,7 @@ def random_detections(random: np.random.Generator, truth: dict, levels: int | No
 
 
 def as_columns(truth: dict, detections: list[dict]) -> tuple[ObjectColumns, DetectionColumns, int, int]:
-    """COCO's dictionaries as ``helpers.score.score`` takes them: images and categories sorted by id.
+    """COCO's dictionaries as ``helpers.tasks.detection.score.score`` takes them: images and categories sorted by id.
 
     Returns:
         Objects and detections in the order given; number of images; number of classes.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.paths import ROOT
+from helpers.lab.paths import ROOT
 
 
 def coco_dir() -> Path:

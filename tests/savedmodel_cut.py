@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.interface import Interface
-from helpers.photos import core_input
-from helpers.runtime import Core
-from helpers.savedmodels.convert import convert_loaded
-from helpers.savedmodels.load import load
-from helpers.savedmodels.reference import reference_of
-from helpers.tails.selection import Detections, Limits
+from helpers.models.interface import Interface
+from helpers.models.savedmodels.convert import convert_loaded
+from helpers.models.savedmodels.load import load
+from helpers.models.savedmodels.reference import reference_of
+from helpers.photos.decoding import core_input
+from helpers.runtimes.litert.core import Core
+from helpers.tasks.detection.tails.selection import Detections, Limits
 
 LIMITS = Limits()
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import strategies as st
 
-from helpers.score import Score, score
+from helpers.tasks.detection.score import Score, score
 from tests.random_coco import as_columns, by_pycocotools
 
 # Around COCO's bounds of sizes, 32 x 32 and 96 x 96, which belong to both neighbours.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from helpers.detect import ShardResult
+from helpers.evaluate.detect import ShardResult
 
 
 def as_results(shards: Sequence[ShardResult]) -> list[dict]:

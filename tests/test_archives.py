@@ -9,8 +9,8 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 
-from helpers.archives import fetch_archive, unpack
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
+from helpers.models.files.archives import fetch_archive, unpack
 from tests.file_server import CONTENT, Handler, source, visible
 
 

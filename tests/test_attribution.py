@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from helpers.attribution import ALARMS, OBJECTS, SIZES, Attribution, explain
-from helpers.evidence import IOU_THRESHOLDS, Evidence
-from helpers.kinds import BACKGROUND, DUPLICATE, KINDS, MISSED, SHIFTED, WRONG_CLASS, Kinds
-from helpers.score import score
+from helpers.tasks.detection.attribution import ALARMS, OBJECTS, SIZES, Attribution, explain
+from helpers.tasks.detection.evidence import IOU_THRESHOLDS, Evidence
+from helpers.tasks.detection.kinds import BACKGROUND, DUPLICATE, KINDS, MISSED, SHIFTED, WRONG_CLASS, Kinds
+from helpers.tasks.detection.score import score
 from tests.attributed_cases import explained, judged, random_case, seeds
 from tests.test_error_kinds import CLASSES, IMAGES, detections, objects
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from helpers.attribution import explain
-from helpers.error_tables import (
+from helpers.lab.intervals import resample_weights
+from helpers.lab.paths import ROOT
+from helpers.tasks.detection.attribution import explain
+from helpers.tasks.detection.error_tables import (
     ROWS,
     class_table,
     image_table,
@@ -20,9 +22,7 @@ from helpers.error_tables import (
     rows_of,
     size_table,
 )
-from helpers.intervals import resample_weights
-from helpers.kinds import KINDS
-from helpers.paths import ROOT
+from helpers.tasks.detection.kinds import KINDS
 from tests.attributed_cases import explained, judged, random_case, seeds
 from tests.test_error_kinds import CLASSES, IMAGES, detections, objects
 
@@ -138,6 +138,6 @@ def test_the_worst_classes_and_images_come_first():
 
 def test_attributions_load_without_heavy_libraries():
     heavy = ("tensorflow", "fiftyone", "cv2", "ai_edge_litert", "faster_coco_eval", "pycocotools")
-    program = "import helpers.error_tables, json, sys; print(json.dumps(list(sys.modules)))"
+    program = "import helpers.tasks.detection.error_tables, json, sys; print(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
     assert not set(heavy) & set(json.loads(done.stdout))

@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 
-from helpers.files import read_json, write_json
-from helpers.show.tables import csv_text, read_results
-from helpers.stages import compare, machines, present
-from helpers.stages.ledger import STAGES, why_not_current
+from helpers.compare import machines, present
+from helpers.compare import stage as compare
+from helpers.compare.tables.writing import csv_text, read_results
+from helpers.lab.files import read_json, write_json
+from helpers.suite.ledger import STAGES, why_not_current
 from tests.finished_run import copy_run, finish
 
 pytestmark = pytest.mark.pipeline

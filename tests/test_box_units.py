@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.box_units import require_pixels
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
+from helpers.photos.coco.box_units import require_pixels
 from tests.real_photos import coco_dir
 
 FILE = Path("labels.json")

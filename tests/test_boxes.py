@@ -6,9 +6,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.boxes import decode_boxes, make_anchors
-from helpers.detector import architecture, export
-from helpers.detector.loss import corners, encode
+from helpers.models.embedded import architecture, export
+from helpers.models.embedded.loss import corners, encode
+from helpers.tasks.detection.boxes import decode_boxes, make_anchors
 
 
 def random_boxes(random: np.random.Generator, count: int) -> np.ndarray:

@@ -8,11 +8,11 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from helpers.cli import commands as cli
-from helpers.experiment import keep_failure, open_run, origin
-from helpers.models import DEFAULT_MODEL
-from helpers.paths import ROOT
-from helpers.stages.ledger import STAGES
+from helpers.lab.paths import ROOT
+from helpers.models.registry import DEFAULT_MODEL
+from helpers.run.experiment import keep_failure, open_run, origin
+from helpers.suite.cli import commands as cli
+from helpers.suite.ledger import STAGES
 from tests.finished_run import LONGEST_S, environment, finish, lab, written_times
 
 COMMANDS = ("run", "status", "doctor", "publish", "clean", "train", "setup-mongod")
@@ -156,7 +156,7 @@ def test_status_of_an_absent_run_names_every_stage_as_not_run(data):
 def test_status_tells_which_variants_failed_and_why(data, reason):
     run = open_run("smoke")
     path = run.paths.variant_record(DEFAULT_MODEL, "int8")
-    keep_failure(path, "variant", origin({}, {}, "helpers.photos"), reason)
+    keep_failure(path, "variant", origin({}, {}, "helpers.photos.decoding"), reason)
     run.paths.stage_log("02_quantize").parent.mkdir()
     code, text = invoke("status", "--profile", "smoke")
     assert code == 0

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from helpers.coco import read_labels
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
+from helpers.photos.coco.labels import read_labels
 
 LABELS = {
     "images": [

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.coco import read_labels
-from helpers.coco_folders import DataFolders, lay_out, planned_folders, read_selection
-from helpers.errors import LabError
-from helpers.files import sha256_file
-from helpers.paths import ROOT
-from helpers.photos import read_photo
+from helpers.lab.errors import LabError
+from helpers.lab.files import sha256_file
+from helpers.lab.paths import ROOT
+from helpers.photos.coco.folders import DataFolders, lay_out, planned_folders, read_selection
+from helpers.photos.coco.labels import read_labels
+from helpers.photos.decoding import read_photo
 from tests.coco_sources import (
     CATEGORIES,
     LAYOUTS,
@@ -183,7 +183,7 @@ def test_a_photo_that_was_repaired_is_used(tmp_path):
 def test_what_was_killed_on_the_way_is_done_again(tmp_path):
     source = make_source(tmp_path / "mine", 8, 3)
     code = (
-        "import os, sys; from pathlib import Path; import helpers.coco_folders as c; lay = c.lay\n"
+        "import os, sys; from pathlib import Path; import helpers.photos.coco.folders as c; lay = c.lay\n"
         "c.lay = lambda a, b: (lay(a, b), b.name == '0005.jpg' and os.kill(os.getpid(), 9))\n"
         "c.lay_out(Path(sys.argv[1]), Path(sys.argv[2]), None, 3)"
     )

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from helpers.coco import read_labels
-from helpers.coco_folders import lay_out, read_selection
-from helpers.photos import read_photo
-from helpers.stages.download import UPRIGHT_COMMAND, orientation_note
+from helpers.download.stage import UPRIGHT_COMMAND, orientation_note
+from helpers.photos.coco.folders import lay_out, read_selection
+from helpers.photos.coco.labels import read_labels
+from helpers.photos.decoding import read_photo
 
 STORED = (40, 30)  # width, height
 

@@ -8,17 +8,17 @@ import shutil
 import pytest
 from PIL import Image
 
-from helpers.coco import read_labels
-from helpers.coco_folders import lay_out, read_selection, zoo_folder
-from helpers.dataset import fiftyone, load_dataset, photo_paths
-from helpers.errors import LabError
-from helpers.experiment import open_run
-from helpers.files import sha256_file
-from helpers.paths import datasets_dir
-from helpers.photos import read_photo
-from helpers.stages.download import coco_wishes, selection_note
-from helpers.stages.measured_data import GONE, data_texts
-from helpers.synthetic.dataset import generate_split
+from helpers.compare.measured_data import GONE, data_texts
+from helpers.download.stage import coco_wishes, selection_note
+from helpers.lab.errors import LabError
+from helpers.lab.files import sha256_file
+from helpers.lab.paths import datasets_dir
+from helpers.photos.coco.folders import lay_out, read_selection, zoo_folder
+from helpers.photos.coco.labels import read_labels
+from helpers.photos.dataset import fiftyone, load_dataset, photo_paths
+from helpers.photos.decoding import read_photo
+from helpers.photos.synthetic.dataset import generate_split
+from helpers.run.experiment import open_run
 from tests.coco_sources import (
     absent,
     as_read,

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from helpers.coco import read_labels
-from helpers.coco_folders import lay_out, read_selection
-from helpers.coco_layouts import find_source
-from helpers.dataset import category_numbers, evaluate_exactly, load_dataset, unknown_categories
-from helpers.errors import LabError
-from helpers.exact_coco.writing import SampleDetections, write_detections
-from helpers.paths import ROOT
-from helpers.stages.download import calibration_note
+from helpers.download.stage import calibration_note
+from helpers.lab.errors import LabError
+from helpers.lab.paths import ROOT
+from helpers.photos.coco.folders import lay_out, read_selection
+from helpers.photos.coco.labels import read_labels
+from helpers.photos.coco.layouts import find_source
+from helpers.photos.dataset import category_numbers, evaluate_exactly, load_dataset, unknown_categories
+from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
 from tests.coco_sources import CATEGORIES, LAYOUTS, entries, make_source, names, write_labels, write_photo
 
 COUNT = 6
@@ -429,8 +429,8 @@ def test_categories_are_matched_as_the_label_map_matches_them(tmp_path, kinds, m
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from helpers.coco_layouts import find_source
-from helpers.errors import LabError
+from helpers.photos.coco.layouts import find_source
+from helpers.lab.errors import LabError
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers import colab, host
-from helpers.errors import LabError
-from helpers.install import requirement_lines
-from helpers.opening import NO_ADDRESS, badge, clone_address, main, setup_cell, with_opening
-from helpers.paths import NOTEBOOKS, ROOT
+from helpers.lab import host
+from helpers.lab.errors import LabError
+from helpers.lab.paths import NOTEBOOKS, ROOT
+from helpers.suite import colab
+from helpers.suite.install import requirement_lines
+from helpers.suite.opening import NO_ADDRESS, badge, clone_address, main, setup_cell, with_opening
 
 ON_COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
 WHERE = "\nimport helpers\nprint(helpers.__file__)"
@@ -173,7 +174,7 @@ def test_one_setting_makes_badge_and_cell_of_every_notebook():
     assert clone_address(NO_ADDRESS).startswith("(it has no public address yet")
     for path in NOTEBOOKS.glob("*.ipynb"):
         notebook = json.loads(path.read_text())
-        assert with_opening(notebook, path.name) == notebook, "run: python -m helpers.opening"
+        assert with_opening(notebook, path.name) == notebook, "run: python -m helpers.suite.opening"
         moved = with_opening(notebook, path.name, "someone/lab")
         title, cell = ("".join(moved["cells"][place]["source"]) for place in (0, 1))
         assert title.endswith(badge(path.name, "someone/lab"))
@@ -256,7 +257,7 @@ def test_a_session_with_replaced_packages_must_be_restarted():
 
 def test_a_package_is_loaded_whole_and_says_nothing():
     code = (
-        "import sys, PIL.Image\nfrom helpers.colab import load_whole\n"
+        "import sys, PIL.Image\nfrom helpers.suite.colab import load_whole\n"
         "load_whole('PIL')\nload_whole('absent')\n"
         "print('PIL.ImageDraw' in sys.modules, 'PIL.JpegImagePlugin' in sys.modules)"
     )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers.compare import (
+from helpers.compare.results import (
     QUANTITIES,
     accuracy_columns,
     difference_to_baseline,
@@ -18,13 +18,13 @@ from helpers.compare import (
     spread,
     verdict_columns,
 )
-from helpers.intervals import Interval, interval_of
-from helpers.measure.schedule import BARE
+from helpers.compare.verdict import FEW_IMAGES, verdict
+from helpers.energy.rounds.schedule import BARE
+from helpers.lab.intervals import Interval, interval_of
 from helpers.meters.absent import AbsentMeter
 from helpers.meters.base import Absent, meter_facts, quantity_to_json
-from helpers.score import Score, score
-from helpers.variants import BASELINE, CONTROL
-from helpers.verdict import FEW_IMAGES, verdict
+from helpers.run.variants import BASELINE, CONTROL
+from helpers.tasks.detection.score import Score, score
 from tests.random_coco import random_detections, random_ground_truth
 from tests.test_resample import columns
 

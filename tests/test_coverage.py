@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from helpers.evidence import AREAS, IOU_THRESHOLDS, Evidence
-from helpers.intervals import Interval, bias_corrected_interval, interval_of
-from helpers.resample import average_precision, paired_resamples
-from helpers.verdict import NO, YES, resamples_needed, verdict
+from helpers.compare.verdict import NO, YES, resamples_needed, verdict
+from helpers.lab.intervals import Interval, bias_corrected_interval, interval_of
+from helpers.tasks.detection.evidence import AREAS, IOU_THRESHOLDS, Evidence
+from helpers.tasks.detection.resample import average_precision, paired_resamples
 
 CLASSES, IMAGES, MANY_IMAGES = 3, 150, 40_000
 EXPERIMENTS, RESAMPLES = 600, 400

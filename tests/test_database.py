@@ -9,9 +9,9 @@ import time
 import psutil
 import pytest
 
-from helpers import database, mongo
-from helpers.errors import LabError
-from helpers.paths import ROOT
+from helpers.lab import database, mongo
+from helpers.lab.errors import LabError
+from helpers.lab.paths import ROOT
 
 needs_local_mongod = pytest.mark.skipif(
     bool(mongo.server_address()) or sys.platform.startswith("win"), reason="needs a local mongod"

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.files import write_bytes
+from helpers.lab.files import write_bytes
 from helpers.quantize.dead_channels import LEAST_SHARE, revive
 from helpers.quantize.recipes import INPUT_NAME, quantize_file
-from helpers.runtime import Core
-from helpers.variants import get_variant
+from helpers.run.variants import get_variant
+from helpers.runtimes.litert.core import Core
 
 DEAD = 2
 

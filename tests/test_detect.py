@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.detect import (
+from helpers.evaluate.detect import (
     CorePool,
     Shard,
     ShardResult,
@@ -17,10 +17,10 @@ from helpers.detect import (
     split,
     worker_count,
 )
-from helpers.errors import LabError
-from helpers.preprocessing import Preprocessing
-from helpers.stages.quantize import load_interface
-from helpers.tails.selection import Detections
+from helpers.lab.errors import LabError
+from helpers.photos.preprocessing import Preprocessing
+from helpers.quantize.stage import load_interface
+from helpers.tasks.detection.tails.selection import Detections
 from tests.finished_run import finish
 from tests.tiny_models import tiny_core
 

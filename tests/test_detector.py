@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.detector.architecture import CLASSES, INPUT_SIDE, PRIOR_SCORE, anchors, build_network
-from helpers.detector.loss import detection_loss, encode, focal_loss, match, overlaps, smooth_l1
-from helpers.detector.training import load_photos
-from helpers.parity import iou
+from helpers.models.embedded.architecture import CLASSES, INPUT_SIDE, PRIOR_SCORE, anchors, build_network
+from helpers.models.embedded.loss import detection_loss, encode, focal_loss, match, overlaps, smooth_l1
+from helpers.models.embedded.training import load_photos
+from helpers.models.parity import iou
 
 ANCHORS = anchors()
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.detector import weights as weights_module
-from helpers.detector.architecture import INPUT_SIDE, build_network
-from helpers.detector.training import Schedule, Trainer, WarmCosine, augment, load_photos
-from helpers.detector.weights import load_network, save_network
-from helpers.errors import LabError
-from helpers.files import sha256_file
-from helpers.synthetic.dataset import SEED
+from helpers.lab.errors import LabError
+from helpers.lab.files import sha256_file
+from helpers.models.embedded import weights as weights_module
+from helpers.models.embedded.architecture import INPUT_SIDE, build_network
+from helpers.models.embedded.training import Schedule, Trainer, WarmCosine, augment, load_photos
+from helpers.models.embedded.weights import load_network, save_network
+from helpers.photos.synthetic.dataset import SEED
 from tests.drawing import draw
 
 SCHEDULE = Schedule(photos=2, epochs=24, batch=2, peak_rate=4e-3, warmup_steps=4)

@@ -5,8 +5,8 @@ import types
 
 import pytest
 
-from helpers.measure import disturbance
-from helpers.measure.disturbance import (
+from helpers.energy.rounds import disturbance
+from helpers.energy.rounds.disturbance import (
     RULES,
     Watch,
     context_switches,
@@ -16,9 +16,9 @@ from helpers.measure.disturbance import (
     frequency_mhz,
     temperature_c,
 )
-from helpers.measure.summary import summarize_latency
+from helpers.energy.summary import summarize_latency
 from helpers.meters.base import Absent
-from helpers.variants import BASELINE
+from helpers.run.variants import BASELINE
 
 QUIET = {"watched_s": 1.0, "steal_share": 0.0, "involuntary_switches": 3, "frequency_mhz": 2600.0}
 

@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from helpers import doctor, mongo
+from helpers.lab import mongo
+from helpers.suite import doctor
 
 
 def test_every_finding_that_is_not_ok_has_a_cure():

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.intervals import Interval
-from helpers.measure.energy import measure_energy, window_length_s
-from helpers.measure.energy_summary import NO_IDLE, ZERO_NET, inverse, summarize_energy
+from helpers.energy.windows import measure_energy, window_length_s
+from helpers.energy.windows_summary import NO_IDLE, ZERO_NET, inverse, summarize_energy
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval
 from helpers.meters.absent import AbsentMeter
 from helpers.meters.base import Absent, Reading
 from helpers.meters.estimate import EstimateMeter
 from helpers.meters.rapl import RaplMeter
-from helpers.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, CONTROL
 from tests.fake_powercap import FakePowercap
 from tests.tiny_models import tiny_core, tiny_images
 

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.intervals import Interval
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval
+from helpers.lab.paths import ROOT
 from helpers.meters import choose, codecarbon_data, cpu_power
 from helpers.meters.base import Absent
 from helpers.meters.carbon import gco2e_per_image
@@ -14,7 +15,6 @@ from helpers.meters.choose import choose_meter
 from helpers.meters.codecarbon_data import as_watts, cpu_powers, energy_mixes, table_file
 from helpers.meters.cpu_power import PowerRange, cores_per_processor, host_range, known_range, rated_power_w
 from helpers.meters.estimate import POWER_W
-from helpers.paths import ROOT
 
 XEON = "Intel(R) Xeon(R) Gold 6226R CPU @ 2.90GHz"
 

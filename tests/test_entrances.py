@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 from papermill.cli import papermill
 
-from helpers.experiment import open_run
-from helpers.models import MODELS
-from helpers.paths import NOTEBOOKS, ROOT
-from helpers.stages.ledger import STAGES, stage_origin
-from helpers.stages.quantize import variant_origin
+from helpers.lab.paths import NOTEBOOKS, ROOT
+from helpers.models.registry import MODELS
+from helpers.quantize.stage import variant_origin
+from helpers.run.experiment import open_run
+from helpers.suite.ledger import STAGES, stage_origin
 from tests.darknet import generate
 from tests.own_tflite_files import heads_bytes
 
@@ -118,7 +118,7 @@ def with_names(tmp_path, cfg):
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_corrected_label_file_makes_every_stage_run_again(with_names, stage, monkeypatch):
     names, opened = with_names
-    monkeypatch.setattr("helpers.stages.ledger.read_stage", lambda run, name: Stub)
+    monkeypatch.setattr("helpers.suite.ledger.read_stage", lambda run, name: Stub)
     before = stage_origin(opened(), STAGES[stage])
     names.write_text("ball\ncone\nstar\n")
     after = stage_origin(opened(), STAGES[stage])

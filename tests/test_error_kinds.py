@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import error_kinds
-from helpers.columns import DetectionColumns, ObjectColumns
-from helpers.error_kinds import Nearest, classify, kinds_of
-from helpers.evidence import IOU_THRESHOLDS, Evidence
-from helpers.kinds import BACKGROUND, DUPLICATE, MISSED, NO_KIND, SHIFTED, WRONG_CLASS, Kinds
-from helpers.score import gather
+from helpers.tasks.detection import error_kinds
+from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
+from helpers.tasks.detection.error_kinds import Nearest, classify, kinds_of
+from helpers.tasks.detection.evidence import IOU_THRESHOLDS, Evidence
+from helpers.tasks.detection.kinds import BACKGROUND, DUPLICATE, MISSED, NO_KIND, SHIFTED, WRONG_CLASS, Kinds
+from helpers.tasks.detection.score import gather
 
 IMAGES, CLASSES = 6, 5
 SIDE = 40

@@ -5,8 +5,8 @@ import copy
 import numpy as np
 import pytest
 
-from helpers.evidence import Evidence
-from helpers.score import STATS, score
+from helpers.tasks.detection.evidence import Evidence
+from helpers.tasks.detection.score import STATS, score
 from tests.random_coco import as_columns, random_detections, random_ground_truth
 from tests.scored_cases import box, scored, truth
 

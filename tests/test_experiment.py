@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from helpers import host
-from helpers.experiment import keep, keep_failure, open_run, origin
-from helpers.records import current_record, read_record
+from helpers.lab import host
+from helpers.lab.records import current_record, read_record
+from helpers.run.experiment import keep, keep_failure, open_run, origin
 
-CODE = "helpers.photos"
+CODE = "helpers.photos.decoding"
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_folder_counts_with_all_that_lies_in_it(tmp_path):
     [
         {"inputs": {"upstream": "abd"}},
         {"parameters": {"seed": 2}},
-        {"modules": ("helpers.tails.ssd",)},
+        {"modules": ("helpers.tasks.detection.tails.ssd",)},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -10,15 +10,15 @@ import threading
 import pytest
 import tensorflow as tf
 
-from helpers import families
-from helpers.darknet.architecture import parse_architecture
-from helpers.errors import LabError
-from helpers.interface import class_count
-from helpers.label_maps import KINDS
-from helpers.models import MODELS, Model, get_model, own_model
-from helpers.paths import models_dir
-from helpers.runtime import Core
-from helpers.sources import DarknetSource, SavedModelSource, SourceFile
+from helpers.lab.errors import LabError
+from helpers.lab.paths import models_dir
+from helpers.models import families
+from helpers.models.darknet.architecture import parse_architecture
+from helpers.models.files.sources import DarknetSource, SavedModelSource, SourceFile
+from helpers.models.interface import class_count
+from helpers.models.registry import MODELS, Model, get_model, own_model
+from helpers.runtimes.litert.core import Core
+from helpers.tasks.detection.label_maps import KINDS
 from tests.darknet import generate
 from tests.savedmodel_designs import CLASSES, save, save_centres
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.fetch import SourceFile, fetch_file, place
-from helpers.paths import ROOT
+from helpers.lab.errors import LabError
+from helpers.lab.paths import ROOT
+from helpers.models.files.fetch import SourceFile, fetch_file, place
 from tests.file_server import CONTENT, OTHER, SHA256, Handler, address, source, visible
 
 
@@ -182,7 +182,7 @@ def test_processes_that_want_the_same_file_fetch_it_once(server, tmp_path):
 
 def test_a_killed_download_goes_on(server, tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; import helpers.fetch as f; write = f.chunks\n"
+        "import os, sys; from pathlib import Path; import helpers.models.files.fetch as f; write = f.chunks\n"
         "def chunks(answer, timeout_s):\n"
         "    for number, chunk in enumerate(write(answer, timeout_s)):\n"
         "        yield chunk[:9000]\n"

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.show import figures
-from helpers.show.figures_latency import axis_range, samples_of
-from helpers.show.figures_pareto import front_of
+from helpers.compare.figures import catalogue as figures
+from helpers.compare.figures.latency import axis_range, samples_of
+from helpers.compare.figures.pareto import front_of
+from helpers.run.variants import VARIANTS
 from helpers.show.style import look_of, styled
-from helpers.variants import VARIANTS
 from tests.example_results import (
     CONTEXT,
     example_frames,

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.errors import LabError
-from helpers.show import figures
+from helpers.compare.figures import catalogue as figures
+from helpers.lab.errors import LabError
 from tests.example_results import (
     CONTEXT,
     NAN,

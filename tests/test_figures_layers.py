@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.layers.decibels import EXACT_DB
-from helpers.layers.frame import COLUMNS
-from helpers.show.figures_layers import (
+from helpers.lab.errors import LabError
+from helpers.quantize.layers.decibels import EXACT_DB
+from helpers.quantize.layers.figure import (
     HOW_TO_READ,
     NAMED,
     arranged,
@@ -18,6 +17,7 @@ from helpers.show.figures_layers import (
     named_layers,
     shortened,
 )
+from helpers.quantize.layers.frame import COLUMNS
 from helpers.show.style import look_of
 from tests.figure_checks import overlapping
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from helpers.intervals import Interval
-from helpers.show import figures_machines as drawing
-from helpers.show.noise import noise_floor
-from helpers.show.rows_machines import Machine, scale_axis, title_of
-from helpers.show.tables_machines import machines_table, notes
+from helpers.compare.figures import machines as drawing
+from helpers.compare.figures.rows_machines import Machine, scale_axis, title_of
+from helpers.compare.noise import noise_floor
+from helpers.compare.tables.machines import machines_table, notes
+from helpers.lab.intervals import Interval
 from tests.example_machines import machine, pair, slower
 from tests.example_results import ALL, MODEL, USUAL, example_results, fail
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.measure.parts_summary import PARTS
-from helpers.show.figures_parts import COLOURS, HATCHES, NAMES, grey_of, ratio_text, time_by_part
-from helpers.variants import CONTROL
+from helpers.compare.figures.parts import COLOURS, HATCHES, NAMES, grey_of, ratio_text, time_by_part
+from helpers.energy.parts.summary import PARTS
+from helpers.lab.errors import LabError
+from helpers.run.variants import CONTROL
 from tests.figure_checks import overlapping
 
 CONTEXT = {"run": "quick", "commit": "0123456789abcdef", "host": "Xeon (2 cores)", "threads": 1}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.show import figures
+from helpers.compare.figures import catalogue as figures
 from tests.example_results import (
     CONTEXT,
 )

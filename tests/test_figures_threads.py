@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.show.figures_threads import latency_threads, spread_out, tidy_ticks
-from helpers.variants import BASELINE
+from helpers.compare.figures.threads import latency_threads, spread_out, tidy_ticks
+from helpers.run.variants import BASELINE
 from tests.example_results import ALL, CONTEXT, NAN, REASON, example_results, example_threads, fail
 from tests.figure_checks import lines_by_gid, overlapping, visible_texts
 

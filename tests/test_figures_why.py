@@ -6,9 +6,17 @@ import matplotlib.colors
 import pandas as pd
 import pytest
 
-from helpers.errors import LabError
-from helpers.show.figures_why import COLOURS, HATCH, REST, free_middle, merged, time_by_operator
-from helpers.why.operator_kinds import BETWEEN, CASTS, DENSE, DEPTHWISE, LITERT, POINTWISE, XNNPACK
+from helpers.energy.why.figure import COLOURS, HATCH, REST, free_middle, merged, time_by_operator
+from helpers.lab.errors import LabError
+from helpers.runtimes.litert.operator_kinds import (
+    BETWEEN,
+    CASTS,
+    DENSE,
+    DEPTHWISE,
+    LITERT,
+    POINTWISE,
+    XNNPACK,
+)
 from tests.figure_checks import overlapping
 
 CONTEXT = {"run": "quick", "commit": "0123456789abcdef", "host": "Xeon", "threads": 1, "invocations": 50}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.files import (
+from helpers.lab.errors import LabError
+from helpers.lab.files import (
     atomic_file,
     atomic_folder,
     read_json,
@@ -24,7 +24,7 @@ from helpers.files import (
     write_json,
     write_text,
 )
-from helpers.paths import ROOT
+from helpers.lab.paths import ROOT
 
 # SHA-256 of "abc": FIPS 180-4's own example.
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -32,7 +32,7 @@ ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 HALF_WRITTEN = """
 import sys
 from pathlib import Path
-from helpers.files import atomic_file
+from helpers.lab.files import atomic_file
 with atomic_file(Path(sys.argv[1])) as temporary, temporary.open("wb") as file:
     file.write(b"half of the new")
     file.flush()

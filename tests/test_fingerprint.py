@@ -2,8 +2,8 @@
 
 import pytest
 
-from helpers import fingerprint
-from helpers.fingerprint import code_digest, helper_imports, import_closure, module_path
+from helpers.lab import fingerprint
+from helpers.lab.fingerprint import code_digest, helper_imports, import_closure, module_path
 
 SOURCES = {
     "__init__": "",

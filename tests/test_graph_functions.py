@@ -13,15 +13,15 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.autograph.pyct import inspect_utils
 
-from helpers.darknet.architecture import parse_architecture
-from helpers.darknet.convert import to_tflite
-from helpers.darknet.network import build_network
-from helpers.darknet.weights import parse_weights
-from helpers.detector.export import Detector
-from helpers.models import DEFAULT_MODEL, MODELS
-from helpers.paths import ROOT
+from helpers.lab.paths import ROOT
+from helpers.models.darknet.architecture import parse_architecture
+from helpers.models.darknet.convert import to_tflite
+from helpers.models.darknet.network import build_network
+from helpers.models.darknet.weights import parse_weights
+from helpers.models.embedded.export import Detector
+from helpers.models.registry import DEFAULT_MODEL, MODELS
+from helpers.models.savedmodels.convert import convert
 from helpers.pitfalls.graphs import EmbeddedCore, converter_of
-from helpers.savedmodels.convert import convert
 from tests import savedmodel_designs
 from tests.darknet import generate
 from tests.savedmodel_cut import LIMITS
@@ -73,7 +73,7 @@ def test_the_collision_stops_a_method_that_autograph_converts():
 
 @pytest.fixture(scope="module")
 def network():
-    from helpers.detector.weights import load_network
+    from helpers.models.embedded.weights import load_network
 
     return load_network(MODELS[DEFAULT_MODEL].source.weights)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from helpers import host
+from helpers.lab import host
 
 CPUINFO_X86 = """\
 processor\t: 0

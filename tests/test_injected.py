@@ -4,9 +4,9 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from helpers.errors import LabError
-from helpers.injected import assigned_names, require_known
-from helpers.paths import NOTEBOOKS
+from helpers.lab.errors import LabError
+from helpers.lab.injected import assigned_names, require_known
+from helpers.lab.paths import NOTEBOOKS
 
 OWN = 'profile = "quick"\nmodels = []'
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from helpers import install
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
+from helpers.suite import install
 
 PIP_OUTPUT = [
     "Collecting absl-py==2.1 (from -r requirements.txt (line 1))\n",

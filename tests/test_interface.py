@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from helpers.errors import LabError
-from helpers.interface import Interface
-from helpers.limits import Limits
-from helpers.preprocessing import Preprocessing
-from helpers.tails.ssd import SSDTail
+from helpers.lab.errors import LabError
+from helpers.models.interface import Interface
+from helpers.photos.preprocessing import Preprocessing
+from helpers.tasks.detection.limits import Limits
+from helpers.tasks.detection.tails.ssd import SSDTail
 
 ANCHORS = np.random.default_rng(3).uniform(0.1, 0.9, (12, 4)).astype(np.float32)
 PREPROCESSING = Preprocessing(20, 30, (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), "corner", "BGR", True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.intervals import Interval, percentile_interval, resample_weights
+from helpers.lab.intervals import Interval, percentile_interval, resample_weights
 
 numbers = st.floats(-1e6, 1e6)
 

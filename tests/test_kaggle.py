@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.kaggle import archive_url, kaggle_folder
+from helpers.lab.errors import LabError
+from helpers.models.files.kaggle import archive_url, kaggle_folder
 
 HANDLE = "tensorflow/ssd-mobilenet-v2/tensorFlow2/ssd-mobilenet-v2/1"
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.label_files import class_names, read_class_names
-from helpers.models import own_labels
+from helpers.lab.errors import LabError
+from helpers.models.registry import own_labels
+from helpers.tasks.detection.label_files import class_names, read_class_names
 
 PBTXT = """# as the Object Detection API has them
 item {

@@ -9,10 +9,11 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.coco_names import NAMES
-from helpers.columns import DetectionColumns, ObjectColumns
-from helpers.errors import LabError
-from helpers.label_maps import (
+from helpers.lab.errors import LabError
+from helpers.photos.decoding import read_photo
+from helpers.tasks.detection.coco_names import NAMES
+from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
+from helpers.tasks.detection.label_maps import (
     KINDS,
     category_numbers_of,
     detect_mismatch,
@@ -20,7 +21,6 @@ from helpers.label_maps import (
     overlaps,
     require_names,
 )
-from helpers.photos import read_photo
 from tests.real_photos import coco_dir
 
 COCO = {name: number for number, name in NAMES.items()}

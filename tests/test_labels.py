@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
-from helpers.dataset import photo_paths
-from helpers.errors import LabError
-from helpers.stages import download, labels
-from helpers.stages.quantize import load_interface
-from helpers.variants import BASELINE
+from helpers.download import stage as download
+from helpers.evaluate import labels
+from helpers.lab.errors import LabError
+from helpers.photos.dataset import photo_paths
+from helpers.quantize.stage import load_interface
+from helpers.run.variants import BASELINE
 from tests.finished_run import finish
 
 pytestmark = pytest.mark.pipeline

@@ -8,13 +8,14 @@ import types
 import numpy as np
 import pytest
 
-from helpers.errors import LabError
-from helpers.measure import conditions, latency
-from helpers.measure import rounds as rounds_module
-from helpers.measure.latency import measure_latency
-from helpers.measure.summary import summarize_latency
+from helpers.energy import latency
+from helpers.energy.latency import measure_latency
+from helpers.energy.rounds import playing as rounds_module
+from helpers.energy.summary import summarize_latency
+from helpers.lab import conditions
+from helpers.lab.errors import LabError
 from helpers.meters.base import Absent
-from helpers.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, CONTROL
 from tests.tiny_models import tiny_core, tiny_images
 
 

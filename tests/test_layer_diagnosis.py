@@ -7,22 +7,18 @@ import math
 import pandas as pd
 import pytest
 
-from helpers.layers.decibels import EXACT_DB
-from helpers.layers.diagnosis import (
-    cause,
-    diagnosis,
-    worst_by_drop,
-)
-from helpers.layers.frame import (
+from helpers.meters.base import Absent
+from helpers.quantize.layers.decibels import EXACT_DB
+from helpers.quantize.layers.diagnosis import cause, diagnosis, worst_by_drop
+from helpers.quantize.layers.frame import (
     layer_values,
     layers_frame,
     lossy_layers_text,
     lossy_layers_texts,
     read_layers,
 )
-from helpers.layers.measure import layer_errors
-from helpers.layers.names import short_names
-from helpers.meters.base import Absent
+from helpers.quantize.layers.measure import layer_errors
+from helpers.quantize.layers.names import short_names
 from tests.layered_files import layer, make_variants
 from tests.why_models import stack_core, stack_images
 

@@ -12,19 +12,15 @@ from ai_edge_quantizer import recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.layers.decibels import EXACT_DB, power, sqnr_db
-from helpers.layers.diagnosis import (
-    cause,
-    diagnosis,
-    worst_by_drop,
-)
-from helpers.layers.measure import layer_errors
-from helpers.layers.running import Running
-from helpers.layers.weights import unpacked
+from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
+from helpers.quantize.layers.diagnosis import cause, diagnosis, worst_by_drop
+from helpers.quantize.layers.measure import layer_errors
+from helpers.quantize.layers.weights import unpacked
 from helpers.quantize.recipes import apply_recipe
-from helpers.runtime import Core
-from helpers.variants import VARIANTS
-from helpers.why.graph import read_graph
+from helpers.run.variants import VARIANTS
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.graph import read_graph
+from helpers.runtimes.litert.tensors import Running
 from tests.layered_files import make_variants
 from tests.why_models import INPUT_SHAPE, stack_core, stack_images
 

@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.experiment import open_run
-from helpers.files import write_json
-from helpers.paths import NOTEBOOKS
-from helpers.pipeline import made_files, reason_to_run, stage_times
-from helpers.records import read_record
-from helpers.stages import ledger
-from helpers.stages.ledger import STAGES, finish, get_stage, read_stage, stage_origin, why_not_current
+from helpers.lab.errors import LabError
+from helpers.lab.files import write_json
+from helpers.lab.paths import NOTEBOOKS
+from helpers.lab.records import read_record
+from helpers.run.experiment import open_run
+from helpers.suite import ledger
+from helpers.suite.ledger import STAGES, finish, get_stage, read_stage, stage_origin, why_not_current
+from helpers.suite.pipeline import made_files, reason_to_run, stage_times
 from tests.finished_run import copy_run
 from tests.finished_run import finish as finish_smoke
 

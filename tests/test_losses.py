@@ -5,9 +5,11 @@ import socket
 
 import pytest
 
-from helpers.dataset import free_port
-from helpers.stages import download, evaluate, explain, losses
-from helpers.variants import BASELINE
+from helpers.download import stage as download
+from helpers.evaluate import explain, losses
+from helpers.evaluate import stage as evaluate
+from helpers.photos.dataset import free_port
+from helpers.run.variants import BASELINE
 from tests.finished_run import copy_run, finish
 
 pytestmark = pytest.mark.pipeline

@@ -7,12 +7,12 @@ import shutil
 import pandas as pd
 import pytest
 
-from helpers import host
-from helpers.errors import LabError
-from helpers.show.report import render_report
-from helpers.show.rows_machines import FILLS
-from helpers.show.tables_machines import display_machines
-from helpers.stages import machines as stage
+from helpers.compare import machines as stage
+from helpers.compare.figures.rows_machines import FILLS
+from helpers.compare.report.page import render_report
+from helpers.compare.tables.machines import display_machines
+from helpers.lab import host
+from helpers.lab.errors import LabError
 from tests.example_machines import DAMAGES, finished, slower
 from tests.example_results import example_results, fail
 

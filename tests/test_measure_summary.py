@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from helpers.measure.energy_summary import summarize_energy
-from helpers.measure.schedule import round_order
-from helpers.measure.stopping import WIDTH, reached_width
-from helpers.measure.summary import paired_ratios, summarize_latency, summarize_memory
-from helpers.measure.warmup import find_warmup, warmup_facts
+from helpers.energy.rounds.schedule import round_order
+from helpers.energy.rounds.stopping import WIDTH, reached_width
+from helpers.energy.rounds.warmup import find_warmup, warmup_facts
+from helpers.energy.summary import paired_ratios, summarize_latency, summarize_memory
+from helpers.energy.windows_summary import summarize_energy
 from helpers.meters.base import Absent, Reading, bounded
-from helpers.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, CONTROL
 
 TRUE_MS = {BASELINE: 4.0, CONTROL: 4.0, "int8": 4.0 * 1.03}
 REPEATS = 15

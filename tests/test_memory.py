@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.measure import memory, memory_probe
-from helpers.measure.memory import measure_memory, why_dead
-from helpers.measure.summary import summarize_memory
+from helpers.energy import memory
+from helpers.energy.memory import measure_memory, why_dead
+from helpers.energy.summary import summarize_memory
+from helpers.lab.errors import LabError
 from helpers.meters.base import Absent
-from helpers.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, CONTROL
+from helpers.runtimes.litert import memory_probe
 from tests.tiny_models import tiny_core
 
 
@@ -50,7 +51,7 @@ def test_arena_is_absent_with_a_reason(raw):
 
 
 def test_probe_prints_one_line_of_json():
-    command = [sys.executable, "-m", "helpers.measure.memory_probe", "-"]
+    command = [sys.executable, "-m", "helpers.runtimes.litert.memory_probe", "-"]
     ended = subprocess.run(
         command, capture_output=True, text=True, check=True, env=memory.probe_environment()
     )

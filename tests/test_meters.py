@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.intervals import Interval
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval
 from helpers.meters import estimate
 from helpers.meters.absent import AbsentMeter
 from helpers.meters.base import GRADES, Absent, Reading, bounded, counted_window_s, meter_facts, summed

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from helpers import mongo
-from helpers.errors import LabError
-from helpers.paths import ROOT
+from helpers.lab import mongo
+from helpers.lab.errors import LabError
+from helpers.lab.paths import ROOT
 
 posix_only = pytest.mark.skipif(sys.platform.startswith("win"), reason="stand-ins are shell scripts")
 

@@ -8,12 +8,12 @@ import statistics
 import papermill
 import pytest
 
-from helpers import pipeline
-from helpers.errors import LabError
-from helpers.experiment import open_run
-from helpers.opening import badge, setup_cell
-from helpers.paths import NOTEBOOKS
-from helpers.stages.ledger import STAGES, get_stage
+from helpers.lab.errors import LabError
+from helpers.lab.paths import NOTEBOOKS
+from helpers.run.experiment import open_run
+from helpers.suite import pipeline
+from helpers.suite.ledger import STAGES, get_stage
+from helpers.suite.opening import badge, setup_cell
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 LONGEST_CELL, USUAL_CELL, MOST_CELLS = 15, 5, 30

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
 from helpers.meters import nvml
 from helpers.meters.base import Absent, meter_facts
 from helpers.meters.choose import choose_meter

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.experiment import open_run
-from helpers.profiles import PROFILES
+from helpers.lab.errors import LabError
+from helpers.run.experiment import open_run
+from helpers.run.profiles import PROFILES
 
 WRONG = [
     ({"models": 3}, "models = 3"),

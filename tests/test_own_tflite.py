@@ -8,10 +8,10 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.limits import LIMITS
-from helpers.own_tflite.describe import describe, most_detections
-from helpers.own_tflite.interface import interface
+from helpers.lab.errors import LabError
+from helpers.models.own_tflite.describe import describe, most_detections
+from helpers.models.own_tflite.interface import interface
+from helpers.tasks.detection.limits import LIMITS
 from tests.own_tflite_examples import LABELS, as_is
 from tests.own_tflite_files import (
     CANDIDATES,

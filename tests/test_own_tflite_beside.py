@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from helpers.errors import LabError
-from helpers.limits import LIMITS
-from helpers.own_tflite.beside import files_beside
-from helpers.own_tflite.interface import categories, interface
-from helpers.photos import core_input
+from helpers.lab.errors import LabError
+from helpers.models.own_tflite.beside import files_beside
+from helpers.models.own_tflite.interface import categories, interface
+from helpers.photos.decoding import core_input
+from helpers.tasks.detection.limits import LIMITS
 from tests.own_tflite_examples import LABELS, as_is, some_image, with_anchors
 from tests.own_tflite_files import (
     HEIGHT,

@@ -3,9 +3,9 @@
 import pytest
 import tensorflow as tf
 
-from helpers.errors import LabError
-from helpers.own_tflite.describe import describe
-from helpers.quietly import stderr_muted
+from helpers.lab.errors import LabError
+from helpers.lab.quietly import stderr_muted
+from helpers.models.own_tflite.describe import describe
 
 
 def write(path, batch=1, names=("first", "second"), classes=4, finished=False):

@@ -9,18 +9,18 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.limits import LIMITS, Limits
-from helpers.own_tflite.adopt import adopt
-from helpers.own_tflite.affine import Affine
-from helpers.own_tflite.describe import Facts, describe, most_detections
-from helpers.own_tflite.graph import End
-from helpers.own_tflite.interface import categories, interface, pixels_of
-from helpers.own_tflite.sentences import cap_sentence, timing_sentence
-from helpers.own_tflite.source import source_of, variant_id
-from helpers.photos import core_input, read_photo, resize
-from helpers.tails.postprocessed import PostprocessedTail
-from helpers.tails.raw_heads import RawHeadsTail
+from helpers.lab.errors import LabError
+from helpers.models.own_tflite.describe import Facts, describe, most_detections
+from helpers.models.own_tflite.interface import categories, interface, pixels_of
+from helpers.models.own_tflite.sentences import cap_sentence, timing_sentence
+from helpers.photos.decoding import core_input, read_photo, resize
+from helpers.quantize.adopt import adopt
+from helpers.run.own_files import source_of, variant_id
+from helpers.runtimes.litert.affine import Affine
+from helpers.runtimes.litert.ends import End
+from helpers.tasks.detection.limits import LIMITS, Limits
+from helpers.tasks.detection.tails.postprocessed import PostprocessedTail
+from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
 from tests.own_tflite_examples import LABELS, as_is, some_image, with_anchors
 from tests.own_tflite_files import (
     HEIGHT,

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.darknet import opencv
-from helpers.errors import LabError
-from helpers.interface import Interface
-from helpers.limits import Limits
-from helpers.models import DEFAULT_MODEL
-from helpers.parity import (
+from helpers.compare import present
+from helpers.lab.errors import LabError
+from helpers.lab.paths import RunPaths
+from helpers.models.darknet import opencv
+from helpers.models.interface import Interface
+from helpers.models.parity import (
     TOLERANCE,
     Parity,
     agreement,
@@ -25,13 +25,15 @@ from helpers.parity import (
     summarize,
     without_suppression,
 )
-from helpers.paths import RunPaths
-from helpers.photos import core_input
-from helpers.preprocessing import Preprocessing
-from helpers.savedmodels import reference as original
-from helpers.stages import originals, present, quantize
-from helpers.tails.boxes_scores import BoxesScoresTail
-from helpers.tails.selection import Detections
+from helpers.models.registry import DEFAULT_MODEL
+from helpers.models.savedmodels import reference as original
+from helpers.photos.decoding import core_input
+from helpers.photos.preprocessing import Preprocessing
+from helpers.quantize import originals
+from helpers.quantize import stage as quantize
+from helpers.tasks.detection.limits import Limits
+from helpers.tasks.detection.tails.boxes_scores import BoxesScoresTail
+from helpers.tasks.detection.tails.selection import Detections
 from tests.finished_run import finish
 
 

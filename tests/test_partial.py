@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from helpers.records import Origin
-from helpers.stages.partial import PartialRounds
+from helpers.energy.rounds.partial import PartialRounds
+from helpers.lab.records import Origin
 
 SOURCE = Origin({"a": "1"}, {"rounds": 9}, "code", {})
 ROUNDS = [{"order": [f"v{n}"], "visits": {"float32": {"timed_ns": [n, n + 1]}}} for n in range(9)]

@@ -5,14 +5,14 @@ import types
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.measure import parts as measuring
-from helpers.measure import rounds as rounds_module
-from helpers.measure.parts import joined, measure_parts
-from helpers.measure.parts_summary import PER_PHOTO, summarize_parts
+from helpers.energy.parts import timing as measuring
+from helpers.energy.parts.summary import PER_PHOTO, summarize_parts
+from helpers.energy.parts.timing import joined, measure_parts
+from helpers.energy.rounds import playing as rounds_module
+from helpers.lab.errors import LabError
 from helpers.meters.base import Absent
-from helpers.photos import read_photo
-from helpers.variants import BASELINE, CONTROL
+from helpers.photos.decoding import read_photo
+from helpers.run.variants import BASELINE, CONTROL
 from tests.timed_parts import NOWHERE, around
 from tests.tiny_models import tiny_core
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.dataset import fiftyone
-from helpers.experiment import keep, open_run, origin
-from helpers.interface import Interface
-from helpers.measure.parts import Found, measure_parts
-from helpers.stages import parts as stage
-from helpers.tails.selection import Detections
-from helpers.variants import BASELINE, CONTROL
+from helpers.energy.parts import stage
+from helpers.energy.parts.timing import Found, measure_parts
+from helpers.models.interface import Interface
+from helpers.photos.dataset import fiftyone
+from helpers.run.experiment import keep, open_run, origin
+from helpers.run.variants import BASELINE, CONTROL
+from helpers.tasks.detection.tails.selection import Detections
 from tests.timed_parts import INPUT, around, tail
 from tests.tiny_models import tiny_core
 
@@ -88,7 +88,7 @@ def small_run(files, drawn_photos, tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(files[BASELINE if variant == "float32" else "int8"].read_bytes())
         record = run.paths.variant_record(model.id, variant)
-        keep(record, "variant", origin({}, {}, "helpers.variants"), {}, [path])
+        keep(record, "variant", origin({}, {}, "helpers.run.variants"), {}, [path])
     sides = types.SimpleNamespace(preprocessing=INPUT, tail=tail)
     monkeypatch.setattr(stage, "load_interface", lambda run, model, variant: sides)
     return run

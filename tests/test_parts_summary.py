@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.measure.parts_summary import PARTS, PER_PHOTO, parts_rows, summarize_parts
-from helpers.variants import BASELINE
+from helpers.energy.parts.summary import PARTS, PER_PHOTO, parts_rows, summarize_parts
+from helpers.run.variants import BASELINE
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from helpers.errors import LabError
-from helpers.photos import core_input, read_photo, resize_threads
-from helpers.preprocessing import Preprocessing
+from helpers.lab.errors import LabError
+from helpers.photos.decoding import core_input, read_photo, resize_threads
+from helpers.photos.preprocessing import Preprocessing
 
 RESIZERS = {
     "half-pixel": lambda photo, size: tf.image.resize(photo[None].astype(np.float32), size).numpy(),

@@ -11,14 +11,14 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from helpers.dataset import category_numbers, field_name, load_dataset, read_columns
-from helpers.detect import ShardResult
-from helpers.profiles import get_profile
-from helpers.quantize.flatfile import read_facts
-from helpers.records import read_record
-from helpers.score import STATS
-from helpers.stages.download import data_folders
-from helpers.variants import BASELINE, CONTROL, VARIANTS
+from helpers.download.stage import data_folders
+from helpers.evaluate.detect import ShardResult
+from helpers.lab.records import read_record
+from helpers.photos.dataset import category_numbers, field_name, load_dataset, read_columns
+from helpers.run.profiles import get_profile
+from helpers.run.variants import BASELINE, CONTROL, VARIANTS
+from helpers.runtimes.litert.flatfile import read_facts
+from helpers.tasks.detection.score import STATS
 from tests.finished_run import finish
 from tests.shards import as_results
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers.paths import NOTEBOOKS, ROOT
-from helpers.show.figures import FIGURES
-from helpers.stages.ledger import STAGES
-from helpers.variants import CONTROL, VARIANTS
+from helpers.compare.figures.catalogue import FIGURES
+from helpers.lab.paths import NOTEBOOKS, ROOT
+from helpers.run.variants import CONTROL, VARIANTS
+from helpers.suite.ledger import STAGES
 from tests.finished_run import finish
 
 CHATTER = r"oneDNN|INFO:|\bINFO\b|WARNING|Warning|captures|delegate|rebuild TensorFlow|cuda|Assets written"

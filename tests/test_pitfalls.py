@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from helpers.coco import DATA, read_labels
-from helpers.columns import DetectionColumns
-from helpers.detector.architecture import INPUT_SIDE, anchors
-from helpers.errors import LabError
-from helpers.experiment import open_run
-from helpers.files import write_bytes
-from helpers.interface import Interface
-from helpers.intervals import Interval
-from helpers.limits import LIMITS
+from helpers.lab.errors import LabError
+from helpers.lab.files import write_bytes
+from helpers.lab.intervals import Interval
+from helpers.lab.records import read_record
 from helpers.meters.base import Absent
+from helpers.models.embedded.architecture import INPUT_SIDE, anchors
+from helpers.models.interface import Interface
+from helpers.photos.coco.labels import DATA, read_labels
+from helpers.photos.preprocessing import Preprocessing
 from helpers.pitfalls import (
     checks,
     decoder,
@@ -34,13 +33,14 @@ from helpers.pitfalls import (
 )
 from helpers.pitfalls.bench import Bench, object_columns, open_bench
 from helpers.pitfalls.outcome import Outcome, not_made, points, times
-from helpers.preprocessing import Preprocessing
-from helpers.records import read_record
-from helpers.resample import paired_resamples
-from helpers.runtime import Core
+from helpers.run.experiment import open_run
+from helpers.run.variants import BASELINE
+from helpers.runtimes.litert.core import Core
 from helpers.show.style import LabFigure
-from helpers.tails.ssd import SSDTail
-from helpers.variants import BASELINE
+from helpers.tasks.detection.columns import DetectionColumns
+from helpers.tasks.detection.limits import LIMITS
+from helpers.tasks.detection.resample import paired_resamples
+from helpers.tasks.detection.tails.ssd import SSDTail
 from tests.finished_run import finish
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")

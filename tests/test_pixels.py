@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as arrays
 
-from helpers.errors import LabError
-from helpers.photos import read_photo
-from helpers.pixels import eight_bits
+from helpers.lab.errors import LabError
+from helpers.photos.decoding import read_photo
+from helpers.photos.pixels import eight_bits
 
 RAMP = np.arange(64 * 256).reshape(64, 256)
 

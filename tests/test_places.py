@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.darknet.architecture import parse_architecture
-from helpers.errors import LabError
-from helpers.experiment import open_run
-from helpers.label_maps import KINDS
-from helpers.models import MODELS, get_model
-from helpers.pipeline import notebook_parameters
-from helpers.places import lasting, split_labels, stem_of
-from helpers.stages.ledger import STAGES
+from helpers.lab.errors import LabError
+from helpers.lab.places import lasting, split_labels, stem_of
+from helpers.models.darknet.architecture import parse_architecture
+from helpers.models.registry import MODELS, get_model
+from helpers.run.experiment import open_run
+from helpers.suite.ledger import STAGES
+from helpers.suite.pipeline import notebook_parameters
+from helpers.tasks.detection.label_maps import KINDS
 from tests.darknet import generate
 from tests.own_tflite_files import heads_bytes
 

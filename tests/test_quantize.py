@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from helpers.errors import LabError
-from helpers.quantize.flatfile import read_facts
+from helpers.lab.errors import LabError
 from helpers.quantize.recipes import INPUT_NAME, SIGNATURE, quantize_file, require_promised
-from helpers.runtime import Core
-from helpers.variants import VARIANTS, get_variant
+from helpers.run.variants import VARIANTS, get_variant
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.flatfile import read_facts
 from tests.tiny_models import SIZE, tiny_core, tiny_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")

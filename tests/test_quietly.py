@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from helpers import quietly
-from helpers.paths import ROOT
+from helpers.lab import quietly
+from helpers.lab.paths import ROOT
 
 
 def run(code: str, *options: str, cwd=ROOT) -> subprocess.CompletedProcess:
@@ -16,7 +16,7 @@ def run(code: str, *options: str, cwd=ROOT) -> subprocess.CompletedProcess:
 
 def test_muted_drops_what_is_written_below_python():
     done = run(
-        "from helpers.quietly import stderr_muted\n"
+        "from helpers.lab.quietly import stderr_muted\n"
         "with stderr_muted(): os.write(2, b'chatter')\n"
         "os.write(2, b'after')"
     )
@@ -24,7 +24,9 @@ def test_muted_drops_what_is_written_below_python():
 
 
 def test_muted_shows_everything_if_the_block_fails():
-    done = run("from helpers.quietly import stderr_muted\nwith stderr_muted(): os.write(2, b'reason'); 1 / 0")
+    done = run(
+        "from helpers.lab.quietly import stderr_muted\nwith stderr_muted(): os.write(2, b'reason'); 1 / 0"
+    )
     assert "reason" in done.stderr
     assert "ZeroDivisionError" in done.stderr
 
@@ -47,7 +49,7 @@ def test_a_noisy_import_is_quiet_unless_it_fails(tmp_path, broken):
 
 
 def test_what_the_user_has_set_stays(monkeypatch):
-    code = "from helpers.quietly import quiet; quiet(); print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    code = "from helpers.lab.quietly import quiet; quiet(); print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     assert run(code).stdout.strip() == "0"
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
@@ -55,6 +57,6 @@ def test_what_the_user_has_set_stays(monkeypatch):
 
 
 def test_warnings_asked_for_on_the_command_line_are_shown():
-    code = "import warnings; from helpers.quietly import quiet; quiet(); warnings.warn('IProgress not found')"
+    code = "import warnings; from helpers.lab.quietly import quiet; quiet(); warnings.warn('IProgress not found')"
     assert "IProgress" not in run(code).stderr
     assert "IProgress" in run(code, "-W", "default").stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
 from helpers.meters.choose import choose_meter
 from helpers.meters.powercap import POWERCAP, PowercapTree
 from helpers.meters.rapl import RaplMeter

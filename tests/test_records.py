@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.records import (
+from helpers.lab.errors import LabError
+from helpers.lab.records import (
     Origin,
     Record,
     current_record,

@@ -5,15 +5,17 @@ import re
 
 import pytest
 
-from helpers import models, paths, profiles, variants
-from helpers.errors import LabError
-from helpers.experiment import open_run
-from helpers.models import DEFAULT_MODEL, MODELS, get_model
-from helpers.paths import ROOT, RunPaths, data_dir, display
-from helpers.profiles import PROFILES, get_profile
+from helpers.lab import paths
+from helpers.lab.errors import LabError
+from helpers.lab.paths import ROOT, RunPaths, data_dir, display
+from helpers.models import registry as models
+from helpers.models.registry import DEFAULT_MODEL, MODELS, get_model
+from helpers.photos.synthetic.dataset import CATEGORY_IDS, SPLITS, split_number
 from helpers.quantize.recipes import RECIPES, get_recipe
-from helpers.synthetic.dataset import CATEGORY_IDS, SPLITS, split_number
-from helpers.variants import BASELINE, CONTROL, VARIANTS, get_variant, require_variants
+from helpers.run import profiles, variants
+from helpers.run.experiment import open_run
+from helpers.run.profiles import PROFILES, get_profile
+from helpers.run.variants import BASELINE, CONTROL, VARIANTS, get_variant, require_variants
 
 LOOKUPS = [
     (get_variant, VARIANTS, "int8-dynamik", "int8-dynamic"),

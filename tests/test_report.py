@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.show import report
-from helpers.show.figures import FIGURES, draw, save_figure
-from helpers.stages import present
-from helpers.variants import VARIANTS
+from helpers.compare import present
+from helpers.compare.figures.catalogue import FIGURES, draw, save_figure
+from helpers.compare.report import page as report
+from helpers.lab.errors import LabError
+from helpers.run.variants import VARIANTS
 from tests.example_results import (
     CONTEXT,
     REASON,

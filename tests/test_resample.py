@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from helpers import resample
-from helpers.columns import DetectionColumns, ObjectColumns
-from helpers.evidence import AREAS, Evidence
-from helpers.resample import RAISED, RECALL_POINTS, average_precision, paired_resamples, points_reached
-from helpers.score import gather
+from helpers.tasks.detection import resample
+from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
+from helpers.tasks.detection.evidence import AREAS, Evidence
+from helpers.tasks.detection.resample import (
+    RAISED,
+    RECALL_POINTS,
+    average_precision,
+    paired_resamples,
+    points_reached,
+)
+from helpers.tasks.detection.score import gather
 from tests.random_coco import random_detections, random_ground_truth
 
 SAME = 1e-12
@@ -206,7 +212,7 @@ def test_blocks_do_not_change_the_result(monkeypatch, area):
     evidence = evidence_of(truth, random_detections(random, truth))
     weights = paired_resamples(evidence.images, 20, 1)
     whole = average_precision(evidence, weights, area)
-    monkeypatch.setattr("helpers.resample.BLOCK_BYTES", 1)
+    monkeypatch.setattr("helpers.tasks.detection.resample.BLOCK_BYTES", 1)
     assert np.array_equal(average_precision(evidence, weights, area), whole)
 
 

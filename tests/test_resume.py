@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from helpers.experiment import open_run
-from helpers.files import sha256_file
-from helpers.paths import ROOT
-from helpers.records import read_record
-from helpers.stages.download import data_folders
-from helpers.stages.ledger import STAGES
-from helpers.stages.partial import read_lines
+from helpers.download.stage import data_folders
+from helpers.energy.rounds.partial import read_lines
+from helpers.lab.files import sha256_file
+from helpers.lab.paths import ROOT
+from helpers.lab.records import read_record
+from helpers.run.experiment import open_run
+from helpers.suite.ledger import STAGES
 from tests.finished_run import LONGEST_S, command, copy_run, environment, finish, lab, written_times
 
 pytestmark = pytest.mark.pipeline

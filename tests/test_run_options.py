@@ -14,13 +14,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from helpers import pipeline
-from helpers.cli.commands import app
-from helpers.errors import LabError, reason_of
-from helpers.experiment import keep, keep_failure, open_run, origin
-from helpers.paths import ROOT
-from helpers.run_options import as_typed, latest_name, making, open_as_made, options_of
-from helpers.stages.failures import by_cause, failures
+from helpers.lab.errors import LabError, reason_of
+from helpers.lab.paths import ROOT
+from helpers.run.experiment import keep, keep_failure, open_run, origin
+from helpers.run.failures import by_cause, failures
+from helpers.suite import pipeline
+from helpers.suite.cli.commands import app
+from helpers.suite.run_options import as_typed, latest_name, making, open_as_made, options_of
 from tests.finished_run import environment
 
 
@@ -98,8 +98,8 @@ def test_status_of_a_run_that_is_not_there_names_those_that_are_newest_first(dat
 
 HOLD = """
 import sys
-from helpers.experiment import open_run
-from helpers.run_options import making
+from helpers.run.experiment import open_run
+from helpers.suite.run_options import making
 with making(open_run("smoke")):
     print("held", flush=True)
     sys.stdin.read()
@@ -185,7 +185,7 @@ def test_the_traceback_of_a_fault_is_in_a_log_that_the_message_names(tmp_path):
     assert '"packages"' in text
 
 
-SOURCE = ({}, {}, "helpers.photos")
+SOURCE = ({}, {}, "helpers.photos.decoding")
 
 
 def test_every_failure_of_a_run_is_listed_once_with_its_first_reason(data):
@@ -247,7 +247,7 @@ def test_a_data_folder_that_is_a_file_is_one_clear_error(tmp_path, monkeypatch):
 
 
 def test_a_run_whose_numbers_mean_little_is_not_published(data, monkeypatch):
-    monkeypatch.setattr("helpers.stages.publish.why_not_current", lambda *_: "")
+    monkeypatch.setattr("helpers.suite.publish.why_not_current", lambda *_: "")
     code, text = command("publish", "--profile", "smoke")
     assert code == 1
     assert "its numbers mean little" in text
@@ -294,7 +294,7 @@ def test_no_command_answers_a_data_folder_that_is_a_file_with_a_traceback(tmp_pa
 
 INTERRUPTED_WHILE_LOADING = """
 import os, signal, sys
-import helpers.cli.commands as commands
+import helpers.suite.cli.commands as commands
 def load():
     try:
         os.kill(os.getpid(), signal.SIGINT)
@@ -318,7 +318,7 @@ def test_an_interrupt_that_a_module_of_c_makes_an_import_error_of_is_one_line(da
 
 FAULT = """
 import sys
-import helpers.cli.commands as commands
+import helpers.suite.cli.commands as commands
 def run(**_):
     raise TypeError("no such thing")
 commands.app = run

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from helpers.files import write_bytes
-from helpers.interface import Interface
-from helpers.photos import core_input
-from helpers.preprocessing import Preprocessing
+from helpers.lab.files import write_bytes
+from helpers.models.interface import Interface
+from helpers.models.savedmodels.convert import convert
+from helpers.photos.decoding import core_input
+from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.recipes import apply_recipe, get_recipe
-from helpers.savedmodels.convert import convert
-from helpers.tails.boxes_scores import BoxesScoresTail
-from helpers.tails.centernet import CenterNetTail
-from helpers.tails.selection import Limits
-from helpers.tails.ssd import SSDTail
+from helpers.tasks.detection.tails.boxes_scores import BoxesScoresTail
+from helpers.tasks.detection.tails.centernet import CenterNetTail
+from helpers.tasks.detection.tails.selection import Limits
+from helpers.tasks.detection.tails.ssd import SSDTail
 from tests import savedmodel_designs as designs
 from tests.savedmodel_cut import LIMITS, Cut, assert_same
 
@@ -95,7 +95,9 @@ def test_an_unusual_decoding_stays_inside_the_core(distances):
 
 @pytest.mark.parametrize("name", ["centres", "softmax", "distances"])
 def test_the_interface_is_what_it_was_when_it_is_read_again(name, request, tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.interface.TAILS", {"a": SSDTail, "b": CenterNetTail, "c": BoxesScoresTail})
+    monkeypatch.setattr(
+        "helpers.models.interface.TAILS", {"a": SSDTail, "b": CenterNetTail, "c": BoxesScoresTail}
+    )
     cut = request.getfixturevalue(name)
     cut.interface.save(tmp_path / "interface.npz")
     again = Interface.load(tmp_path / "interface.npz")

@@ -2,12 +2,12 @@
 
 import pytest
 
-from helpers.boxes import CODER_SCALES
-from helpers.detector.architecture import anchors
-from helpers.detector.export import export_detector
-from helpers.paths import ROOT
-from helpers.photos import read_photo
-from helpers.tails.selection import Limits
+from helpers.lab.paths import ROOT
+from helpers.models.embedded.architecture import anchors
+from helpers.models.embedded.export import export_detector
+from helpers.photos.decoding import read_photo
+from helpers.tasks.detection.boxes import CODER_SCALES
+from helpers.tasks.detection.tails.selection import Limits
 from tests.savedmodel_cut import Cut, assert_same
 
 WEIGHTS = ROOT / "data" / "embedded" / "ssd_mobilenet_v2_synthetic.npz"

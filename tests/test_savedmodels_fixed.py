@@ -2,8 +2,8 @@
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.savedmodels.convert import convert
+from helpers.lab.errors import LabError
+from helpers.models.savedmodels.convert import convert
 from tests.savedmodel_cut import LIMITS, Cut, assert_same
 from tests.savedmodel_designs import SIDE, save_fixed
 from tests.test_savedmodels_designs import photos

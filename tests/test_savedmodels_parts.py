@@ -8,14 +8,14 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.preprocessing import Preprocessing
-from helpers.savedmodels.anchors import solve
-from helpers.savedmodels.convert import convert
-from helpers.savedmodels.load import load
-from helpers.savedmodels.preprocess import TOLERANCE, fit, probes
-from helpers.savedmodels.suppression import Suppression
-from helpers.tails.selection import Limits
+from helpers.lab.errors import LabError
+from helpers.models.savedmodels.anchors import solve
+from helpers.models.savedmodels.convert import convert
+from helpers.models.savedmodels.load import load
+from helpers.models.savedmodels.preprocess import TOLERANCE, fit, probes
+from helpers.models.savedmodels.suppression import Suppression
+from helpers.photos.preprocessing import Preprocessing
+from helpers.tasks.detection.tails.selection import Limits
 from tests import savedmodel_designs as designs
 
 # TensorFlow's own ways to resize, by our names for them.

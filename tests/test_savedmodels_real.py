@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from helpers.boxes import CODER_SCALES
-from helpers.photos import read_photo
-from helpers.preprocessing import Preprocessing
+from helpers.photos.decoding import read_photo
+from helpers.photos.preprocessing import Preprocessing
+from helpers.tasks.detection.boxes import CODER_SCALES
 from tests.real_photos import coco_dir
 from tests.savedmodel_cut import Cut, assert_same
 

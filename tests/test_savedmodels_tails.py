@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.boxes import decode_boxes
-from helpers.parity import iou
-from helpers.tails.boxes_scores import BoxesScoresTail
-from helpers.tails.centernet import CenterNetTail
-from helpers.tails.per_class import select_per_class
-from helpers.tails.selection import Limits
-from helpers.tails.ssd import SSDTail
+from helpers.models.parity import iou
+from helpers.tasks.detection.boxes import decode_boxes
+from helpers.tasks.detection.tails.boxes_scores import BoxesScoresTail
+from helpers.tasks.detection.tails.centernet import CenterNetTail
+from helpers.tasks.detection.tails.per_class import select_per_class
+from helpers.tasks.detection.tails.selection import Limits
+from helpers.tasks.detection.tails.ssd import SSDTail
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from itertools import pairwise
 
-from helpers.measure.schedule import interleaved, round_order
-from helpers.variants import BASELINE, CONTROL
+from helpers.energy.rounds.schedule import interleaved, round_order
+from helpers.run.variants import BASELINE, CONTROL
 
 VARIANTS = (BASELINE, CONTROL, "float16", "int8-dynamic", "int8")
 

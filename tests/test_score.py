@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.evidence import AREAS
-from helpers.score import tie_bounds
+from helpers.tasks.detection.evidence import AREAS
+from helpers.tasks.detection.score import tie_bounds
 from tests.random_coco import random_detections, random_ground_truth
 from tests.scored_cases import assert_stats_are_pycocotools, box, found, scored, truth
 

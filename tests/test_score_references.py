@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.evidence import AREAS
-from helpers.paths import ROOT
-from helpers.score import curves_of
+from helpers.lab.paths import ROOT
+from helpers.tasks.detection.evidence import AREAS
+from helpers.tasks.detection.score import curves_of
 from tests.random_coco import by_pycocotools, random_detections, random_ground_truth
 from tests.scored_cases import assert_stats_are_pycocotools, box, cases, found, scored
 

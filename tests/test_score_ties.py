@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.evidence import Evidence
-from helpers.score import curves_of, tie_bounds
+from helpers.tasks.detection.evidence import Evidence
+from helpers.tasks.detection.score import curves_of, tie_bounds
 from tests.random_coco import by_pycocotools, random_detections, random_ground_truth
 from tests.scored_cases import box, cases, found, scored, truth
 

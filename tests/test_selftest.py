@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from helpers.errors import LabError
-from helpers.measure.selftest import DelayedCore, measure_delays, measure_selftest
-from helpers.measure.selftest_summary import DELAYS, delay_name, sentence, summarize_selftest, wilson
-from helpers.measure.summary import latency_ratio
-from helpers.variants import BASELINE, CONTROL
+from helpers.energy.selftest.runs import DelayedCore, measure_delays, measure_selftest
+from helpers.energy.selftest.summary import DELAYS, delay_name, sentence, summarize_selftest, wilson
+from helpers.energy.summary import latency_ratio
+from helpers.lab.errors import LabError
+from helpers.run.variants import BASELINE, CONTROL
 from tests.tiny_models import tiny_core, tiny_images
 
 
@@ -56,7 +56,7 @@ def test_a_delayed_core_is_given_the_images():
 
 
 def test_a_large_delay_is_found_by_the_measurement_itself(core_file, monkeypatch):
-    monkeypatch.setattr("helpers.measure.selftest.DELAYS", (1.0,))
+    monkeypatch.setattr("helpers.energy.selftest.runs.DELAYS", (1.0,))
     raw = measure_delays(core_file, tiny_images(), rounds=6, repeats=5, threads=1, seed=0)
     assert raw["settings"]["variants"] == [BASELINE, CONTROL, "delay-100%"]
     assert raw["failures"] == {}

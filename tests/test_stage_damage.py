@@ -7,18 +7,16 @@ import shutil
 import numpy as np
 import pytest
 
-from helpers.errors import LabError
-from helpers.evidence import Evidence
-from helpers.profiles import get_profile
-from helpers.records import read_record
-from helpers.stages import (
-    compare,
-    download,
-    evaluate,
-    measure,
-    quantize,
-)
-from helpers.stages.partial import PartialRounds
+from helpers.compare import stage as compare
+from helpers.download import stage as download
+from helpers.energy import stage as measure
+from helpers.energy.rounds.partial import PartialRounds
+from helpers.evaluate import stage as evaluate
+from helpers.lab.errors import LabError
+from helpers.lab.records import read_record
+from helpers.quantize import stage as quantize
+from helpers.run.profiles import get_profile
+from helpers.tasks.detection.evidence import Evidence
 from tests.finished_run import copy_run, finish, written_times
 
 pytestmark = pytest.mark.pipeline

@@ -5,14 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from helpers.dataset import photo_paths
-from helpers.experiment import open_run
-from helpers.limits import LIMITS
-from helpers.own_tflite.interface import interface
-from helpers.own_tflite.source import source_of
-from helpers.photos import core_input, read_photo
-from helpers.stages import download, evaluate, quantize, suspects
-from helpers.stages.surprises import surprises
+from helpers.compare.surprises import surprises
+from helpers.download import stage as download
+from helpers.evaluate import stage as evaluate
+from helpers.evaluate import suspects
+from helpers.models.own_tflite.interface import interface
+from helpers.photos.dataset import photo_paths
+from helpers.photos.decoding import core_input, read_photo
+from helpers.quantize import stage as quantize
+from helpers.run.experiment import open_run
+from helpers.run.own_files import source_of
+from helpers.tasks.detection.limits import LIMITS
 from tests.finished_run import PROFILE, copy_run, finish
 from tests.own_tflite_files import CLASSES, grid_anchors, heads_bytes
 

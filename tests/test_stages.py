@@ -7,19 +7,17 @@ import shutil
 import numpy as np
 import pytest
 
-from helpers.errors import LabError
-from helpers.experiment import open_run
-from helpers.families import prepare_files
-from helpers.files import sha256_file
-from helpers.sources import Embedded, SavedModelSource
-from helpers.stages import (
-    checks,
-    compare,
-    download,
-    evaluate,
-    measure,
-    quantize,
-)
+from helpers.compare import stage as compare
+from helpers.download import stage as download
+from helpers.energy import stage as measure
+from helpers.evaluate import stage as evaluate
+from helpers.lab.errors import LabError
+from helpers.lab.files import sha256_file
+from helpers.models.families import prepare_files
+from helpers.models.files.sources import Embedded, SavedModelSource
+from helpers.quantize import stage as quantize
+from helpers.run.experiment import open_run
+from helpers.suite import checks
 from tests.drawing import draw
 from tests.finished_run import copy_run, finish, written_times
 

@@ -7,24 +7,21 @@ import shutil
 import pandas as pd
 import pytest
 
-from helpers.errors import LabError
-from helpers.files import sha256_file
+from helpers.compare import present
+from helpers.compare import stage as compare
+from helpers.compare.figures.catalogue import FIGURES
+from helpers.compare.report.lacking import lacking
+from helpers.download import stage as download
+from helpers.energy import stage as measure
+from helpers.energy.parts import stage as parts
+from helpers.energy.why import stage as why
+from helpers.evaluate import stage as evaluate
+from helpers.lab.errors import LabError
+from helpers.lab.files import sha256_file
 from helpers.quantize import recipes
-from helpers.show.figures import FIGURES
-from helpers.show.lacking import lacking
-from helpers.stages import (
-    checks,
-    compare,
-    download,
-    evaluate,
-    measure,
-    parts,
-    present,
-    publish,
-    quantize,
-    why,
-)
-from helpers.variants import CONTROL
+from helpers.quantize import stage as quantize
+from helpers.run.variants import CONTROL
+from helpers.suite import checks, publish
 from tests.finished_run import copy_run, finish, written_times
 
 OTHERS = ("float32", "float16", "int8-dynamic")

@@ -5,13 +5,19 @@ import shutil
 
 import pytest
 
-from helpers.errors import LabError
-from helpers.files import read_json
-from helpers.records import read_record
-from helpers.sources import SavedModelSource
-from helpers.stages import checks, download, evaluate, ledger, measure, originals, quantize, summaries
-from helpers.stages.standing import made_models
-from helpers.variants import BASELINE
+from helpers.download import stage as download
+from helpers.energy import stage as measure
+from helpers.energy import summaries
+from helpers.evaluate import stage as evaluate
+from helpers.lab.errors import LabError
+from helpers.lab.files import read_json
+from helpers.lab.records import read_record
+from helpers.models.files.sources import SavedModelSource
+from helpers.quantize import originals
+from helpers.quantize import stage as quantize
+from helpers.run.standing import made_models
+from helpers.run.variants import BASELINE
+from helpers.suite import checks, ledger
 from tests.finished_run import copy_run, finish, written_times
 
 NOT_HAD = "files of .* are absent"

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from helpers.measure.latency import measure_latency
-from helpers.measure.stopping import (
+from helpers.energy.latency import measure_latency
+from helpers.energy.rounds.stopping import (
     BUDGET,
     FAILED,
     LEAST_ROUNDS,
@@ -20,8 +20,8 @@ from helpers.measure.stopping import (
     stopping_facts,
     why_stop,
 )
-from helpers.measure.summary import latency_ratio, paired_ratios
-from helpers.variants import BASELINE, CONTROL
+from helpers.energy.summary import latency_ratio, paired_ratios
+from helpers.run.variants import BASELINE, CONTROL
 from tests.tiny_models import tiny_core, tiny_images
 
 RESAMPLES = 300

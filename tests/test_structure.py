@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from helpers.fingerprint import PACKAGE, helper_imports, import_closure
-from helpers.paths import ROOT
+from helpers.lab.fingerprint import PACKAGE, helper_imports, import_closure
+from helpers.lab.paths import ROOT
 
 # A module may import from its own floor and from those below it. A name ending in ".*" is a package.
 FLOORS = (
@@ -39,11 +39,16 @@ HEAVY = (
     "tensorflow", "tf_keras", "tensorflow_hub", "fiftyone", "ai_edge_litert", "ai_edge_quantizer", "cv2",
     "faster_coco_eval",
 )  # fmt: skip
-LIGHT = ("helpers.records", "helpers.compare", "helpers.error_tables", "helpers.stages.compare")
+LIGHT = (
+    "helpers.lab.records",
+    "helpers.compare.results",
+    "helpers.tasks.detection.error_tables",
+    "helpers.compare.stage",
+)
 # Run as programs of their own, by name.
 PROGRAMS = ("helpers.__main__",)
 # Subclasses of FiftyOne's classes: for those who have imported it.
-OF_FIFTYONE = ("helpers.exact_coco.method", "helpers.exact_coco.results")
+OF_FIFTYONE = ("helpers.tasks.detection.exact_coco.method", "helpers.tasks.detection.exact_coco.results")
 
 
 def module_name(path) -> str:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.coco_folders import lay_out, read_selection
-from helpers.coco_photos import plain
-from helpers.stages import suspects
-from helpers.stages.download import prepare_data
-from helpers.stages.evaluate import Progress, read_score
+from helpers.download.stage import prepare_data
+from helpers.evaluate import suspects
+from helpers.evaluate.stage import Progress, read_score
+from helpers.photos.coco.choosing import plain
+from helpers.photos.coco.folders import lay_out, read_selection
 from tests.finished_run import finish
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.coco import read_labels
-from helpers.errors import LabError
-from helpers.synthetic.dataset import CATEGORY_IDS, SPLITS, encode_photo, generate_split, render_photo
-from helpers.synthetic.scene import LEAST_VISIBLE, Scene, make_photo
-from helpers.synthetic.shapes import CATEGORIES, Canvas
+from helpers.lab.errors import LabError
+from helpers.photos.coco.labels import read_labels
+from helpers.photos.synthetic.dataset import CATEGORY_IDS, SPLITS, encode_photo, generate_split, render_photo
+from helpers.photos.synthetic.scene import LEAST_VISIBLE, Scene, make_photo
+from helpers.photos.synthetic.shapes import CATEGORIES, Canvas
 from tests.drawing import draw
 
 SMALL, LARGE = 32**2, 96**2

@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.intervals import Interval
-from helpers.show import tables
-from helpers.show.findings import (
+from helpers.compare.findings import (
     Judgement,
     accuracy_finding,
     findings,
@@ -20,12 +17,15 @@ from helpers.show.findings import (
     judge_ratio,
     latency_finding,
 )
-from helpers.show.lacking import lacking
-from helpers.show.latex import escape_latex
-from helpers.show.losses import class_frame, error_frame, with_totals
-from helpers.show.noise import NoiseFloor, noise_floor
-from helpers.variants import BASELINE, CONTROL
-from helpers.verdict import FEW_IMAGES, FEW_RESAMPLES, NO_VALUE, UNJUDGED, YES
+from helpers.compare.noise import NoiseFloor, noise_floor
+from helpers.compare.report.lacking import lacking
+from helpers.compare.tables import writing as tables
+from helpers.compare.tables.latex import escape_latex
+from helpers.compare.tables.losses import class_frame, error_frame, with_totals
+from helpers.compare.verdict import FEW_IMAGES, FEW_RESAMPLES, NO_VALUE, UNJUDGED, YES
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval
+from helpers.run.variants import BASELINE, CONTROL
 from tests.example_results import (
     CONTEXT,
     MODEL,

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.show.rows_machines import Machine
-from helpers.show.tables_machines import ap_note, machines_table, notes
+from helpers.compare.figures.rows_machines import Machine
+from helpers.compare.tables.machines import ap_note, machines_table, notes
 from tests.example_machines import pair, slower
 from tests.example_results import ALL, NAN, USUAL, example_results, fail
 

@@ -6,12 +6,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.boxes import decode_boxes, make_anchors
-from helpers.limits import Limits
-from helpers.parity import iou
-from helpers.tails import selection
-from helpers.tails.selection import Detections, top
-from helpers.tails.ssd import SSDTail
+from helpers.models.parity import iou
+from helpers.tasks.detection.boxes import decode_boxes, make_anchors
+from helpers.tasks.detection.limits import Limits
+from helpers.tasks.detection.tails import selection
+from helpers.tasks.detection.tails.selection import Detections, top
+from helpers.tasks.detection.tails.ssd import SSDTail
 
 ANCHORS = make_anchors((8, 4), (0.2, 0.5), (1.0, 2.0))
 CLASSES = 4

@@ -8,14 +8,14 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.boxes import decode_boxes
-from helpers.interface import tuples
-from helpers.limits import Limits
-from helpers.own_tflite.interface import interface
-from helpers.runtime import Core
-from helpers.tails.postprocessed import PostprocessedTail
-from helpers.tails.raw_heads import RawHeadsTail
-from helpers.tails.ssd import SSDTail
+from helpers.models.interface import tuples
+from helpers.models.own_tflite.interface import interface
+from helpers.runtimes.litert.core import Core
+from helpers.tasks.detection.boxes import decode_boxes
+from helpers.tasks.detection.limits import Limits
+from helpers.tasks.detection.tails.postprocessed import PostprocessedTail
+from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
+from helpers.tasks.detection.tails.ssd import SSDTail
 from tests.own_tflite_files import (
     CANDIDATES,
     OPTIONS,

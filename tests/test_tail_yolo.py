@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.darknet.architecture import parse_architecture
-from helpers.darknet.opencv import detections, from_memory, with_threshold
-from helpers.interface import tuples
-from helpers.tails.selection import Limits
-from helpers.tails.yolo import YoloTail
+from helpers.models.darknet.architecture import parse_architecture
+from helpers.models.darknet.opencv import detections, from_memory, with_threshold
+from helpers.models.interface import tuples
+from helpers.tasks.detection.tails.selection import Limits
+from helpers.tasks.detection.tails.yolo import YoloTail
 from tests.darknet.generate import convolution, head, net, opencv_rows, two_scales, weights_for
 
 EVERYTHING = Limits(nms_iou=1.0, score_threshold=1e-3, most_detections=10_000)

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import host
-from helpers.errors import LabError
-from helpers.experiment import keep, open_run, origin
-from helpers.measure.summary import summarize_latency
+from helpers.compare.figures.threads import latency_threads
+from helpers.energy import stage as measure
+from helpers.energy import threads
+from helpers.energy.summary import summarize_latency
+from helpers.lab import host
+from helpers.lab.errors import LabError
 from helpers.meters.base import Absent
-from helpers.show.figures_threads import latency_threads
-from helpers.stages import measure, threads
-from helpers.variants import BASELINE, CONTROL
+from helpers.run.experiment import keep, open_run, origin
+from helpers.run.variants import BASELINE, CONTROL
 from tests.figure_checks import lines_by_gid
 from tests.finished_run import written_times
 from tests.test_measure_summary import latency_raw
@@ -108,7 +109,7 @@ def small_run(lab_data):
     model = run.models[0]
     for variant, channels in ((BASELINE, 64), ("float16", 8)):
         file = tiny_core(run.paths.variant_file(model.id, variant), channels)
-        source = origin({"core": file}, {}, "helpers.variants")
+        source = origin({"core": file}, {}, "helpers.run.variants")
         keep(run.paths.variant_record(model.id, variant), "variant", source, {}, [file])
     with pytest.MonkeyPatch.context() as patch:
         # A tiny core takes no photos.
@@ -176,7 +177,7 @@ def test_what_is_missing_or_of_other_variants_is_told(small_run):
     assert threads.record_name(2, 2) == "latency"
     path = small_run.paths.measurement_record(model.id, "latency-2-threads")
     whole = path.read_text()
-    other = origin({"float32": "another"}, {}, "helpers.measure.latency")
+    other = origin({"float32": "another"}, {}, "helpers.energy.latency")
     keep(path, "latency-2-threads", other, {})
     try:
         with pytest.raises(LabError, match="other variants"):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from helpers.units import format_bytes, format_duration
+from helpers.lab.units import format_bytes, format_duration
 
 
 @pytest.mark.parametrize(

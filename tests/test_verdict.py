@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.intervals import Interval, bias_corrected_interval, interval_of
-from helpers.variants import BASELINE
-from helpers.verdict import (
+from helpers.compare.verdict import (
     BEYOND,
     FEW_IMAGES,
     FEW_RESAMPLES,
@@ -28,6 +25,9 @@ from helpers.verdict import (
     verdicts,
     worse_share,
 )
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval, bias_corrected_interval, interval_of
+from helpers.run.variants import BASELINE
 
 IMAGES, RESAMPLES = 500, 1000
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from ai_edge_quantizer import recipe
 
-from helpers.errors import LabError
-from helpers.layers.measure import layer_errors
-from helpers.quantize.flatfile import arithmetic, read_facts
+from helpers.energy.why.layer import fully_connected, index_list
+from helpers.energy.why.roofline import bound_of
+from helpers.lab.errors import LabError
+from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.recipes import apply_recipe, quantize_file
-from helpers.runtime import Core
-from helpers.variants import VARIANTS
-from helpers.why.graph import Tensor, multiply_adds, read_graph
-from helpers.why.layer import fully_connected, index_list
-from helpers.why.operator_kinds import CASTS, DENSE, DEPTHWISE, POINTWISE
-from helpers.why.roofline import bound_of
+from helpers.run.variants import VARIANTS
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.flatfile import arithmetic, read_facts
+from helpers.runtimes.litert.graph import Tensor, multiply_adds, read_graph
+from helpers.runtimes.litert.operator_kinds import CASTS, DENSE, DEPTHWISE, POINTWISE
 from tests.why_models import MACS, WEIGHTS, rewritten, stack_core, stack_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")

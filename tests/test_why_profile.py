@@ -5,13 +5,14 @@ import re
 
 import pytest
 
+from helpers.energy.why.answers import casts_text, kinds_frame, reasons, table
+from helpers.energy.why.explain import delegated, explain_files, int8_kernels, usable_isa
 from helpers.quantize.recipes import quantize_file
-from helpers.variants import VARIANTS
-from helpers.why import litert_c, profile_probe
-from helpers.why.answers import casts_text, kinds_frame, reasons, table
-from helpers.why.explain import delegated, explain_files, int8_kernels, usable_isa
-from helpers.why.graph import read_graph
-from helpers.why.operator_kinds import (
+from helpers.run.variants import VARIANTS
+from helpers.runtimes.litert import c_interface as litert_c
+from helpers.runtimes.litert import profile_probe
+from helpers.runtimes.litert.graph import read_graph
+from helpers.runtimes.litert.operator_kinds import (
     ALL_KINDS,
     CASTS,
     DENSE,
@@ -22,8 +23,8 @@ from helpers.why.operator_kinds import (
     OTHER,
     POINTWISE,
     XNNPACK,
-)  # fmt: skip
-from helpers.why.profile import kind_of_name, operators_of, profile_file, summarized, whole_of
+)
+from helpers.runtimes.litert.profile import kind_of_name, operators_of, profile_file, summarized, whole_of
 from tests.why_models import stack_core, stack_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")

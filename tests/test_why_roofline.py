@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from helpers.runtime import Core
-from helpers.why import roofline
-from helpers.why.graph import read_graph
-from helpers.why.layer import fully_connected
-from helpers.why.operator_kinds import POINTWISE
-from helpers.why.roofline import bandwidth_for, bound_of, fastest_s, measure_machine
+from helpers.energy.why import roofline
+from helpers.energy.why.layer import fully_connected
+from helpers.energy.why.roofline import bandwidth_for, bound_of, fastest_s, measure_machine
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.graph import read_graph
+from helpers.runtimes.litert.operator_kinds import POINTWISE
 
 MACHINE = {
     "peak_macs_per_s": {"float32": 1e6, "int8": 4e6},

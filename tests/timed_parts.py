@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from helpers.measure.parts import Around
+from helpers.energy.parts.timing import Around
 from helpers.meters.base import Absent
-from helpers.photos import core_input, read_photo
-from helpers.preprocessing import Preprocessing
-from helpers.tails.selection import Detections
+from helpers.photos.decoding import core_input, read_photo
+from helpers.photos.preprocessing import Preprocessing
+from helpers.tasks.detection.tails.selection import Detections
 from tests.tiny_models import SIZE
 
 INPUT = Preprocessing(SIZE, SIZE, (1 / 127.5,) * 3, (-1.0,) * 3)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
-from helpers.intervals import Interval
+from helpers.lab.intervals import Interval
 
 Grade = Literal["A", "B", "C", "D"]
 

@@ -4,8 +4,8 @@ import difflib
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.errors import LabError
-from helpers.intervals import Interval
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval
 from helpers.meters.codecarbon_data import ENERGY_MIX, cited, energy_mixes
 
 J_PER_KWH = 3.6e6

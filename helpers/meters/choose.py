@@ -1,6 +1,6 @@
 """Which meter this host gets: a counter where it has one, an estimate with the reason otherwise."""
 
-from helpers.errors import LabError, unknown_name
+from helpers.lab.errors import LabError, unknown_name
 from helpers.meters.absent import AbsentMeter
 from helpers.meters.base import Meter
 from helpers.meters.cpu_power import host_range

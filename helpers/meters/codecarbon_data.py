@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
 
 PACKAGE = "codecarbon"
 CPU_POWER = "codecarbon/data/hardware/cpu_power.csv"

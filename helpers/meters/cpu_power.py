@@ -18,8 +18,8 @@ from pathlib import Path
 
 import psutil
 
-from helpers import host
-from helpers.errors import LabError
+from helpers.lab import host
+from helpers.lab.errors import LabError
 from helpers.meters.base import Absent
 from helpers.meters.codecarbon_data import CPU_POWER, cited, cpu_powers
 from helpers.meters.estimate import POWER_W

@@ -17,8 +17,8 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from helpers.errors import LabError
-from helpers.intervals import Interval
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval
 from helpers.meters.base import STEPS_PER_WINDOW, Grade, Reading, bounded
 
 POWER_W = (2.0, 20.0)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
 from helpers.meters.base import Absent, Grade, Quantity, Reading, bounded, counted_window_s
 
 UPDATE_S = 0.1

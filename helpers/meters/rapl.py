@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
 from helpers.meters import rapl_files
 from helpers.meters.base import Absent, Grade, Quantity, Reading, bounded, counted_window_s
 

@@ -7,23 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from helpers.coco import DATA, read_labels
-from helpers.columns import DetectionColumns, ObjectColumns
-from helpers.detect import CorePool, ShardResult, decode, detect, split
-from helpers.experiment import Run
-from helpers.interface import Interface
-from helpers.label_maps import category_numbers_of
-from helpers.models import DEFAULT_MODEL, Model
-from helpers.paths import EMBEDDED
-from helpers.photos import core_input, read_photo
-from helpers.preprocessing import Preprocessing
-from helpers.resample import average_precision, paired_resamples
-from helpers.score import gather
-from helpers.stages.download import data_folders
-from helpers.stages.quantize import calibration_files, load_interface, working_files
-from helpers.stages.standing import made_models
-from helpers.tails.selection import Detections
-from helpers.variants import BASELINE, VARIANTS, get_variant
+from helpers.download.stage import data_folders
+from helpers.evaluate.detect import CorePool, ShardResult, decode, detect, split
+from helpers.lab.paths import EMBEDDED
+from helpers.models.interface import Interface
+from helpers.models.registry import DEFAULT_MODEL, Model
+from helpers.photos.coco.labels import DATA, read_labels
+from helpers.photos.decoding import core_input, read_photo
+from helpers.photos.preprocessing import Preprocessing
+from helpers.quantize.stage import calibration_files, load_interface, working_files
+from helpers.run.experiment import Run
+from helpers.run.standing import made_models
+from helpers.run.variants import BASELINE, VARIANTS, get_variant
+from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
+from helpers.tasks.detection.label_maps import category_numbers_of
+from helpers.tasks.detection.resample import average_precision, paired_resamples
+from helpers.tasks.detection.score import gather
+from helpers.tasks.detection.tails.selection import Detections
 
 PHOTOS, RESAMPLES = 100, 1000
 

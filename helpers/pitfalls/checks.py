@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from helpers.experiment import Run, keep, origin
+from helpers.lab.records import Record
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Outcome
-from helpers.records import Record
-from helpers.stages.checks import require
-from helpers.variants import BASELINE
+from helpers.run.experiment import Run, keep, origin
+from helpers.run.variants import BASELINE
+from helpers.suite.checks import require
 
 ENTRIES = 6
 

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.errors import LabError
-from helpers.experiment import picture_context
-from helpers.intervals import Interval
-from helpers.measure.parts import Around, measure_parts
-from helpers.measure.parts_summary import PER_PHOTO, parts_rows, per_photo_ms, times_ms
-from helpers.measure.summary import bootstrap, median_over_rounds
+from helpers.energy.parts.summary import PER_PHOTO, parts_rows, per_photo_ms, times_ms
+from helpers.energy.parts.timing import Around, measure_parts
+from helpers.energy.summary import bootstrap, median_over_rounds
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval
 from helpers.meters.base import Absent
-from helpers.photos import core_input, read_photo, resize_threads
+from helpers.photos.decoding import core_input, read_photo, resize_threads
 from helpers.pitfalls.bench import RESAMPLES, Bench
 from helpers.pitfalls.outcome import Outcome, times
-from helpers.variants import BASELINE, CONTROL
+from helpers.run.experiment import picture_context
+from helpers.run.variants import BASELINE, CONTROL
 
 TITLE = "the decoder inside the timer"
 PHOTOS, ROUNDS, BUDGET_S = 12, 12, 10

@@ -5,14 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.measure.latency import measure_latency
-from helpers.measure.summary import summarize_latency
+from helpers.energy.latency import measure_latency
+from helpers.energy.summary import summarize_latency
 from helpers.meters.base import Absent
-from helpers.photos import core_input, read_photo
+from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Outcome, times
-from helpers.quantize.flatfile import FileFacts, read_facts
-from helpers.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, CONTROL
+from helpers.runtimes.litert.flatfile import FileFacts, read_facts
 
 TITLE = "dynamic range mistaken for int8"
 DEFAULT, DYNAMIC, INT8 = "Optimize.DEFAULT, no data", "int8-dynamic of 02", "int8 of 02"

@@ -9,12 +9,12 @@ import tensorflow as tf
 import tf_keras as keras
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from helpers.detector.architecture import INPUT_SIDE, anchors
-from helpers.detector.export import Detector, decode
-from helpers.detector.weights import load_network
-from helpers.files import write_bytes
-from helpers.quietly import stderr_muted
-from helpers.tails.selection import Detections
+from helpers.lab.files import write_bytes
+from helpers.lab.quietly import stderr_muted
+from helpers.models.embedded.architecture import INPUT_SIDE, anchors
+from helpers.models.embedded.export import Detector, decode
+from helpers.models.embedded.weights import load_network
+from helpers.tasks.detection.tails.selection import Detections
 
 SIDE_PX = 640  # boxes are given in pixels of a square of this side, as many exported detectors do
 JOINED, BOXES, SCORES = "boxes_and_scores", "boxes", "scores"

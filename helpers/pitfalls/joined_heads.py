@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.experiment import picture_context
-from helpers.limits import Limits
-from helpers.photos import core_input, read_photo
+from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
+from helpers.pitfalls.figures import ranked_scores
 from helpers.pitfalls.outcome import Outcome, not_made, rounded
-from helpers.runtime import Core
-from helpers.show.figures_pitfalls import ranked_scores
+from helpers.run.experiment import picture_context
+from helpers.runtimes.litert.core import Core
 from helpers.show.style import LabFigure
-from helpers.tails.selection import Detections, select
+from helpers.tasks.detection.limits import Limits
+from helpers.tasks.detection.tails.selection import Detections, select
 
 TITLE = "boxes and scores in one int8 tensor"
 ONE_FLOAT, ONE, TWO = "float32, one tensor", "int8, one tensor", "int8, two tensors"

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.intervals import interval_of
+from helpers.lab.intervals import interval_of
+from helpers.photos.preprocessing import Preprocessing
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Outcome, points, rounded
-from helpers.preprocessing import Preprocessing
-from helpers.variants import BASELINE
+from helpers.run.variants import BASELINE
 
 TITLE = "calibration on noise"
 PHOTOS, UNIT, PIXELS = "photos (02)", "random numbers 0..1", "random pixels 0..255"

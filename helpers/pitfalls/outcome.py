@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.intervals import Interval
+from helpers.lab.intervals import Interval
 
 
 @dataclass(frozen=True)

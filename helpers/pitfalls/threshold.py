@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.columns import DetectionColumns
-from helpers.intervals import interval_of
+from helpers.lab.intervals import interval_of
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Outcome, points, rounded
-from helpers.variants import BASELINE
+from helpers.run.variants import BASELINE
+from helpers.tasks.detection.columns import DetectionColumns
 
 TITLE = "a score threshold of 0.5 before mAP"
 EARLY, LOWER = 0.5, 1e-5

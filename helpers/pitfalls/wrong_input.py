@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.experiment import picture_context
-from helpers.intervals import Interval, interval_of
-from helpers.parity import LEAST_MATCHED, matches
-from helpers.photos import core_input, read_photo
+from helpers.lab.intervals import Interval, interval_of
+from helpers.models.parity import LEAST_MATCHED, matches
+from helpers.photos.decoding import core_input, read_photo
+from helpers.photos.preprocessing import Preprocessing
 from helpers.pitfalls.bench import Bench
+from helpers.pitfalls.figures import core_inputs
 from helpers.pitfalls.outcome import Outcome, points, rounded
-from helpers.preprocessing import Preprocessing
-from helpers.runtime import Core
-from helpers.show.figures_pitfalls import core_inputs
+from helpers.run.experiment import picture_context
+from helpers.run.variants import BASELINE
+from helpers.runtimes.litert.core import Core
 from helpers.show.style import LabFigure
-from helpers.tails.selection import Detections
-from helpers.variants import BASELINE
+from helpers.tasks.detection.tails.selection import Detections
 
 TITLE = "preprocessing that does not match"
 OWN, SWAPPED, TWICE, RANGE = "as trained", "red and blue swapped", "normalized twice", "another range"

@@ -1,1 +1,1 @@
-"""From a SavedModel to the ``.tflite`` files of its variants."""
+"""02: the files of the variants, what they hold, and where their error begins."""

@@ -10,12 +10,12 @@ from types import MappingProxyType
 import numpy as np
 from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
 
-from helpers.errors import LabError, unknown_name
-from helpers.files import write_bytes
+from helpers.lab.errors import LabError, unknown_name
+from helpers.lab.files import write_bytes
+from helpers.lab.quietly import stderr_muted
 from helpers.quantize.dead_channels import revive
-from helpers.quantize.flatfile import FileFacts, read_facts
-from helpers.quietly import stderr_muted
-from helpers.variants import Variant
+from helpers.run.variants import Variant
+from helpers.runtimes.litert.flatfile import FileFacts, read_facts
 
 INPUT_NAME = "image"
 SIGNATURE = "serving_default"

@@ -1,1 +1,1 @@
-"""Presentation: figures, tables and the report. Everything here reads results; nothing here computes them."""
+"""What figures and tables are made of: one look, rows, captions, photos with boxes."""

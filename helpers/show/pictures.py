@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
 from helpers.show.captions import add_caption, caption_height_in
 from helpers.show.style import LabFigure, new_figure, styled
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.errors import LabError, found_of
-from helpers.intervals import Interval
+from helpers.lab.errors import LabError, found_of
+from helpers.lab.intervals import Interval
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, look_of
 
 ROW_IN = 0.36

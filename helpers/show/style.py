@@ -14,9 +14,9 @@ import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from helpers.errors import LabError
-from helpers.files import atomic_file
-from helpers.variants import BASELINE, CONTROL, VARIANTS
+from helpers.lab.errors import LabError
+from helpers.lab.files import atomic_file
+from helpers.run.variants import BASELINE, CONTROL, VARIANTS
 
 # Drawn at 13.7 cm; reduced to a column of 8 cm, 10 pt still prints as 6 pt.
 WIDTH_IN = 5.4

@@ -18,11 +18,11 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from helpers.compare import resample_variants
-from helpers.dataset import fiftyone
-from helpers.exact_coco.writing import write_detections
-from helpers.paths import ROOT
-from helpers.score import score
+from helpers.compare.results import resample_variants
+from helpers.lab.paths import ROOT
+from helpers.photos.dataset import fiftyone
+from helpers.tasks.detection.exact_coco.writing import write_detections
+from helpers.tasks.detection.score import score
 from tests.bench.generated import NAMES, as_coco, generate, make_dataset, sample_detections
 from tests.bench.ledger import note
 
@@ -61,7 +61,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def evaluate(samples, field: str = "ours", key: str | None = "ours"):
-    from helpers.exact_coco.method import ExactCOCOEvaluationConfig
+    from helpers.tasks.detection.exact_coco.method import ExactCOCOEvaluationConfig
 
     return samples.evaluate_detections(
         field, eval_key=key, method=ExactCOCOEvaluationConfig,
@@ -140,7 +140,7 @@ import fiftyone as fo
 from tests.bench.bench_evaluation import evaluate
 
 evaluate(fo.load_dataset("bench-evaluation"))
-from helpers.measure.memory_probe import peak_rss
+from helpers.runtimes.litert.memory_probe import peak_rss
 print(json.dumps(peak_rss()))
 """
 

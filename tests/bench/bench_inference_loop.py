@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from helpers.dataset import photo_paths
-from helpers.detect import CorePool, decode, detect, worker_count
-from helpers.experiment import open_run
-from helpers.families import prepare_files
-from helpers.stages.download import prepare_data
-from helpers.stages.quantize import load_interface, make_variants
+from helpers.download.stage import prepare_data
+from helpers.evaluate.detect import CorePool, decode, detect, worker_count
+from helpers.models.families import prepare_files
+from helpers.photos.dataset import photo_paths
+from helpers.quantize.stage import load_interface, make_variants
+from helpers.run.experiment import open_run
 from tests.bench.ledger import note
 
 ROUNDS = 15

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from helpers.experiment import open_run
-from helpers.families import prepare_files
-from helpers.measure.latency import measure_latency
-from helpers.records import Origin
-from helpers.stages.download import prepare_data
-from helpers.stages.measure import measured_files, sample_inputs
-from helpers.stages.partial import PartialRounds
-from helpers.stages.quantize import make_variants
+from helpers.download.stage import prepare_data
+from helpers.energy.latency import measure_latency
+from helpers.energy.rounds.partial import PartialRounds
+from helpers.energy.stage import measured_files, sample_inputs
+from helpers.lab.records import Origin
+from helpers.models.families import prepare_files
+from helpers.quantize.stage import make_variants
+from helpers.run.experiment import open_run
 from tests.bench.ledger import note
 
 

@@ -7,13 +7,14 @@ import time
 import cv2
 import pytest
 
-from helpers.coco import DATA, read_labels
-from helpers.detect import CorePool, decode, detect
-from helpers.experiment import open_run
-from helpers.families import prepare_files, reference
-from helpers.photos import read_photo
-from helpers.stages import evaluate, quantize
-from helpers.stages.download import data_folders, prepare_data
+from helpers.download.stage import data_folders, prepare_data
+from helpers.evaluate import stage as evaluate
+from helpers.evaluate.detect import CorePool, decode, detect
+from helpers.models.families import prepare_files, reference
+from helpers.photos.coco.labels import DATA, read_labels
+from helpers.photos.decoding import read_photo
+from helpers.quantize import stage as quantize
+from helpers.run.experiment import open_run
 from tests.bench.ledger import note
 from tests.real_photos import coco_dir
 

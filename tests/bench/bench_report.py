@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from helpers.paths import ROOT
+from helpers.lab.paths import ROOT
 from tests.bench.ledger import note
 
 

@@ -1,11 +1,11 @@
 """What size of difference in latency this machine can show, and how often it shows one that is not there."""
 
-from helpers.experiment import open_run
-from helpers.families import prepare_files
-from helpers.measure.selftest_summary import summarize_selftest
-from helpers.stages.download import prepare_data
-from helpers.stages.quantize import make_variants
-from helpers.stages.selftest import selftest
+from helpers.download.stage import prepare_data
+from helpers.energy.selftest.stage import selftest
+from helpers.energy.selftest.summary import summarize_selftest
+from helpers.models.families import prepare_files
+from helpers.quantize.stage import make_variants
+from helpers.run.experiment import open_run
 from tests.bench.ledger import note
 
 

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from helpers.columns import DetectionColumns, ObjectColumns
-from helpers.exact_coco.writing import SampleDetections, write_detections
+from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
+from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
 
 WIDTH, HEIGHT = 640, 480
 OBJECTS_PER_IMAGE = 7

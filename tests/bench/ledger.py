@@ -2,8 +2,8 @@
 
 import json
 
-from helpers.files import write_json
-from helpers.paths import ROOT
+from helpers.lab.files import write_json
+from helpers.lab.paths import ROOT
 
 PATH = ROOT / "data" / "bench" / "bench.json"
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers.install import name_of, requirement_lines
+from helpers.suite.install import name_of, requirement_lines
 
 PACKAGES = Path(__file__).with_name("packages.txt")
 COLABS_PYTHON = "3.13"

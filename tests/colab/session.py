@@ -18,9 +18,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from helpers.colab import KEPT
-from helpers.install import name_of
-from helpers.paths import NOTEBOOKS, ROOT, data_dir
+from helpers.lab.paths import NOTEBOOKS, ROOT, data_dir
+from helpers.suite.colab import KEPT
+from helpers.suite.install import name_of
 from tests.colab.environment import colab_packages, installed_in, make_environment
 
 # What Colab's kernel has imported before the first cell; pyplot brings in parts of Pillow.

@@ -5,9 +5,9 @@ import importlib.metadata
 import pytest
 from packaging.requirements import Requirement
 
-from helpers import colab
-from helpers.install import LOCK, STATED, name_of, requirement_lines
-from helpers.paths import ROOT
+from helpers.lab.paths import ROOT
+from helpers.suite import colab
+from helpers.suite.install import LOCK, STATED, name_of, requirement_lines
 from tests.colab.environment import COLABS_PYTHON, colab_packages
 
 # Of what Colab has, all that set-up may replace; the kernel's are not among it.

@@ -5,8 +5,8 @@ import struct
 import cv2
 import numpy as np
 
-from helpers.darknet.layers import Architecture
-from helpers.darknet.opencv import from_memory
+from helpers.models.darknet.layers import Architecture
+from helpers.models.darknet.opencv import from_memory
 
 CLASSES, ANCHORS = 3, 2
 NUMBERS = 5 + CLASSES

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from helpers.darknet.architecture import parse_architecture
-from helpers.darknet.cfg import parse_cfg, plain_text, read_text
-from helpers.darknet.opencv import reference
-from helpers.errors import LabError
-from helpers.limits import Limits
+from helpers.lab.errors import LabError
+from helpers.models.darknet.architecture import parse_architecture
+from helpers.models.darknet.cfg import parse_cfg, plain_text, read_text
+from helpers.models.darknet.opencv import reference
+from helpers.tasks.detection.limits import Limits
 from tests.darknet.generate import convolution, head, net, section, weights_for
 
 

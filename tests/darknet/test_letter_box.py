@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.darknet.architecture import parse_architecture
-from helpers.darknet.convert import convert, preprocessing
-from helpers.darknet.opencv import reference
-from helpers.limits import Limits
-from helpers.parity import on_photo, summarize
-from helpers.photos import core_input
-from helpers.preprocessing import Preprocessing
-from helpers.runtime import Core
+from helpers.models.darknet.architecture import parse_architecture
+from helpers.models.darknet.convert import convert, preprocessing
+from helpers.models.darknet.opencv import reference
+from helpers.models.parity import on_photo, summarize
+from helpers.photos.decoding import core_input
+from helpers.photos.preprocessing import Preprocessing
+from helpers.runtimes.litert.core import Core
+from helpers.tasks.detection.limits import Limits
 from tests.darknet import generate
 
 LIMITS = Limits(nms_iou=0.45)
@@ -52,7 +52,7 @@ def test_the_rest_is_grey_on_both_sides():
 @settings(max_examples=20)
 @given(st.tuples(*[st.floats(0.05, 0.95)] * 4), st.sampled_from(SIZES))
 def test_a_box_of_the_photo_is_found_again_from_its_place_in_the_input(box, size):
-    from helpers.tails.selection import Detections
+    from helpers.tasks.detection.tails.selection import Detections
 
     how, (height, width) = boxed(), size
     corners = np.sort(np.reshape(box, (2, 2)), axis=0).ravel()

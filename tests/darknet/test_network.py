@@ -9,16 +9,16 @@ import tf_keras as keras
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.darknet.architecture import parse_architecture
-from helpers.darknet.convert import to_tflite
-from helpers.darknet.layers import Convolution, MaxPool
-from helpers.darknet.network import build_network
-from helpers.darknet.operations import convolve, mish, pool
-from helpers.darknet.weights import parse_weights
-from helpers.quantize.flatfile import read_facts
+from helpers.models.darknet.architecture import parse_architecture
+from helpers.models.darknet.convert import to_tflite
+from helpers.models.darknet.layers import Convolution, MaxPool
+from helpers.models.darknet.network import build_network
+from helpers.models.darknet.operations import convolve, mish, pool
+from helpers.models.darknet.weights import parse_weights
 from helpers.quantize.recipes import quantize_file
-from helpers.runtime import Core
-from helpers.variants import VARIANTS
+from helpers.run.variants import VARIANTS
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.flatfile import read_facts
 from tests.darknet.generate import (
     ANCHORS,
     CLASSES,

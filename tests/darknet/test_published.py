@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.darknet.architecture import parse_architecture, read_architecture
-from helpers.darknet.convert import to_tflite
-from helpers.darknet.layers import Convolution, Upsample
-from helpers.darknet.network import build_network
-from helpers.darknet.published import PUBLISHED
-from helpers.darknet.weights import parse_weights, weights_bytes
-from helpers.runtime import Core
+from helpers.models.darknet.architecture import parse_architecture, read_architecture
+from helpers.models.darknet.convert import to_tflite
+from helpers.models.darknet.layers import Convolution, Upsample
+from helpers.models.darknet.network import build_network
+from helpers.models.darknet.published import PUBLISHED
+from helpers.models.darknet.weights import parse_weights, weights_bytes
+from helpers.runtimes.litert.core import Core
 from tests.darknet.generate import FOR_OPENCV, core_rows, opencv_rows, weights_for
 
 # Sizes of yolov3.weights and yolov3-tiny.weights as their publisher serves them.

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from helpers.darknet.architecture import read_architecture
-from helpers.darknet.convert import convert
-from helpers.darknet.opencv import load, reference, with_threshold
-from helpers.darknet.weights import weights_bytes
-from helpers.errors import LabError
-from helpers.photos import core_input, read_photo
-from helpers.runtime import Core
-from helpers.tails.selection import Detections, Limits
+from helpers.lab.errors import LabError
+from helpers.models.darknet.architecture import read_architecture
+from helpers.models.darknet.convert import convert
+from helpers.models.darknet.opencv import load, reference, with_threshold
+from helpers.models.darknet.weights import weights_bytes
+from helpers.photos.decoding import core_input, read_photo
+from helpers.runtimes.litert.core import Core
+from helpers.tasks.detection.tails.selection import Detections, Limits
 from tests.real_photos import coco_dir
 
 LIMITS = Limits(nms_iou=0.45)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.darknet.architecture import parse_architecture
-from helpers.darknet.weights import parse_weights, read_weights, weights_bytes
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
+from helpers.models.darknet.architecture import parse_architecture
+from helpers.models.darknet.weights import parse_weights, read_weights, weights_bytes
 from tests.darknet.generate import LONG_HEADER, SHORT_HEADER, convolution, head, net, weights_for
 
 ARCHITECTURE = parse_architecture(net() + convolution(4) + convolution(8, groups=4) + head(), "a.cfg")

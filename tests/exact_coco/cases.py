@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from helpers.exact_coco.writing import SampleDetections
+from helpers.tasks.detection.exact_coco.writing import SampleDetections
 from tests.exact_coco.coco_dataset import FOUND, TRUTH, written
 from tests.random_coco import random_detections, random_ground_truth
 

@@ -1,6 +1,6 @@
 """Small FiftyOne data sets made of COCO's dictionaries, for tests of the evaluation."""
 
-from helpers.dataset import fiftyone
+from helpers.photos.dataset import fiftyone
 
 TRUTH, FOUND = "ground_truth", "pred"
 FIELDS = (TRUTH, FOUND)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.dataset import fiftyone
+from helpers.photos.dataset import fiftyone
 from tests.exact_coco.coco_dataset import FOUND, TRUTH, make_dataset
 
 
@@ -27,7 +27,7 @@ def make(fo, request):
 
 @pytest.fixture
 def exact(fo):
-    from helpers.exact_coco.method import ExactCOCOEvaluationConfig
+    from helpers.tasks.detection.exact_coco.method import ExactCOCOEvaluationConfig
 
     def evaluate(samples, key="eval", **options):
         options = {"gt_field": TRUTH, "compute_mAP": True, "progress": False} | options

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
 from tests.exact_coco.coco_dataset import FOUND, TRUTH, schema_of
 
 NAME = "bad-input"
@@ -24,7 +24,7 @@ def small_detections() -> list[dict]:
 
 
 def evaluate(samples, key="eval", pred=FOUND, **options):
-    from helpers.exact_coco.method import ExactCOCOEvaluationConfig
+    from helpers.tasks.detection.exact_coco.method import ExactCOCOEvaluationConfig
 
     options = {"gt_field": TRUTH, "compute_mAP": True} | options
     return samples.evaluate_detections(

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from helpers.dataset import fiftyone
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
+from helpers.photos.dataset import fiftyone
 from tests.exact_coco.coco_dataset import FOUND, TRUTH, make_dataset
 from tests.exact_coco.input_cases import (
     INF,

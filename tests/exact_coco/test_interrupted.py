@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from helpers.exact_coco import writing
-from helpers.exact_coco.writing import write_detections
-from helpers.paths import ROOT
+from helpers.lab.paths import ROOT
+from helpers.tasks.detection.exact_coco import writing
+from helpers.tasks.detection.exact_coco.writing import write_detections
 from tests.exact_coco.cases import assert_same_fields, case, contents, native, predictions_of
 from tests.exact_coco.coco_dataset import FOUND, schema_of
 
@@ -99,9 +99,9 @@ def test_the_collector_of_cycles_runs_again_afterwards(fo, make, exact, monkeypa
 
 KILLED = """
 import os, signal
-from helpers.dataset import fiftyone
-from helpers.exact_coco import writing
-from helpers.exact_coco.method import ExactCOCOEvaluationConfig
+from helpers.photos.dataset import fiftyone
+from helpers.tasks.detection.exact_coco import writing
+from helpers.tasks.detection.exact_coco.method import ExactCOCOEvaluationConfig
 
 fo = fiftyone()
 writing.BATCH, usual = 2, fo.Dataset._bulk_write

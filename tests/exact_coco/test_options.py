@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.dataset import fiftyone
+from helpers.photos.dataset import fiftyone
 from tests.exact_coco.coco_dataset import FOUND, make_dataset, written
 from tests.exact_coco.input_cases import NAME, NAN, evaluate, put, refused, small_detections, small_truth
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.errors import LabError
+from helpers.lab.errors import LabError
 
 
 def boxes(fo, **values):
@@ -37,7 +37,7 @@ def video(fo, dataset, tmp_path):
 
 
 def evaluated(samples, prefix=""):
-    from helpers.exact_coco.method import ExactCOCOEvaluationConfig
+    from helpers.tasks.detection.exact_coco.method import ExactCOCOEvaluationConfig
 
     return samples.evaluate_detections(
         f"{prefix}found",

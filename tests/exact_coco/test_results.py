@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.exact_coco.reading import Fields, collect
-from helpers.score import STATS
+from helpers.tasks.detection.exact_coco.reading import Fields, collect
+from helpers.tasks.detection.score import STATS
 from tests.exact_coco.cases import assert_same_fields, case, contents, native, whole_numbers
 from tests.exact_coco.coco_dataset import FOUND, TRUTH, schema_of
 from tests.random_coco import as_columns, by_pycocotools

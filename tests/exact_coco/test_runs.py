@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.evidence import Evidence
-from helpers.exact_coco import writing
-from helpers.paths import ROOT
+from helpers.lab.paths import ROOT
+from helpers.tasks.detection.evidence import Evidence
+from helpers.tasks.detection.exact_coco import writing
 from tests.exact_coco.cases import assert_same_fields, case, contents, native
 from tests.exact_coco.coco_dataset import schema_of, written
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from helpers.errors import LabError
-from helpers.exact_coco import writing
-from helpers.exact_coco.writing import SampleDetections, write_detections
+from helpers.lab.errors import LabError
+from helpers.tasks.detection.exact_coco import writing
+from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
 from tests.exact_coco.cases import case, predictions_of
 from tests.exact_coco.coco_dataset import FOUND
 

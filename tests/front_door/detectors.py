@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from helpers.darknet.architecture import parse_architecture
+from helpers.models.darknet.architecture import parse_architecture
 from tests import savedmodel_designs as designs
 from tests.darknet import generate
 from tests.own_tflite_files import CLASSES, grid_anchors, heads_bytes

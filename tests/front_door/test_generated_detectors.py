@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.experiment import Run, open_run
-from helpers.records import read_record
-from helpers.stages.ledger import STAGES
-from helpers.variants import BASELINE
+from helpers.lab.records import read_record
+from helpers.run.experiment import Run, open_run
+from helpers.run.variants import BASELINE
+from helpers.suite.ledger import STAGES
 from tests.finished_run import lab
 from tests.front_door import detectors
 

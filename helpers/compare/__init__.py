@@ -1,0 +1,1 @@
+"""05: which differences are real, in tables, figures and a report."""

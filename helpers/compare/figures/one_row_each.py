@@ -1,0 +1,204 @@
+"""Figures with one variant per row: size, memory, ratios of latency, energy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from helpers.compare.noise import noise_floor
+from helpers.lab.intervals import Interval
+from helpers.lab.units import format_bytes
+from helpers.run.variants import BASELINE
+from helpers.show.captions import add_caption, caption_height_in, known, level_text, ratio_interval
+from helpers.show.rows import (
+    Quantity,
+    by_model,
+    draw_bars,
+    draw_rows,
+    number,
+    padded,
+    panel_heights_in,
+    records_of,
+    reference_line,
+    span_of,
+)
+from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+
+SIZE = Quantity("size_bytes", "", "", "File size (MB)", 1e-6, 2)
+MEMORY = Quantity(
+    "peak_rss_bytes",
+    "peak_rss_bytes_low",
+    "peak_rss_bytes_high",
+    "Peak memory above the bare runtime (MB)",
+    1e-6,
+)
+LATENCY_RATIO = Quantity(
+    "latency_ratio",
+    "latency_ratio_low",
+    "latency_ratio_high",
+    "← faster    Latency / float32    slower →",
+    digits=3,
+)
+REFERENCE = {BASELINE: "reference"}
+GRADES = {
+    "A": "hardware counter of the CPU",
+    "B": "counter of the accelerator",
+    "C": "estimate, not a measurement",
+    "D": "no energy figure",
+}
+
+
+def model_panels(frames: Sequence[pd.DataFrame], caption_length: int) -> tuple[LabFigure, list[Axes]]:
+    """A figure with one panel of rows per frame, one above the other."""
+    heights = panel_heights_in(frames)
+    figure = new_figure(sum(heights) + caption_height_in(caption_length, WIDTH_IN))
+    axes = figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)
+    return figure, list(axes[:, 0])
+
+
+def title_models(axes: Sequence[Axes], models: Sequence[str]) -> None:
+    for panel, model in zip(axes, models, strict=True):
+        panel.set_title(model, fontsize=10)
+
+
+def ratio_texts(frame: pd.DataFrame, column: str) -> dict[str, str]:
+    """``0.90 MB (0.31x)`` for each variant; the ratio is to the baseline of the same frame."""
+    records = records_of(frame)
+    base = next((number(r, column) for r in records if r["variant"] == BASELINE), float("nan"))
+    texts = {}
+    for row in records:
+        value = number(row, column)
+        ratio = f"  ({value / base:.2f}×)" if base == base and row["variant"] != BASELINE else ""
+        texts[str(row["variant"])] = format_bytes(value) + ratio
+    return texts
+
+
+def bar_figure(results: pd.DataFrame, context: Mapping[str, Any], quantity: Quantity, text: str) -> LabFigure:
+    models, frames = zip(*by_model(results), strict=True)
+    figure, axes = model_panels(frames, len(text) + 120)
+    for panel, frame in zip(axes, frames, strict=True):
+        draw_bars(panel, frame, quantity, ratio_texts(frame, quantity.column))
+    title_models(axes, models)
+    return add_caption(figure, text, context)
+
+
+@styled
+def size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """File size of each variant, and its ratio to float32."""
+    text = "Size of the .tflite file; exact, so without interval. In brackets: ratio to float32."
+    return bar_figure(results, context, SIZE, text)
+
+
+@styled
+def memory(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """Peak resident memory of each variant above the bare runtime."""
+    probes = known(context, "memory_probes").replace("unknown", "the")
+    text = (
+        f"Peak resident memory less that of a process which only loads the runtime; median of {probes} fresh "
+        "processes per variant. Whiskers, where drawn: lowest and highest. In brackets: ratio to float32."
+    )
+    return bar_figure(results, context, MEMORY, text)
+
+
+@styled
+def latency_ratio(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """Latency of each variant relative to float32, over the noise floor that the control shows."""
+    text = (
+        f"Ratio of median latency to float32. {ratio_interval(context)}. Grey band: noise floor, as "
+        "far from 1 as the interval of the control (float32 timed twice) reaches, or as the self-test says, "
+        "where it was run and says more."
+    )
+    models, frames = zip(*by_model(results), strict=True)
+    figure, axes = model_panels(frames, len(text) + 120)
+    for panel, frame in zip(axes, frames, strict=True):
+        draw_latency_ratio(panel, frame)
+    title_models(axes, models)
+    return add_caption(figure, text, context)
+
+
+def draw_latency_ratio(axes: Axes, frame: pd.DataFrame) -> None:
+    drawn, floor = draw_rows(axes, frame, LATENCY_RATIO, notes=REFERENCE), noise_floor(frame, "latency")
+    reference_line(axes, 1)
+    also = [1.0]
+    if floor:
+        axes.axvspan(floor.low, floor.high, color=SHADE, zorder=0, gid="noise-floor")
+        also += [floor.low, floor.high]
+    axes.set_xlim(*padded(*span_of(drawn, also)))
+
+
+@styled
+def energy(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """Energy per image with its grade; figures of different grades never share an axis."""
+    groups = [(model, grade, rows) for model, frame in by_model(results) for grade, rows in by_grade(frame)]
+    meter = context.get("meter_sentence") or f"Meter: {context.get('meter') or 'unknown'}."
+    bars = f"Bars: the meter's own range and a {level_text(context)} percentile bootstrap over rounds"
+    net = " Small mark below: net, less idle power x time." if has_net(results) else ""
+    text = f"Energy of inference alone, per image. {meter} {bars}.{net}"
+    figure, axes = model_panels([rows for _, _, rows in groups], len(text) + 120)
+    for panel, (model, grade, rows) in zip(axes, groups, strict=True):
+        draw_energy(panel, rows, grade, str(context.get("energy_reason") or ""))
+        panel.set_title(model, pad=24)
+    return add_caption(figure, text, context)
+
+
+def has_net(frame: pd.DataFrame) -> bool:
+    return "energy_net_j" in frame and bool(frame["energy_net_j"].notna().any())
+
+
+def by_grade(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows by grade; a variant without a figure stands with the first grade that the model has."""
+    grades = frame["energy_grade"].where(frame["energy_j_per_image"].notna())
+    present = sorted(grades.dropna().unique())
+    if not present:
+        return [("D", frame)]
+    failed = frame["failed"].fillna("").astype(str).str.strip() != ""
+    # A meter that has a grade and gave no figure of a variant is no other meter.
+    missed = grades.isna() & (failed | frame["energy_grade"].isin(present))
+    filled = grades.mask(missed, present[0]).fillna("D")
+    return [(str(grade), frame[filled == grade]) for grade in sorted(filled.unique())]
+
+
+def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str, reason: str) -> None:
+    scale, unit = (1.0, "J") if frame["energy_j_per_image"].max() >= 1 else (1e3, "mJ")
+    digits = 2 if frame["energy_j_per_image"].max() * scale < 10 else 1
+    quantity = Quantity(
+        "energy_j_per_image", "energy_low", "energy_high", f"Energy per image ({unit})", scale, digits
+    )
+    drawn = draw_rows(axes, with_energy_reason(frame, reason), quantity)
+    drawn += draw_net(axes, frame, scale) if has_net(frame) else []
+    axes.set_xlim(0, padded(*span_of(drawn, [0]))[1])
+    axes.annotate(
+        f"grade {grade}: {GRADES.get(grade, 'unknown')}",
+        (1, 1),
+        xytext=(0, 5),
+        ha="right",
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=SMALL_PT,
+        fontweight="bold",
+        gid="grade",
+        color=INK,
+        bbox={"facecolor": SHADE, "edgecolor": FAINT, "pad": 2.5},
+    )
+    if not drawn:
+        axes.set_xticks([])
+
+
+def draw_net(axes: Axes, frame: pd.DataFrame, scale: float) -> list[Interval]:
+    """Energy less idle power x time: a small open mark below each variant's, with its interval."""
+    quantity = Quantity("energy_net_j", "energy_net_j_low", "energy_net_j_high", "", scale)
+    found = [(place, row, quantity.at(row)) for place, row in enumerate(records_of(frame))]
+    for place, row, net in found:
+        if net is not None:
+            look, y = look_of(str(row["variant"])), place + 0.27
+            axes.plot([net.low, net.high], [y, y], color=look.colour, linewidth=1.2, zorder=3)
+            style = look.marker_style() | {"markerfacecolor": "white", "markersize": 4.5}
+            axes.plot([net.value], [y], zorder=4, gid=f"net:{row['variant']}", **style)
+    return [net for _, _, net in found if net is not None]
+
+
+def with_energy_reason(frame: pd.DataFrame, reason: str) -> pd.DataFrame:
+    """Add why there is no figure: the row's own ``energy_reason`` if it has one, else ``reason``."""
+    own = frame["energy_reason"].fillna("") if "energy_reason" in frame else ""
+    return frame.assign(reason=own).replace({"reason": {"": reason}})

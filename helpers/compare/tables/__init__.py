@@ -1,0 +1,1 @@
+"""The tables: as CSV, Markdown, LaTeX and HTML."""

@@ -1,0 +1,244 @@
+"""The results as tables: CSV in full precision, Markdown, LaTeX and HTML for people."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from helpers.compare.figures.one_row_each import GRADES
+from helpers.compare.noise import noise_floor
+from helpers.compare.report.lacking import lacking_note
+from helpers.compare.tables.cells import (
+    ABSENT,
+    ACCURACY,
+    DIFFERENCES,
+    HUMAN,
+    LATEX_ACCURACY,
+    LATEX_COLUMNS,
+    VERDICT,
+    WITHIN,
+    grade_cell,
+    within_title,
+)
+from helpers.compare.tables.latex import latex_table
+from helpers.compare.tables.losses import NOTE, error_frame, with_totals
+from helpers.compare.verdict_texts import is_judged, unjudged_note
+from helpers.lab.errors import LabError
+from helpers.lab.files import write_text
+from helpers.run.variants import BASELINE, CONTROL
+from helpers.show.captions import known, level_text, margin_points, points_text
+from helpers.show.rows import REASONS, by_model, failure_of, records_of, require_columns
+
+COLUMNS = (
+    "model", "variant", "storage_dtype", "compute_dtype", "size_bytes", "images", "ap", "ap_low", "ap_high",
+    "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100", "ap_diff", "ap_diff_low", "ap_diff_high",
+    "ap_within", "ap_margin", "ap_joint_low", "ap_joint_high", "ap_worse_share", "ap_images_needed",
+    "ap_ties_low", "ap_ties_high", "distinct_scores",
+    *(f"{name}_diff{end}" for name in ("ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+      for end in ("", "_low", "_high")),
+    "latency_ms_p50", "latency_ms_p99", "latency_ratio", "latency_ratio_low", "latency_ratio_high",
+    "peak_rss_bytes", "energy_j_per_image", "energy_low", "energy_high", "energy_grade", "failed",
+)  # fmt: skip
+Cells = Mapping[str, Callable[[Mapping[str, Any]], str]]
+
+
+def text_frame(results: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Rounded texts, one row per row of the results: ``Model``, ``failed`` and a column for each cell."""
+    rows = [
+        {"Model": str(row["model"]), "failed": failure_of(row), **{n: make(row) for n, make in cells.items()}}
+        for row in records_of(results)
+    ]
+    return pd.DataFrame(rows, columns=["Model", "failed", *cells])
+
+
+def human_frame(results: pd.DataFrame, cells: Cells = HUMAN, without: Sequence[str] = ()) -> pd.DataFrame:
+    """Rounded texts for people, intervals in brackets; the margin's size in the name of its column.
+
+    Args:
+        without: variants to leave out.
+    """
+    require_columns(results, ["model", "variant"])
+    texts = text_frame(results[~results["variant"].isin(without)], asked(results, cells))
+    return texts.drop(columns="failed").rename(columns={WITHIN: within_title(results)})
+
+
+def asked(results: pd.DataFrame, cells: Cells) -> Cells:
+    """The cells without the verdict and what it rests on, where no variant has one."""
+    judged = is_judged(results)
+    return {name: make for name, make in cells.items() if judged or name not in VERDICT}
+
+
+def accuracy_frame(results: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts, and what the order of equal scores leaves open, of each variant and the baseline."""
+    return human_frame(results, ACCURACY, [CONTROL])
+
+
+def difference_frame(results: pd.DataFrame) -> pd.DataFrame:
+    """Differences to float32 of the other accuracies, each with its own interval."""
+    return human_frame(results, DIFFERENCES, [BASELINE, CONTROL])
+
+
+def table_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+    """What a reader must know beside the numbers: units, intervals, noise floor, energy grade."""
+    context = context or {}
+    parts = [f"AP in points (AP × 100), n = {image_count(results, context)} images. Brackets: "
+             f"{level_text(context)} intervals. Ratio: variant / float32."]  # fmt: skip
+    parts += [noise_text(model, frame) for model, frame in by_model(results) if not all_failed(frame)]
+    grades = sorted({grade_cell(row) for row in records_of(results)} - {ABSENT})
+    parts += [f"Energy grade {grade}: {GRADES.get(grade, 'unknown')}." for grade in grades]
+    return " ".join([*parts, str(context.get("meter_sentence") or "")]).strip()
+
+
+def whole_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+    """``table_note``, and what has no value, for a table that no list of failures goes with."""
+    return f"{table_note(results, context)} {lacking_note(results)}".strip()
+
+
+def accuracy_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+    """What the verdicts rest on, or why there is none."""
+    context = context or {}
+    judged = (
+        f"{within_title(results)}: whether the loss is smaller than that, by the bounds “all at once”, which "
+        f"hold for all variants together ({level_text(context)}, Bonferroni). Resamples worse: share of the "
+        f"{known(context, 'resamples')} paired resamples in which the variant is below float32."
+    )
+    asked_for = unjudged_note(results, points_text(margin_points(context))) or judged
+    return (
+        f"AP in points (AP × 100), n = {image_count(results, context)} images. {asked_for} "
+        "AP by order of ties: lowest and highest AP over the orders of equal scores; AP and ΔAP take the "
+        "order of pycocotools, by image."
+    )
+
+
+def image_count(results: pd.DataFrame, context: Mapping[str, Any]) -> str:
+    counts = pd.to_numeric(results["images"], errors="coerce").dropna() if "images" in results else []
+    return f"{int(max(counts))}" if len(counts) else known(context, "images")
+
+
+def all_failed(frame: pd.DataFrame) -> bool:
+    return all(failure_of(row) for row in records_of(frame))
+
+
+def noise_text(model: str, frame: pd.DataFrame) -> str:
+    """Noise floors of one model."""
+    floors = {quantity: noise_floor(frame, quantity) for quantity in ("latency", "energy")}
+    texts = [f"{quantity} {floor.text() if floor else 'unknown'}" for quantity, floor in floors.items()]
+    return f"Noise floor of the ratios of {model}: {', '.join(texts)}."
+
+
+def ordered(results: pd.DataFrame) -> pd.DataFrame:
+    """The documented columns first, then the others, in their order."""
+    require_columns(results, COLUMNS)
+    rest = [column for column in results.columns if column not in COLUMNS]
+    return results[[*COLUMNS, *rest]]
+
+
+def markdown(
+    results: pd.DataFrame, context: Mapping[str, Any] | None = None, losses: pd.DataFrame | None = None
+) -> str:
+    """The results, the verdicts, the other differences and where the loss is, each with its note."""
+    tables = {
+        "": (human_frame(results), whole_note(results, context)),
+        "Accuracy": (accuracy_frame(results), accuracy_note(results, context)),
+        "Differences to float32": (difference_frame(results), "In points; each interval by itself."),
+    }
+    if losses is not None:
+        tables["Where the loss is"] = error_frame(with_totals(losses, results)), NOTE
+    parts = [
+        (f"## {title}\n\n" if title else "") + f"{markdown_table(frame)}\n\n{note}\n"
+        for title, (frame, note) in tables.items()
+        if len(frame)
+    ]
+    return "\n".join(parts)
+
+
+def markdown_table(frame: pd.DataFrame) -> str:
+    lines = [list(frame.columns), ["---"] * frame.shape[1], *frame.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(escape_markdown(str(text)) for text in line) + " |" for line in lines)
+
+
+def escape_markdown(text: str) -> str:
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
+
+
+def latex(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+    """Two tables: the results and, narrower, the verdicts on accuracy."""
+    run, title = known(context or {}, "run"), within_title(results)
+    columns = [name for name in LATEX_ACCURACY if name not in VERDICT or is_judged(results)]
+    whole = latex_table(
+        text_frame(results, HUMAN), LATEX_COLUMNS,
+        f"Quantized variants against float32, run {run}.", "tab:quantization-results",
+        whole_note(results, context),
+    )  # fmt: skip
+    rows = text_frame(results[results["variant"] != CONTROL], ACCURACY).rename(columns={WITHIN: title})
+    judged = latex_table(
+        rows, [title if name == WITHIN else name for name in columns],
+        f"Accuracy against float32, run {run}.", "tab:quantization-accuracy",
+        accuracy_note(results, context),
+    )  # fmt: skip
+    return f"{whole}\n{judged}"
+
+
+def write_results(
+    results: pd.DataFrame,
+    folder: Path,
+    context: Mapping[str, Any] | None = None,
+    losses: pd.DataFrame | None = None,
+) -> list[Path]:
+    """Write ``results.csv`` (full precision), ``results.md`` and ``results.tex``; return the paths.
+
+    Where there are losses, ``losses.csv`` too.
+    """
+    texts = {
+        "results.csv": csv_text(ordered(results)),
+        "results.md": markdown(results, context, losses),
+        "results.tex": latex(results, context),
+    }
+    if losses is not None:
+        texts["losses.csv"] = csv_text(losses)
+    for name, text in texts.items():
+        write_text(Path(folder) / name, text)
+    return [Path(folder) / name for name in texts]
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read back ``results.csv``, numbers exact, texts as texts."""
+    cure = "run 05_compare.ipynb, which writes it."
+    try:
+        frame = pd.read_csv(path, float_precision="round_trip")
+    except FileNotFoundError:
+        raise LabError(f"{path} does not exist.", "a results table", cure) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise LabError(f"{path} is not a results table ({error}).", "a whole CSV file", cure) from None
+    require_columns(frame, COLUMNS)
+    texts = [c for c in ("failed", *REASONS.values(), "storage_dtype", "compute_dtype") if c in frame]
+    return frame.assign(**{column: frame[column].fillna("").astype(str) for column in texts})
+
+
+def display_table(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> Styler:
+    """The same texts as in Markdown, as a table that notebooks show, with the note below."""
+    return display_texts(human_frame(results), whole_note(results, context), "results")
+
+
+def display_accuracy(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> Styler:
+    """The verdicts, with what they rest on below."""
+    return display_texts(accuracy_frame(results), accuracy_note(results, context), "accuracy")
+
+
+def display_texts(frame: pd.DataFrame, note: str, name: str) -> Styler:
+    if frame["Model"].nunique() == 1:
+        frame = frame.drop(columns="Model")
+    styler = Styler(frame, uuid=name, escape="html").hide(axis="index")
+    left = {"text-align": "left", "white-space": "nowrap"}
+    rules = "; ".join(f"{key}: {value}" for key, value in left.items())
+    styler.set_table_styles([
+        {"selector": "th, td", "props": rules},
+        {"selector": "caption", "props": "caption-side: bottom; text-align: left; max-width: 60em"},
+    ])  # fmt: skip
+    return styler.set_caption(note)

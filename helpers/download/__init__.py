@@ -1,0 +1,1 @@
+"""01: photos and models on disk, whole and verified."""

@@ -1,0 +1,193 @@
+"""01: data set and model on disk, their checksums verified."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.lab.errors import LabError
+from helpers.lab.files import read_json, sha256_file
+from helpers.lab.paths import datasets_dir
+from helpers.models.families import prepare_files, require_fitting_names
+from helpers.models.files.sources import Embedded
+from helpers.models.registry import Model
+from helpers.photos.coco.choosing import UNTOLD, UPRIGHT
+from helpers.photos.coco.folders import DataFolders, lay_out, planned_folders, read_selection, zoo_folder
+from helpers.photos.coco.labels import read_labels
+from helpers.photos.dataset import load_dataset, read_objects, sample_count, unknown_categories, unknown_text
+from helpers.photos.synthetic.dataset import generate_split, split_folder
+from helpers.run.experiment import Run
+
+MOST_LISTED = 20
+UPRIGHT_COMMAND = (
+    'python -c "import sys; from PIL import Image, ImageOps; [ImageOps.exif_transpose(Image.open(p)).save(p, '
+    'quality=95) for p in sys.argv[1:]]" FOLDER/*.jpg'
+)
+SIZE_BOUNDS = (32**2, 96**2)  # COCO's: areas in pixels between small, medium and large
+
+
+def coco_wishes(run: Run) -> tuple[Path, Path, int, int, int]:
+    """Arguments of ``lay_out`` and ``planned_folders``."""
+    source = run.coco_dir or datasets_dir() / "zoo" / "coco-2017"
+    profile = run.profile
+    return source, datasets_dir(), profile.images, profile.calibration_images, profile.seed
+
+
+def data_folders(run: Run) -> DataFolders:
+    """Where a run's data lie, whether or not they exist yet.
+
+    Raises:
+        LabError: they are the user's own, and their layout is not recognized.
+    """
+    profile = run.profile
+    if profile.coco:
+        return planned_folders(*coco_wishes(run))
+    if profile.data:
+        root = Path(profile.data)
+        return DataFolders(root / "validation", root / "calibration")
+    root = datasets_dir()
+    return DataFolders(
+        split_folder(root, "validation", profile.images),
+        split_folder(root, "calibration", profile.calibration_images),
+    )
+
+
+def prepare_data(run: Run):
+    """Make or check the data; return the validation split as a FiftyOne data set.
+
+    Raises:
+        LabError: labels do not parse or name absent images, or calibration and evaluation overlap.
+    """
+    profile = run.profile
+    if profile.coco:
+        if run.coco_dir is None:
+            zoo_folder(datasets_dir() / "zoo")
+        lay_out(*coco_wishes(run))
+    elif not profile.data:
+        generate_split(datasets_dir(), "calibration", profile.calibration_images)
+        generate_split(datasets_dir(), "validation", profile.images)
+    folders = data_folders(run)
+    require_disjoint(folders)
+    return load_dataset(folders.validation)
+
+
+def prepare_models(run: Run, dataset) -> dict[str, tuple[Path, ...]]:
+    """Model -> its files on disk; a model that cannot be had is told, and stops no other.
+
+    Raises:
+        LabError: not one model can be had, or knows a category of the data set.
+    """
+    files, failures = {}, {}
+    for model in run.models:
+        try:
+            if unknown := unknown_categories(dataset, model.categories, model.id):
+                print(unknown_text(unknown, model.id))
+            found = prepare_files(model, run.model_dir)
+            require_fitting_names(model, found)
+            files[model.id] = found
+        except LabError as error:
+            failures[model.id] = error
+    if not files and len(failures) == 1:
+        raise next(iter(failures.values()))
+    told = "\n".join(f"{model} cannot be measured: {error}" for model, error in failures.items())
+    if not files:
+        raise LabError(
+            f"no model can be measured.\n{told}", "at least one that can", "cure what stands above."
+        )
+    if told:
+        print(told)
+    return files
+
+
+def require_disjoint(folders: DataFolders) -> None:
+    """Raise if a calibration photo is also an evaluation photo, by content."""
+    evaluated = photo_hashes(folders.validation)
+    shared = [name for digest, name in photo_hashes(folders.calibration).items() if digest in evaluated]
+    if shared:
+        raise LabError(
+            f"{len(shared)} calibration photos are evaluation photos too, the first is {shared[0]!r}.",
+            "calibration photos that are never evaluated on: else int8 looks better than it is",
+            f"take them out of {folders.calibration}.",
+        )
+
+
+def photo_hashes(folder: Path) -> dict[str, str]:
+    """sha256 -> file name of every photo of a COCO folder."""
+    names = [image["file_name"] for image in read_labels(folder)["images"]]
+    return {sha256_file(folder / "data" / name): name for name in names}
+
+
+def selection_note(run: Run) -> str:
+    """What of real photos and labels was left out or repaired; empty for the embedded ones."""
+    if not run.profile.coco:
+        return ""
+    selection = read_selection(data_folders(run))
+    skipped = [photo for photo in selection["photos"] if "skipped" in photo]
+    first = f", the first: {skipped[0]['file']} ({skipped[0]['skipped']})" if skipped else ""
+    lines = [f"{len(skipped)} photos were left out{first}.", calibration_note(selection)]
+    lines.append(orientation_note(selection["photos"]))
+    if selection["repairs"]:
+        lines.append(f"Read in {selection['labels']}: {'; '.join(selection['repairs'])}.")
+    return "\n".join(line for line in lines if line)
+
+
+def calibration_note(selection: Mapping[str, Any]) -> str:
+    """Where the calibration photos come from, if not from a folder of their own."""
+    used = [photo["split"] for photo in selection["photos"] if "skipped" not in photo]
+    apart, evaluated = len(selection["excluded_ids"]), used.count("validation")
+    if "calibration" not in used:
+        return "No photo is left to calibrate on, so that variants with calibrated ranges cannot be made."
+    if not apart:
+        return ""
+    return (
+        f"There is no folder of photos to calibrate on: {apart} of its photos are calibrated on instead, and "
+        f"not evaluated; {evaluated} are."
+    )
+
+
+def orientation_note(photos: Sequence[Mapping[str, Any]]) -> str:
+    """How photos are used that EXIF asks to turn; empty where there are none."""
+    told = []
+    if upright := [photo["file"] for photo in photos if photo.get("used") == UPRIGHT]:
+        told += [f"{len(upright)} were turned upright, as their labels are (EXIF; the first: {upright[0]})."]
+    if untold := [photo for photo in photos if photo.get("used") == UNTOLD]:
+        first = f"{untold[0]['file']}, orientation {untold[0]['orientation']}"
+        told.append(
+            f"{len(untold)} have an EXIF orientation that their size does not tell (the first: {first}): "
+            "they are used as stored, as COCO's are. If they were labelled as a viewer shows them, save them "
+            f"upright first: {UPRIGHT_COMMAND}"
+        )
+    return "\n".join(told)
+
+
+def object_table(dataset) -> pd.DataFrame:
+    """Photos, objects by COCO size class, and crowd regions of a data set."""
+    photos, objects = sample_count(dataset), read_objects(dataset)
+    sizes = np.digitize(objects.area[~objects.crowd], SIZE_BOUNDS)
+    counts = dict(zip(("small", "medium", "large"), np.bincount(sizes, minlength=3).tolist(), strict=True))
+    counts["crowd regions"] = int(objects.crowd.sum())
+    rows = [{"what": name, "count": count, "per photo": count / photos} for name, count in counts.items()]
+    return pd.DataFrame([{"what": "photos", "count": photos, "per photo": 1.0}, *rows])
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Facts for the notebook's table."""
+    stated, names = model.stated, [name for name in model.categories if name]
+    listed = ", ".join(names) if len(names) <= MOST_LISTED else f"{', '.join(names[:5])}, ..., {names[-1]}"
+    return {
+        "model": model.title,
+        "licence": model.licence,
+        "categories": f"{len(names)}: {listed}",
+        **embedded_facts(model),
+        "stated accuracy": f"{stated.metric} {stated.value} ({stated.source})" if stated else "none stated",
+    }
+
+
+def embedded_facts(model: Model) -> dict[str, Any]:
+    """What the training record of the embedded detector says; nothing of others."""
+    if not isinstance(model.source, Embedded):
+        return {}
+    record = read_json(model.source.weights.with_suffix(".json"), "")
+    return {"parameters": record.get("parameters", "unknown")}

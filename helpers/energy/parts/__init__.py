@@ -1,0 +1,1 @@
+"""Where a detector's time goes: decode, resize, core, tail and store, timed apart."""

@@ -1,0 +1,1 @@
+"""Rounds over variants: their order, when they end, what disturbed them."""

@@ -1,0 +1,119 @@
+"""Rounds over variants: one that fails stops no other, and a killed run goes on where it was."""
+
+import copy
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers.lab.errors import LabError
+from helpers.lab.progress import progress
+from helpers.runtimes.litert.core import Core
+
+RUNTIME_FAILURES = (LabError, RuntimeError, ValueError, OSError, MemoryError)
+
+RoundCallback = Callable[[dict[str, Any]], None]
+# Photos as every core takes them, or by the core's file.
+Inputs = Sequence[np.ndarray] | Mapping[Path, Sequence[np.ndarray]]
+
+
+def one_line(error: Exception) -> str:
+    """What an error found, for a record."""
+    found = error.found if isinstance(error, LabError) else str(error)
+    return " ".join(found.split()) or type(error).__name__
+
+
+class Cores:
+    """The cores of several variants, each loaded for every visit; one that fails is not visited again.
+
+    A loaded core keeps its place in memory, and by luck of that place the same file runs some percent faster
+    or slower until it is loaded again (seen: 3 %, in 5 of 15 comparisons of a file with itself more than the
+    interval allowed; in none of 15 when loaded afresh). Loading for every visit makes this luck part of the
+    spread between rounds, which intervals show.
+
+    Args:
+        files: variant -> ``.tflite``. The control is the baseline's file under its own name.
+        threads: threads of the runtime's kernels.
+
+    Attributes:
+        failures: variant -> why it could not be loaded or run.
+        loading_s: seconds that loading has taken so far, in all visits.
+    """
+
+    def __init__(self, files: Mapping[str, Path], threads: int):
+        self._files, self._threads = files, threads
+        self.failures: dict[str, str] = {}
+        self.loading_s = 0.0
+
+    def load(self, variant: str) -> Core:
+        started_s = time.perf_counter()
+        try:
+            return Core(Path(self._files[variant]), self._threads)
+        finally:
+            self.loading_s += time.perf_counter() - started_s
+
+    def visit(self, variant: str, measure: Callable[[Core], Any]) -> Any:
+        """``measure(core)``; None if the variant has failed, now or before."""
+        if variant in self.failures:
+            return None
+        try:
+            return measure(self.load(variant))
+        except RUNTIME_FAILURES as error:
+            self.failures[variant] = one_line(error)
+            return None
+
+    def visit_all(self, order: Sequence[str], measure: Callable[[Core], Any]) -> dict[str, Any]:
+        """Visit variants in this order: variant -> result, without those that have failed."""
+        results = {variant: self.visit(variant, measure) for variant in order}
+        return {variant: result for variant, result in results.items() if result is not None}
+
+
+def inputs_of(core: Core, inputs: Inputs) -> Sequence[np.ndarray]:
+    """The photos as this core takes them."""
+    return inputs[core.path] if isinstance(inputs, Mapping) else inputs
+
+
+def require_inputs(inputs: Inputs) -> Inputs:
+    if len(inputs):
+        return inputs
+    raise LabError("no input images.", "at least one real photo to measure on", "run 01_download.ipynb.")
+
+
+def begin(quantity: str, settings: dict[str, Any], done: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An empty raw result, or a copy of ``done`` to go on from; ``done`` must have the same settings."""
+    if done is None:
+        return {"quantity": quantity, "settings": settings, "rounds": [], "failures": {}}
+    if done["quantity"] != quantity or done["settings"] != settings:
+        raise LabError(
+            f"earlier rounds of {done['quantity']} with other settings: {done['settings']}.",
+            f"{quantity} with {settings}",
+            "delete the unfinished measurement and run 04_energy.ipynb again.",
+        )
+    return copy.deepcopy(dict(done))
+
+
+def run_rounds(
+    raw: dict[str, Any],
+    rounds: int,
+    play: Callable[[int], dict[str, Any]],
+    shown: bool,
+    on_round: RoundCallback | None,
+    stop: Callable[[dict[str, Any]], bool] | None = None,
+) -> None:
+    """Append ``play(number)`` to ``raw["rounds"]`` up to ``rounds``; ``on_round(raw)`` after each.
+
+    Stops early when every variant has failed, or before a round for which ``stop(raw)`` is true.
+    """
+    first = len(raw["rounds"])
+    numbers = range(first, rounds)
+    bar = progress(numbers, raw["quantity"], "round", total=rounds, initial=first, disable=not shown)
+    for number in bar:
+        if stop and stop(raw):
+            return
+        raw["rounds"].append(play(number))
+        if on_round:
+            on_round(raw)
+        if raw["failures"].keys() >= set(raw["settings"]["variants"]):
+            return

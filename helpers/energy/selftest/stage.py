@@ -1,0 +1,38 @@
+"""The self-test of measuring, stored with the run."""
+
+import numpy as np
+
+from helpers.energy.rounds.partial import PartialRounds
+from helpers.energy.selftest.runs import REPEATS, ROUNDS, RUNS, measure_selftest
+from helpers.energy.stage import sample_inputs
+from helpers.lab.files import atomic_file
+from helpers.lab.records import Record, current_record
+from helpers.meters.proof import measure_known_power
+from helpers.models.registry import Model
+from helpers.run.experiment import Run, keep, origin
+from helpers.run.variants import BASELINE
+
+
+def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
+    """Measure float32 against itself and against known delays, and the RAPL meter at a known power.
+
+    An interrupted self-test goes on.
+    """
+    path, file = run.paths.selftest_record(model.id), run.paths.variant_file(model.id, BASELINE)
+    settings = {"runs": runs, "rounds": ROUNDS, "repeats": REPEATS}
+    settings |= {"threads": run.threads, "seed": run.profile.seed}
+    source = origin(
+        {BASELINE: file}, settings, "helpers.energy.selftest.runs", "helpers.energy.selftest.probe"
+    )
+    record = current_record(path, source)
+    if record:
+        return record
+    inputs, partial = path.with_suffix(".npy"), PartialRounds(path.with_suffix(".partial"), source)
+    with atomic_file(inputs) as temporary, temporary.open("wb") as stream:
+        np.save(stream, np.stack(sample_inputs(run, model)[file]))
+    raw = measure_selftest(file, inputs, **settings, done=partial.earlier(), on_round=partial.keep)
+    proof = measure_known_power()
+    raw["rapl"] = {"relative_error": proof.relative_error, "wraps": proof.wraps}
+    record = keep(path, "selftest", source, raw)
+    partial.forget()
+    return record

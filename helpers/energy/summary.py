@@ -1,0 +1,211 @@
+"""Summaries of raw latency and memory samples, computed on load; of energy in ``energy_summary``.
+
+Intervals come from resampling rounds: samples of one round share its conditions, so rounds are the units that
+repeat. They are percentile bootstrap intervals (Efron 1979); under some ten rounds they are narrower than
+their level says.
+"""
+
+import functools
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
+from helpers.energy.rounds.schedule import BARE
+from helpers.energy.rounds.warmup import warmup_of
+from helpers.lab.intervals import Interval, percentile_interval, resample_weights
+from helpers.meters.base import Absent, quantity_from_json
+from helpers.run.variants import BASELINE
+
+RESAMPLES = 1000
+LEVEL = 0.95
+# Where rounds may end on the interval's width, 95 % drawn hold the truth in 92 to 94 of 100, these in 94.5 to
+# 96.5: see stopping.
+LEVEL_BY_WIDTH = 0.97
+
+
+@dataclass(frozen=True)
+class LatencySummary:
+    """Latency of one variant, warm-ups left out: the fixed ones, and those found in the samples.
+
+    Attributes:
+        rounds, samples: how many rounds and timed invocations it rests on.
+        p50_ms, p90_ms, p99_ms, mean_ms: over the samples of all rounds, in ms.
+        ratio: to the baseline: median over rounds of (median of the variant / median of the baseline in the
+            same round). Slow drift cancels in it, so it is surer than p50 / p50, and may differ from it.
+        warmups: invocations left out at the start of every visit.
+        disturbed: how many rounds are marked as disturbed; they count in all of the above.
+        undisturbed_ratio: ``ratio`` without those rounds.
+    """
+
+    variant: str
+    rounds: int
+    samples: int
+    p50_ms: Interval
+    p90_ms: Interval
+    p99_ms: Interval
+    mean_ms: Interval
+    ratio: Interval | Absent
+    warmups: int = 0
+    disturbed: int | Absent = UNWATCHED
+    undisturbed_ratio: Interval | Absent = UNWATCHED
+
+
+@dataclass(frozen=True)
+class MemorySummary:
+    """Peak memory of one variant.
+
+    Attributes:
+        probes: fresh processes that it rests on.
+        peak_rss_bytes: median over probes of peak resident set size minus that of the bare runtime in the
+            same round, with the lowest and highest as bounds (level 1).
+        bare_rss_bytes: median peak of the bare runtime.
+        arena_bytes: the runtime's own figure.
+        source: where the kernel's figure was read.
+    """
+
+    variant: str
+    probes: int
+    peak_rss_bytes: Interval
+    bare_rss_bytes: float
+    arena_bytes: Interval | Absent
+    source: str
+
+
+@functools.lru_cache(maxsize=8)
+def resampled_rounds(rounds: int, resamples: int, seed: int) -> np.ndarray:
+    """Which rounds each bootstrap resample holds: int ``[resamples, rounds]``, read-only."""
+    weights = resample_weights(rounds, resamples, seed)
+    drawn = np.repeat(np.tile(np.arange(rounds), resamples), weights.ravel()).reshape(resamples, rounds)
+    drawn.flags.writeable = False
+    return drawn
+
+
+def bootstrap(
+    per_round: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    resamples: int,
+    seed: int,
+    level: float = LEVEL,
+) -> Interval:
+    """``statistic`` with its interval, drawn at ``level``.
+
+    Args:
+        per_round: ``[rounds, ...]``.
+        statistic: from ``[B, rounds, ...]`` to ``[B]``.
+    """
+    drawn = per_round[resampled_rounds(len(per_round), resamples, seed)]
+    return percentile_interval(float(statistic(per_round[None])[0]), statistic(drawn), level)
+
+
+def percentile_over_samples(percent: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda samples: np.percentile(samples, percent, axis=(1, 2))
+
+
+def median_over_rounds(values: np.ndarray) -> np.ndarray:
+    return np.median(values, axis=1)
+
+
+def ratio_interval(ratios: np.ndarray, resamples: int, seed: int, by_width: bool) -> Interval:
+    """Median of ``[rounds]`` with the bounds that hold the truth with probability ``LEVEL``.
+
+    ``by_width``: whether rounds could end on the width of this interval, which calls for wider bounds.
+    """
+    drawn = LEVEL_BY_WIDTH if by_width else LEVEL
+    return replace(bootstrap(ratios, median_over_rounds, resamples, seed, drawn), level=LEVEL)
+
+
+def ended_by_width(raw: Mapping[str, Any]) -> bool:
+    """Whether a width was asked for, met or not."""
+    return raw.get("stopping", {}).get("width") is not None
+
+
+def timed_ms(raw: Mapping[str, Any], variant: str) -> dict[int, np.ndarray]:
+    """Round number -> timed samples in ms, warm-ups left out, of the rounds that the variant finished."""
+    extra = warmup_of(raw, variant).extra
+    visits = {number: entry["visits"].get(variant) for number, entry in enumerate(raw["rounds"])}
+    return {number: np.array(visit["timed_ns"][extra:]) * 1e-6 for number, visit in visits.items() if visit}
+
+
+def paired_ratios(raw: Mapping[str, Any], variant: str, without: Collection[int] = ()) -> np.ndarray:
+    """Ratio to the baseline in every round that has both: ``[rounds]``; empty if the baseline failed."""
+    own, base = timed_ms(raw, variant), timed_ms(raw, BASELINE)
+    shared = [] if BASELINE in raw["failures"] else sorted((own.keys() & base.keys()) - set(without))
+    return np.array([np.median(own[number]) / np.median(base[number]) for number in shared])
+
+
+def latency_ratio(
+    raw: Mapping[str, Any], variant: str, resamples: int, seed: int, without: Collection[int] = ()
+) -> Interval | Absent:
+    """Ratio of a variant's latency to the baseline's, paired by round; some rounds left out if asked."""
+    ratios = paired_ratios(raw, variant, without)
+    if not len(ratios):
+        return Absent(f"no {'undisturbed ' if without else ''}round has both the variant and {BASELINE}")
+    return ratio_interval(ratios, resamples, seed, ended_by_width(raw))
+
+
+def disturbance_fields(raw: Mapping[str, Any], variant: str, resamples: int, seed: int) -> dict[str, Any]:
+    """``disturbed`` and ``undisturbed_ratio`` of a summary."""
+    marked = disturbed_rounds(raw)
+    if isinstance(marked, Absent):
+        return {"disturbed": marked, "undisturbed_ratio": marked}
+    ratio = latency_ratio(raw, variant, resamples, seed, without=marked)
+    return {"disturbed": len(marked), "undisturbed_ratio": ratio}
+
+
+def why_missing(raw: Mapping[str, Any], variant: str) -> Absent:
+    return Absent(raw["failures"].get(variant, "no round was finished"))
+
+
+def summarize_latency(
+    raw: Mapping[str, Any], resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, LatencySummary | Absent]:
+    """Variant -> summary, or why there is none; ``raw`` as ``latency.measure_latency`` returns it."""
+    return {v: latency_summary(raw, v, resamples, seed) for v in raw["settings"]["variants"]}
+
+
+def latency_summary(
+    raw: Mapping[str, Any], variant: str, resamples: int, seed: int
+) -> LatencySummary | Absent:
+    finished = timed_ms(raw, variant)
+    if variant in raw["failures"] or not finished:
+        return why_missing(raw, variant)
+    samples_ms = np.stack(list(finished.values()))
+    p50_ms, p90_ms, p99_ms = (
+        bootstrap(samples_ms, percentile_over_samples(percent), resamples, seed) for percent in (50, 90, 99)
+    )
+    return LatencySummary(
+        variant,
+        rounds=len(samples_ms),
+        samples=samples_ms.size,
+        p50_ms=p50_ms,
+        p90_ms=p90_ms,
+        p99_ms=p99_ms,
+        mean_ms=bootstrap(samples_ms, lambda samples: samples.mean(axis=(1, 2)), resamples, seed),
+        ratio=latency_ratio(raw, variant, resamples, seed),
+        warmups=warmup_of(raw, variant).left_out,
+        **disturbance_fields(raw, variant, resamples, seed),
+    )
+
+
+def summarize_memory(raw: Mapping[str, Any]) -> dict[str, MemorySummary | Absent]:
+    """Variant -> summary, or why there is none; ``raw`` as ``memory.measure_memory`` returns it."""
+    return {variant: memory_summary(raw, variant) for variant in raw["settings"]["variants"]}
+
+
+def memory_summary(raw: Mapping[str, Any], variant: str) -> MemorySummary | Absent:
+    rounds = [entry["probes"] for entry in raw["rounds"] if variant in entry["probes"]]
+    if variant in raw["failures"] or not rounds:
+        return why_missing(raw, variant)
+    bare = np.array([probes[BARE]["peak_rss_bytes"] for probes in rounds], float)
+    above = np.array([probes[variant]["peak_rss_bytes"] for probes in rounds]) - bare
+    return MemorySummary(
+        variant,
+        probes=len(rounds),
+        peak_rss_bytes=Interval(float(np.median(above)), float(above.min()), float(above.max()), level=1.0),
+        bare_rss_bytes=float(np.median(bare)),
+        arena_bytes=quantity_from_json(raw["arena"]),
+        source=rounds[0][variant]["source"],
+    )

@@ -1,0 +1,217 @@
+"""Latency by thread count: every variant on 1, 2, 4, ... and all cores, each count with its own control."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.compare.results import NAN, spread
+from helpers.compare.tables.cells import LATENCY, cell, ratio_cell
+from helpers.energy.rounds.disturbance import disturbed_rounds
+from helpers.energy.summary import (
+    LEVEL,
+    bootstrap,
+    latency_ratio,
+    percentile_over_samples,
+    resampled_rounds,
+    timed_ms,
+    why_missing,
+)
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval, percentile_interval
+from helpers.lab.records import Record, read_record, require_same_setting
+from helpers.meters.base import Absent
+from helpers.models.registry import Model
+from helpers.run.experiment import Run, picture_context
+from helpers.run.standing import made_models
+from helpers.show.rows import Quantity, missing_text
+
+NOTEBOOK = "04_energy.ipynb"
+SPEEDUP = Quantity("speedup", "speedup_low", "speedup_high", "times as fast", digits=2)
+COLUMNS = (
+    "model", "variant", "threads", "rounds", "disturbed",
+    "latency_ms_p50", "latency_ms_p50_low", "latency_ms_p50_high",
+    "latency_ratio", "latency_ratio_low", "latency_ratio_high",
+    "speedup", "speedup_low", "speedup_high", "failed",
+)  # fmt: skip
+MEDIAN = percentile_over_samples(50)
+
+
+def thread_counts(cores: int) -> list[int]:
+    """1, 2, 4, 8, ... and all ``cores``, ascending: 6 -> ``[1, 2, 4, 6]``."""
+    if cores < 1:
+        raise LabError(f"{cores} cores.", "at least one", "pass how many cores the process may use.")
+    return sorted({2**power for power in range(cores.bit_length())} | {cores})
+
+
+def counts_of(main: int, cores: int) -> list[int]:
+    """Thread counts of a run: those of the cores, and its main one as long as there are cores for it."""
+    return sorted({*thread_counts(cores), *([main] if main <= cores else [])})
+
+
+def record_name(main: int, threads: int) -> str:
+    """The main thread count is that of the main latency measurement, and is not taken twice."""
+    return "latency" if threads == main else f"latency-{threads}-threads"
+
+
+def other_counts(run: Run, cores: int) -> list[int]:
+    return [threads for threads in counts_of(run.threads, cores) if threads != run.threads]
+
+
+def read_threads(run: Run, model: Model) -> dict[int, Record]:
+    """Thread count -> record, for the cores that the main latency measurement could use.
+
+    Raises:
+        LabError: a record is missing, or they are of different files, hosts or library versions.
+    """
+    main = read_latency(run, model, "latency")
+    # 05 is not told how many threads were measured on: the record says it.
+    measured = main.values["settings"]["threads"]
+    counts = counts_of(measured, main.provenance["usable_cores"])
+    records = {threads: read_latency(run, model, record_name(measured, threads)) for threads in counts}
+    named = {record_name(measured, threads): record for threads, record in records.items()}
+    require_same_setting(named, f"run {NOTEBOOK} again, on one machine.")
+    require_same_files(named, main)
+    return records
+
+
+def read_latency(run: Run, model: Model, name: str) -> Record:
+    return read_record(run.paths.measurement_record(model.id, name), f"run {NOTEBOOK} first.")
+
+
+def require_same_files(records: Mapping[str, Record], main: Record) -> None:
+    odd = [name for name, record in records.items() if record.origin.inputs != main.origin.inputs]
+    if odd:
+        raise LabError(
+            f"{', '.join(odd)}: measured of other variants than latency.",
+            "one set of variants at all thread counts",
+            f"run {NOTEBOOK} again.",
+        )
+
+
+def samples_ms(raw: Mapping[str, Any], variant: str) -> np.ndarray | Absent:
+    """Timed samples ``[rounds, samples]`` in ms, warm-ups left out; why there are none for a variant."""
+    finished = timed_ms(raw, variant)
+    if variant in raw["failures"] or not finished:
+        return why_missing(raw, variant)
+    return np.stack(list(finished.values()))
+
+
+def resampled_medians(samples: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Medians over all samples of resampled rounds: ``[resamples]``."""
+    return MEDIAN(samples[resampled_rounds(len(samples), resamples, seed)])
+
+
+def speedup(
+    alone: np.ndarray | Absent, together: np.ndarray | Absent, resamples: int, seed: int
+) -> Interval | Absent:
+    """How many times faster ``together`` is than ``alone``: the quotient of their medians.
+
+    The two were measured one after the other, so their rounds are resampled independently of one another;
+    percentile bootstrap. What changed between the two measurements is not in the interval.
+
+    Args:
+        alone, together: samples in ms ``[rounds, samples]`` at one thread and at several. Of one and the
+            same measurement the quotient is exactly 1.
+    """
+    if isinstance(alone, Absent) or isinstance(together, Absent):
+        return alone if isinstance(alone, Absent) else together
+    if np.array_equal(alone, together):
+        return Interval(1, 1, 1)
+    slow = resampled_medians(alone, resamples, seed)
+    # Another seed: with the same one, equally many rounds would be drawn in pairs.
+    fast = resampled_medians(together, resamples, seed + 1)
+    return percentile_interval(float(np.median(alone) / np.median(together)), slow / fast, LEVEL)
+
+
+def summarize_threads(
+    raws: Mapping[int, Mapping[str, Any]], resamples: int, seed: int
+) -> list[dict[str, Any]]:
+    """One entry per thread count and variant: threads, variant, rounds, disturbed, p50_ms, ratio, speedup.
+
+    ``disturbed``: of how many rounds the system says that they were; they count in
+    all the rest. ``ratio`` is to float32 at the same thread count, paired by round, as in the main
+    measurement; ``speedup`` as in the function of that name. A quantity is a number, an ``Interval``, or why
+    there is none.
+
+    Args:
+        raws: thread count -> as ``measure.latency.measure_latency`` returns it, of the same variants; 1 must
+            be among them.
+    """
+    alone = {v: samples_ms(raws[1], v) for v in raws[1]["settings"]["variants"]}
+    return [
+        {"threads": threads, "variant": variant, "disturbed": disturbed_count(raw)}
+        | summary_at(raw, variant, samples, resamples, seed)
+        for threads, raw in raws.items()
+        for variant, samples in alone.items()
+    ]
+
+
+def disturbed_count(raw: Mapping[str, Any]) -> int | Absent:
+    """Rounds that are marked as disturbed."""
+    marked = disturbed_rounds(raw)
+    return marked if isinstance(marked, Absent) else len(marked)
+
+
+def summary_at(
+    raw: Mapping[str, Any], variant: str, alone: np.ndarray | Absent, resamples: int, seed: int
+) -> dict[str, Any]:
+    own = samples_ms(raw, variant)
+    faster = speedup(alone, own, resamples, seed)
+    if isinstance(own, Absent):
+        return {"rounds": 0, "p50_ms": own, "ratio": own, "speedup": faster}
+    p50_ms, ratio = bootstrap(own, MEDIAN, resamples, seed), latency_ratio(raw, variant, resamples, seed)
+    return {"rounds": len(own), "p50_ms": p50_ms, "ratio": ratio, "speedup": faster}
+
+
+def summaries_of(run: Run, model: Model) -> list[dict[str, Any]]:
+    raws = {threads: record.values for threads, record in read_threads(run, model).items()}
+    return summarize_threads(raws, run.profile.resamples, run.profile.seed)
+
+
+def threads_frame(run: Run, models: Sequence[Model]) -> pd.DataFrame:
+    """Latency by thread count, tidy: one row per model, thread count and variant, the control included.
+
+    Columns: ``COLUMNS``. ``latency_ratio`` is to float32 at the same thread count, ``speedup`` to the same
+    variant at one thread; ``failed`` says why a variant has no numbers at a count, and is empty else.
+    """
+    rows = [{"model": m.id, **frame_row(entry)} for m in models for entry in summaries_of(run, m)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def frame_row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    p50_ms, disturbed = entry["p50_ms"], entry["disturbed"]
+    return {
+        **{name: entry[name] for name in ("variant", "threads", "rounds")},
+        "disturbed": NAN if isinstance(disturbed, Absent) else disturbed,
+        **spread("latency_ms_p50", p50_ms),
+        **spread("latency_ratio", entry["ratio"]),
+        **spread("speedup", entry["speedup"]),
+        "failed": p50_ms.reason if isinstance(p50_ms, Absent) else "",
+    }
+
+
+def threads_table(run: Run, model: Model) -> pd.DataFrame:
+    """For reading: one row per thread count and variant, bounds in brackets, or why there is no number."""
+    return pd.DataFrame([table_row(row) for row in threads_frame(run, [model]).to_dict("records")])
+
+
+def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts of a row of ``threads_frame``."""
+    return {
+        "threads": row["threads"],
+        "variant": row["variant"],
+        "p50 (ms)": missing_text(row) if row["failed"] else cell(LATENCY)(row),
+        "ratio to float32": ratio_cell(row),
+        "times as fast as on 1 thread": "reference" if row["threads"] == 1 else cell(SPEEDUP)(row),
+        "rounds": row["rounds"],
+        "disturbed rounds": row["disturbed"],
+    }
+
+
+def threads_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+    """What the figure of thread counts is drawn from: which variants there are, frames, context."""
+    frame = threads_frame(run, made_models(run))
+    results = frame[["model", "variant"]].drop_duplicates().assign(failed="")
+    return results, {"threads": frame}, picture_context(run)

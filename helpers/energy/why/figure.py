@@ -1,0 +1,157 @@
+"""Why a variant is, or is not, faster: its time by kind of operator, against what this machine could do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from helpers.runtimes.litert.operator_kinds import (
+    ALL_KINDS,
+    BETWEEN,
+    CASTS,
+    DENSE,
+    DEPTHWISE,
+    ELEMENTWISE,
+    LITERT,
+    POINTWISE,
+)
+from helpers.show.captions import add_caption, caption_height_in, known, threads_text
+from helpers.show.rows import by_model, number, require_columns, rows_height_in, variant_rows, write_missing
+from helpers.show.style import INK, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
+
+COLUMNS = ("model", "variant", "kind", "runs_by", "time_ms", "bound_ms", "measured_ms", "failed")
+REST = "all others"
+# The three convolutions, which take most of the time, differ in lightness: they can be told apart in grey.
+COLOURS = {
+    POINTWISE: "#1f3f63", DEPTHWISE: "#f0b64a", DENSE: "#7d7d7d", CASTS: "#bfe3f2", ELEMENTWISE: "#a39bc4",
+    BETWEEN: "#ffffff",
+}  # fmt: skip
+REST_COLOUR = "#dcdcdc"
+HATCH = "////"
+# A kind that takes less than this of every variant's time is drawn with the others of its sort.
+SMALL_SHARE, LABELLED_SHARE = 0.03, 0.07
+_LEGEND_IN = 0.78
+_DARK = (POINTWISE, DENSE)
+
+
+@styled
+def time_by_operator(kinds: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+    """Stacked bars of time by kind of operator, one per variant; the roofline's bound as a tick.
+
+    Args:
+        kinds: what ``helpers.energy.why.explain.kinds_frame`` returns: a row per model, variant, kind, runner.
+        context: as for every figure; ``invocations`` is named in the caption.
+    """
+    require_columns(kinds, COLUMNS)
+    text = caption_text(context)
+    models, frames = zip(*by_model(merged(kinds)), strict=True)
+    variants = [frame.drop_duplicates("variant") for frame in frames]
+    heights = [1.25 * rows_height_in(frame) + 0.72 for frame in variants]
+    figure = new_figure(sum(heights) + _LEGEND_IN + caption_height_in(len(text) + 120, WIDTH_IN))
+    axes = figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for panel, model, frame in zip(axes, models, frames, strict=True):
+        draw_model(panel, frame)
+        panel.set_title(model)
+    add_legend(figure, list(frames))
+    return add_caption(figure, text, context)
+
+
+def caption_text(context: Mapping[str, Any]) -> str:
+    return (
+        "Mean time of each operator by LiteRT's profiler, the faster half of "
+        f"{known(context, 'invocations')} inferences, {threads_text(context)}. Percentages: share of the "
+        "bar. Numbers: median time without profiler. Bold tick: roofline bound, the sum over operators of "
+        "the larger of multiply-adds / measured peak and bytes / measured bandwidth."
+    )
+
+
+def merged(kinds: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with those kinds that are small in every variant put together as ``all others``."""
+    totals = kinds.groupby(["model", "variant"])["time_ms"].transform("sum")
+    largest = (kinds["time_ms"] / totals).groupby(kinds["kind"]).max()
+    small = set(largest[largest < SMALL_SHARE].index)
+    is_small = kinds["kind"].isin(small)
+    return kinds.assign(kind=kinds["kind"].mask(is_small, REST), runs_by=kinds["runs_by"].mask(is_small, ""))
+
+
+def draw_model(axes: Axes, frame: pd.DataFrame) -> None:
+    variants = frame.drop_duplicates("variant")
+    longest = frame.groupby("variant")["time_ms"].sum().max()
+    for y, about in variant_rows(axes, variants):
+        rows = frame[frame["variant"] == about["variant"]]
+        if about["failed"]:
+            write_missing(axes, y, about, 60)
+            continue
+        end = draw_bar(axes, y, rows, longest)
+        draw_bound(axes, y, about)
+        note = f"{number(about, 'measured_ms'):.2f} ms"
+        axes.annotate(note, (end, y), (5, 0), textcoords="offset points", va="center", fontsize=SMALL_PT)
+    axes.set_xlim(0, 1.17 * longest if longest > 0 else 1)
+    axes.set_xlabel("Time of one inference (ms)")
+
+
+def ordered(rows: pd.DataFrame) -> list[tuple[str, str, float]]:
+    """(kind, who runs it, ms) in the order of the kinds, the others last."""
+    sums = rows[rows["time_ms"].notna()].groupby(["kind", "runs_by"])["time_ms"].sum()
+    order = [*(kind for kind in ALL_KINDS if kind != BETWEEN), REST, BETWEEN]
+    parts = [(str(kind), str(runs_by), float(ms)) for (kind, runs_by), ms in sums.items()]
+    return sorted(parts, key=lambda part: (order.index(part[0]), part[1] == LITERT))
+
+
+def draw_bar(axes: Axes, y: float, rows: pd.DataFrame, longest: float) -> float:
+    """Draw one variant's segments; returns where its bar ends."""
+    left, total, bound = 0.0, rows["time_ms"].sum(), float(rows["bound_ms"].iloc[0])
+    for kind, runs_by, width in ordered(rows):
+        style = {"color": COLOURS.get(kind, REST_COLOUR), "edgecolor": INK, "linewidth": 0.6}
+        hatch = HATCH if is_own(kind, runs_by) else None
+        axes.barh(y, width, 0.62, left, hatch=hatch, gid=f"{kind} {runs_by}", **style)
+        if width > LABELLED_SHARE * longest:
+            middle = free_middle(left, left + width, bound)
+            write_share(axes, middle, y, f"{100 * width / total:.0f} %", kind)
+        left += width
+    return left
+
+
+def free_middle(left: float, right: float, bound: float) -> float:
+    """Middle of the larger part of a segment that the bound's tick leaves free."""
+    if not left < bound < right:
+        return (left + right) / 2
+    return (left + bound) / 2 if bound - left > right - bound else (bound + right) / 2
+
+
+def write_share(axes: Axes, x: float, y: float, text: str, kind: str) -> None:
+    """The share, dark on a patch of the segment's own colour (over its hatch), or white on a dark segment."""
+    box = {"facecolor": COLOURS.get(kind, REST_COLOUR), "edgecolor": "none", "pad": 1}
+    ink = "white" if kind in _DARK else INK
+    axes.text(x, y, text, ha="center", va="center", fontsize=SMALL_PT, color=ink, bbox=box)
+
+
+def is_own(kind: str, runs_by: str) -> bool:
+    """Whether LiteRT's own kernel runs it; time between operators belongs to nobody's kernel."""
+    return runs_by == LITERT and kind != BETWEEN
+
+
+def draw_bound(axes: Axes, y: float, about: Mapping[str, Any]) -> None:
+    bound = number(about, "bound_ms")
+    if bound == bound:
+        style = {"color": "white", "linewidth": 5.5, "solid_capstyle": "butt"}
+        axes.plot([bound, bound], [y - 0.45, y + 0.45], **style)
+        axes.plot([bound, bound], [y - 0.45, y + 0.45], **style | {"color": INK, "linewidth": 3}, gid="bound")
+
+
+def add_legend(figure: LabFigure, frames: Sequence[pd.DataFrame]) -> None:
+    parts = {part[:2] for frame in frames for part in ordered(frame)}
+    order = [*(kind for kind in ALL_KINDS if kind != BETWEEN), REST, BETWEEN]
+    kinds = sorted({kind for kind, _ in parts}, key=order.index)
+    handles: list[Any] = [
+        Patch(facecolor=COLOURS.get(kind, REST_COLOUR), edgecolor=INK, linewidth=0.6, label=kind)
+        for kind in kinds
+    ]
+    if any(is_own(*part) for part in parts):
+        label = "LiteRT's own kernel, not XNNPACK"
+        handles.append(Patch(facecolor="white", edgecolor=INK, linewidth=0.6, hatch=HATCH, label=label))
+    handles.append(Line2D([], [], color=INK, linewidth=3, marker="", label="bound of this machine"))
+    figure.legend(handles=handles, loc="outside upper left", ncols=2)

@@ -1,0 +1,53 @@
+"""Why each variant is, or is not, faster: operators by time, against what this machine could do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from helpers.energy.why.answers import reasons, table
+from helpers.energy.why.explain import explain_files
+from helpers.energy.why.figure import time_by_operator
+from helpers.energy.why.operators import INVOCATIONS, operators_frame
+from helpers.lab.errors import reason_of
+from helpers.lab.records import Record, current_record, jsonable
+from helpers.models.registry import Model
+from helpers.quantize.stage import working_files
+from helpers.run.experiment import Run, keep, origin, picture_context
+from helpers.show.style import LabFigure
+
+
+def explain_speed(run: Run, model: Model) -> Record:
+    """Profile every variant and measure what the machine could do; kept until a file changes."""
+    path, files = run.paths.why_record(model.id), working_files(run, model)
+    settings = {"invocations": INVOCATIONS, "threads": run.threads}
+    source = origin(files, settings, "helpers.energy.why.explain")
+    record = current_record(path, source)
+    if record and record.values["variants"]:
+        return record
+    return keep(path, "why", source, jsonable(explained(files, settings)))
+
+
+def explained(files: Mapping[str, Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """As ``explain_files``; without variants, and the reason, where this machine cannot be measured."""
+    try:
+        return explain_files(files, **settings)
+    except Exception as error:  # whatever a machine's counters, compilers or kernels refuse
+        return {"variants": {}, "failures": dict.fromkeys(files, reason_of(error))}
+
+
+def speed_table(record: Record) -> pd.DataFrame:
+    """One column per variant."""
+    return table(record.values).set_index("variant").T
+
+
+def speed_reasons(record: Record) -> dict[str, str]:
+    """Variant -> one sentence on what its time is spent on."""
+    return reasons(record.values)
+
+
+def speed_figure(run: Run) -> LabFigure:
+    """Time by kind of operator of all models."""
+    context: dict[str, Any] = picture_context(run) | {"invocations": INVOCATIONS, "threads": run.threads}
+    return time_by_operator(operators_frame(run), context)

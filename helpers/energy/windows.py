@@ -1,0 +1,140 @@
+"""Energy of inference alone: windows of back-to-back invocations between idle windows, every window kept."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers.energy.rounds.disturbance import Watch, disturbance_facts
+from helpers.energy.rounds.playing import (
+    Cores,
+    Inputs,
+    RoundCallback,
+    begin,
+    inputs_of,
+    require_inputs,
+    run_rounds,
+)
+from helpers.energy.rounds.schedule import WARMUPS, round_order
+from helpers.lab.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
+from helpers.lab.errors import LabError
+from helpers.meters.base import Meter, meter_facts
+from helpers.runtimes.litert.core import Core
+
+
+def measure_energy(
+    files: Mapping[str, Path],
+    inputs: Inputs,
+    meter: Meter,
+    rounds: int,
+    window_s: float,
+    threads: int = 1,
+    seed: int = 0,
+    progress: bool = True,
+    on_round: RoundCallback | None = None,
+    done: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Raw energy windows of every variant, and of the idle machine before, between and after the rounds.
+
+    Each round has one window per variant, in a random order of its own: the core is loaded and
+    warmed up, the meter opened, the core invoked back to back for at least ``window_s``, the meter closed.
+    All variants of a round see the same image. Takes about ``window_s * (rounds * (variants + 1) + 1)``,
+    with the window that the meter needs where that is longer.
+
+    Args:
+        files, inputs, rounds, threads, on_round, done: as for ``latency.measure_latency``.
+        meter: as ``meters.choose.choose_meter`` gives it.
+        window_s: shortest length of a window in seconds; lengthened to ``meter.shortest_window_s``. The
+            settings keep the length taken, ``window_s``, and the length asked for, ``asked_window_s``.
+
+    Returns:
+        ``{"quantity": "energy", "settings", "conditions", "rounds": [{"order", "started_unix_s",
+        "load_average_1min", "idle_before": reading, "observed": as ``disturbance.Watch`` notes of the
+        windows, "windows": {variant: {"inferences": n, **reading}}}], "idle_after": reading, "failures":
+        {variant: reason}, "disturbed": as ``disturbance.disturbance_facts`` has it}``, where reading is
+        ``meters.base.Reading.to_json()``; JSON-serializable.
+    """
+    require_at_least(1, rounds=rounds, threads=threads)
+    asked_s, window_s = window_s, window_length_s(window_s, meter)
+    settings = {
+        "variants": list(files),
+        "window_s": window_s,
+        "asked_window_s": asked_s,
+        "threads": threads,
+        "seed": seed,
+        "meter": meter_facts(meter),
+    }
+    raw = begin("energy", settings, done)
+    with pinned(threads) as cpus, no_garbage_collection():
+        cores = Cores(files, threads)
+        raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
+        play = energy_round(cores, require_inputs(inputs), meter, settings, cpus)
+        run_rounds(raw, rounds, play, progress, on_round)
+        raw["idle_after"] = idle_window(meter, window_s)
+    return raw | {"disturbed": disturbance_facts(raw)}
+
+
+def energy_round(
+    cores: Cores,
+    inputs: Inputs,
+    meter: Meter,
+    settings: Mapping[str, Any],
+    cpus: Sequence[int] | None,
+) -> Callable[[int], dict[str, Any]]:
+    """The function that plays round ``number``."""
+    window_s = settings["window_s"]
+
+    def play(number: int) -> dict[str, Any]:
+        order = round_order(settings["variants"], number, settings["seed"])
+        opening = {"order": order, **moment(), "idle_before": idle_window(meter, window_s)}
+        watch = Watch(cpus)
+        windows = cores.visit_all(
+            order, lambda core: busy_window(core, in_turn(inputs_of(core, inputs), number), meter, window_s)
+        )
+        return {**opening, "observed": watch.observed(), "windows": windows}
+
+    return play
+
+
+def in_turn(photos: Sequence[np.ndarray], number: int) -> np.ndarray:
+    return photos[number % len(photos)]
+
+
+def idle_window(meter: Meter, window_s: float) -> dict[str, Any]:
+    """The machine with this process asleep."""
+    window = meter.open()
+    time.sleep(window_s)
+    return window.close().to_json()
+
+
+def busy_window(core: Core, image: np.ndarray, meter: Meter, window_s: float) -> dict[str, Any]:
+    core.set_input(image)
+    for _ in range(WARMUPS):
+        core.invoke()
+    window = meter.open()
+    inferences = invoke_for(core, window_s)
+    return {"inferences": inferences, **window.close().to_json()}
+
+
+def invoke_for(core: Core, window_s: float) -> int:
+    """Invoke back to back until ``window_s`` have passed; how often (at least once)."""
+    inferences, deadline_s = 0, time.perf_counter() + window_s
+    while not inferences or time.perf_counter() < deadline_s:
+        core.invoke()
+        inferences += 1
+    return inferences
+
+
+def window_length_s(window_s: float, meter: Meter) -> float:
+    """``window_s``, or the shortest window of the meter where that is longer."""
+    require_window(window_s)
+    return max(window_s, meter.shortest_window_s)
+
+
+def require_window(window_s: float) -> None:
+    """Raise ``LabError`` for a window that is none."""
+    if not 0 < window_s < math.inf:
+        raise LabError(f"window_s={window_s!r}.", "seconds, more than 0", "set energy_window_s to 1.0.")

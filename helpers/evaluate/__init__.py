@@ -1,0 +1,1 @@
+"""03: what each variant finds, and what of it is right."""

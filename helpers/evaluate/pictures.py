@@ -1,0 +1,72 @@
+"""Pictures of photos with boxes: samples of the data, and where variants lost most."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from helpers.compare.figures.catalogue import save_figure
+from helpers.models.registry import Model
+from helpers.photos.dataset import GROUND_TRUTH, field_name, photo_paths
+from helpers.photos.decoding import read_photo
+from helpers.run.experiment import Run, picture_context
+from helpers.run.variants import BASELINE
+from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid, lost_name
+from helpers.show.style import LabFigure
+from helpers.tasks.detection.attribution import Attribution
+from helpers.tasks.detection.error_tables import image_table
+
+
+def boxes_of(dataset, image_ids: Sequence[int], field: str) -> list[list[DrawnBox]]:
+    """Boxes of a FiftyOne field on these COCO images, in pixels."""
+    columns = ["coco_id", "metadata.width", "metadata.height", f"{field}.detections"]
+    view = dataset.select_by("coco_id", list(image_ids))
+    rows = {row[0]: row[1:] for row in zip(*view.values(columns), strict=True)}
+    return [[drawn_box(item, *rows[i][:2]) for item in rows[i][2] or ()] for i in image_ids]
+
+
+def drawn_box(item, width: int, height: int) -> DrawnBox:
+    xywh = tuple(np.array(item.bounding_box) * [width, height, width, height])
+    crowd = item.has_field("iscrowd") and bool(item["iscrowd"])
+    return DrawnBox(item.label, xywh, item.confidence, crowd)
+
+
+def sample_sheet(run: Run, dataset, count: int = 8) -> LabFigure:
+    """The first photos of the data set with their ground truth."""
+    photos = dict(list(photo_paths(dataset).items())[:count])
+    drawn = boxes_of(dataset, list(photos), GROUND_TRUTH)
+    images = [read_photo(path) for path in photos.values()]
+    boxes = [[box.xywh for box in row] for row in drawn]
+    return contact_sheet(images, boxes, [[box.label for box in row] for row in drawn], picture_context(run))
+
+
+def loss_grids(
+    run: Run, model: Model, dataset, found: Mapping[str, Attribution], count: int = 3
+) -> dict[str, LabFigure]:
+    """For each variant the photos that lost most, saved with the run.
+
+    Columns: ground truth, float32, and the variant. A variant that lost on no photo has no figure.
+    """
+    run.paths.pictures.mkdir(parents=True, exist_ok=True)
+    for old in run.paths.pictures.glob(f"{lost_name(model.id, '*')}.*"):
+        old.unlink()
+    grids = {variant: loss_grid(run, model, dataset, variant, found[variant], count) for variant in found}
+    return {variant: figure for variant, figure in grids.items() if figure is not None}
+
+
+def loss_grid(
+    run: Run, model: Model, dataset, variant: str, attribution: Attribution, count: int
+) -> LabFigure | None:
+    worst, paths = image_table(attribution, count), photo_paths(dataset)
+    if worst.empty:
+        return None
+    ids = [list(paths)[position] for position in worst["image"]]
+    panels = {"ground truth": boxes_of(dataset, ids, GROUND_TRUTH)}
+    for each in (BASELINE, variant):
+        panels[each] = boxes_of(dataset, ids, field_name(model.id, each))
+    context = picture_context(run)
+    images = [read_photo(paths[i]) for i in ids]
+    losses = zip(ids, worst["loss"], worst["main kind"], strict=True)
+    titles = [f"{paths[i].stem}: loses {-loss:.3f} points, most of it by {kind}" for i, loss, kind in losses]
+    figure = detections_grid(images, panels, context, titles)
+    save_figure(figure, run.paths.pictures, lost_name(model.id, variant), context)
+    return figure

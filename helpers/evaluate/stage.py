@@ -1,0 +1,291 @@
+"""03: detections of every variant, COCO's metric, per-image evidence, predictions in FiftyOne."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from helpers.download.stage import data_folders
+from helpers.evaluate import suspects
+from helpers.evaluate.detect import CorePool, ShardResult, decode, detect, split
+from helpers.evaluate.labels import require_fitting_labels
+from helpers.lab.errors import LabError, reason_of
+from helpers.lab.progress import progress
+from helpers.lab.records import Origin, Record, current_record, read_record
+from helpers.models.interface import Interface
+from helpers.models.registry import Model
+from helpers.photos.dataset import (
+    category_numbers,
+    evaluate_exactly,
+    field_name,
+    photo_paths,
+    read_columns,
+    unknown_categories,
+    unknown_text,
+)
+from helpers.photos.preprocessing import Preprocessing
+from helpers.quantize.stage import interface_file, load_interface, read_variant, working_files
+from helpers.run.experiment import Run, keep, keep_failure, origin
+from helpers.run.standing import made_models, scored_models
+from helpers.run.variants import BASELINE
+from helpers.tasks.detection.error_kinds import classify
+from helpers.tasks.detection.evidence import Evidence
+from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
+from helpers.tasks.detection.kinds import Kinds
+from helpers.tasks.detection.label_maps import category_numbers_of
+
+NOTEBOOK = "03_evaluate.ipynb"
+SCORED_BY = (
+    "helpers.tasks.detection.exact_coco.method",
+    "helpers.tasks.detection.error_kinds",
+    "helpers.photos.coco.suspects",
+)
+TIMED = ("decode_s", "loop_s", "core_s", "tail_s")
+
+
+class Progress:
+    """Where the detections of one model's variants are kept, shard by shard, so that a kill loses one shard.
+
+    A shard file's name carries the key of its origin: a file that is there is valid.
+    """
+
+    def __init__(self, run: Run, model: Model, dataset):
+        self.run, self.model, self.dataset = run, model, dataset
+        self.files = working_files(run, model)
+        self.photos = photo_paths(dataset)
+        self.labels = data_folders(run).validation / "labels.json"
+        self.shards = split(self.photos)
+        self.keys = {v: self.origin_of(v).key[:12] for v in self.files}
+
+    def origin_of(self, variant: str) -> Origin:
+        model = self.model
+        inputs = {
+            "variant": self.files[variant],
+            "labels": self.labels,
+            "interface": interface_file(self.run, model, variant),
+        }
+        parameters = {"images": len(self.photos), "categories": list(model.categories)}
+        return origin(inputs, parameters, "helpers.evaluate.detect", "helpers.models.interface")
+
+    def shard_file(self, variant: str, index: int) -> Path:
+        folder = self.run.paths.detections_dir(self.model.id, variant)
+        return folder / f"{self.keys[variant]}-{index:04d}.npz"
+
+    def forget_others(self) -> None:
+        """Remove shards of earlier origins."""
+        for variant, key in self.keys.items():
+            for path in self.run.paths.detections_dir(self.model.id, variant).glob("*.npz"):
+                if not path.name.startswith(key):
+                    path.unlink()
+
+    def pending(self, index: int) -> list[str]:
+        return [v for v in self.files if ShardResult.load_if_whole(self.shard_file(v, index)) is None]
+
+
+def detect_models(run: Run, dataset) -> dict[str, dict[str, str]]:
+    """``detect_all`` for every model that has a float32: model -> variant -> why it could not be run."""
+    failures = {}
+    for model in made_models(run):
+        try:
+            failures[model.id] = detect_all(run, model, dataset)
+        except Exception as error:  # labels that do not fit, or a runtime that breaks on the first photos
+            failures[model.id] = dict.fromkeys((v.id for v in run.variants), reason_of(error))
+    return failures
+
+
+def score_models(run: Run, dataset, failures: Mapping[str, Mapping[str, str]]) -> tuple[Model, ...]:
+    """``score_all`` for every model that has a float32; returns those whose float32 has an AP.
+
+    Raises:
+        LabError: there is none.
+    """
+    for model in made_models(run):
+        score_all(run, model, dataset, failures[model.id])
+    return scored_models(run)
+
+
+def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
+    """Run every variant over every photo; each photo is decoded once for all variants.
+
+    Returns:
+        Variants that could not be run -> why. What was already computed is not computed again.
+    """
+    work = Progress(run, model, dataset)
+    interfaces = {variant: load_interface(run, model, variant) for variant in work.files}
+    numbers = category_numbers(dataset)
+    category_ids = category_numbers_of(model.categories, numbers)
+    if BASELINE in work.pending(0):
+        require_fitting_labels(work.files[BASELINE], interfaces[BASELINE], work.photos, model, dataset)
+    pools, failures = {}, {}
+    bar = progress(None, "detecting", "photo", total=len(work.photos) * len(work.files))
+    for index, photos in enumerate(work.shards):
+        waiting = work.pending(index)
+        bar.update(len(photos) * (len(work.files) - len(waiting)))
+        open_pools(waiting, work.files, pools, failures)
+        waiting = [v for v in waiting if v in pools]
+        for preprocessing, variants in by_preprocessing(waiting, interfaces).items():
+            shard = decode(photos, preprocessing)
+            for variant in variants:
+                try:
+                    found = detect(pools[variant], interfaces[variant].tail, shard, category_ids)
+                except Exception as error:  # a runtime, a delegate or a tail of any kind
+                    failures[variant] = reason_of(error)
+                    del pools[variant]
+                    continue
+                found.save(work.shard_file(variant, index))
+                bar.update(len(photos))
+                if variant == BASELINE and index == 0:
+                    suspects.question_early(work)
+    bar.close()
+    work.forget_others()
+    return failures
+
+
+def by_preprocessing(
+    variants: Iterable[str], interfaces: Mapping[str, Interface]
+) -> dict[Preprocessing, list[str]]:
+    """Variants that take the same input."""
+    groups: dict[Preprocessing, list[str]] = {}
+    for variant in variants:
+        groups.setdefault(interfaces[variant].preprocessing, []).append(variant)
+    return groups
+
+
+def open_pools(waiting: list[str], files: Mapping[str, Path], pools: dict, failures: dict) -> None:
+    """Load the cores that are needed and not loaded yet; note those that cannot be."""
+    for variant in waiting:
+        if variant not in pools and variant not in failures:
+            try:
+                pools[variant] = CorePool(files[variant])
+            except Exception as error:  # a runtime refuses files by errors of many types
+                failures[variant] = reason_of(error)
+
+
+def load_detections(work: Progress, variant: str) -> Iterator[ShardResult]:
+    """One shard at a time.
+
+    Raises:
+        LabError: one is absent.
+    """
+    paths = [work.shard_file(variant, i) for i in range(len(work.shards))]
+    absent = [path for path in paths if not path.exists()]
+    if absent:
+        raise LabError(
+            f"{len(absent)} of {len(paths)} shards of {variant}'s detections are absent.",
+            "detections of all photos",
+            f"run {NOTEBOOK} again: it goes on where it stopped.",
+        )
+    return map(ShardResult.load, paths)
+
+
+def as_samples(work: Progress, dataset, shards: Iterable[ShardResult]) -> Iterator[SampleDetections]:
+    """Detections sample by sample, as FiftyOne has them; photos without detections too."""
+    names = {number: name for name, number in category_numbers(dataset).items()}
+    columns = dataset.values(["coco_id", "id", "metadata.width", "metadata.height"])
+    facts = {row[0]: row[1:] for row in zip(*columns, strict=True)}
+    for photos, shard in zip(work.shards, shards, strict=True):
+        for image in photos:
+            rows = shard.image_id == image
+            sample, width, height = facts[image]
+            labels = [names[number] for number in shard.category_id[rows].tolist()]
+            boxes = shard.bbox[rows] / [width, height, width, height]
+            yield SampleDetections(sample, labels, boxes, shard.score[rows])
+
+
+def score_all(
+    run: Run, model: Model, dataset, failures: Mapping[str, str] | None = None
+) -> dict[str, Record]:
+    """COCO's metric of every variant, inside FiftyOne; the evidence goes to disk."""
+    work, records = Progress(run, model, dataset), {}
+    for variant in progress(run.variants, "scoring", "variant"):
+        reason = (failures or {}).get(variant.id) or read_variant(run, model, variant.id).failure
+        path = run.paths.score_record(model.id, variant.id)
+        if reason:
+            source = origin({}, {"variant": variant.id}, *SCORED_BY)
+            records[variant.id] = keep_failure(path, "score", source, reason)
+        else:
+            records[variant.id] = score_variant(run, model, dataset, variant.id, work)
+    return records
+
+
+def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress) -> Record:
+    path = run.paths.score_record(model.id, variant)
+    inputs = {"detections": work.origin_of(variant).key, "labels": work.labels}
+    source = origin(inputs, {}, *SCORED_BY)
+    field = field_name(model.id, variant)
+    marker = f"{field}_key"
+    record = current_record(path, source)
+    if record and dataset.info.get(marker) == source.key:
+        return record
+    dataset.info.pop(marker, None)
+    dataset.save()
+    write_detections(dataset, field, as_samples(work, dataset, load_detections(work, variant)))
+    results = evaluate_exactly(dataset, field, eval_key=field)
+    kept = [run.paths.evidence_file(model.id, variant), run.paths.kinds_file(model.id, variant)]
+    results.evidence.save(kept[0])
+    classify(*read_columns(dataset, field), results.evidence).save(kept[1])
+    record = keep(path, "score", source, scored_values(results, work, variant, field), kept)
+    dataset.info[marker] = source.key
+    dataset.save()
+    return record
+
+
+def scored_values(results, work: Progress, variant: str, field: str) -> dict[str, Any]:
+    """What the record of a score says."""
+    seconds = dict.fromkeys(TIMED, 0.0)
+    detections, broken = 0, []
+    for shard in load_detections(work, variant):
+        seconds = {name: total + getattr(shard, name) for name, total in seconds.items()}
+        detections += len(shard.score)
+        broken += shard.broken.tolist()
+    return {
+        "stats": results.stats,
+        "ap_per_class": results.ap_per_class,
+        "tie_bounds": results.tie_bounds,
+        "distinct_scores": results.distinct_scores,
+        "images": len(results.image_ids),
+        "detections": detections,
+        "field": field,
+        "timing": seconds,
+        "broken_images": len(broken),
+        "findings": [
+            *broken_findings(work, variant, broken),
+            *(baseline_findings(work, results) if variant == BASELINE else []),
+        ],
+    }
+
+
+def broken_findings(work: Progress, variant: str, broken: Sequence[int]) -> list[str]:
+    """That a core gave what are no numbers for some photos, by their ids: too few to call the file broken."""
+    if not broken:
+        return []
+    return [
+        f"{variant} gives NaN or infinity for {len(broken)} of {len(work.photos)} photos, the first is "
+        f"{work.photos[broken[0]].name}: what is no number there counts as not found, and its AP holds that. "
+        "Look at the file: a layer may overflow."
+    ]
+
+
+def baseline_findings(work: Progress, results) -> list[str]:
+    """What is suspicious about the labels, and what counts against the model by its label map."""
+    model = work.model
+    unknown = unknown_categories(work.dataset, model.categories, model.id)
+    return suspects.findings(work, results.stats["ap"]) + (
+        [unknown_text(unknown, model.id)] if unknown else []
+    )
+
+
+def read_score(run: Run, model: Model, variant: str) -> Record:
+    return read_record(run.paths.score_record(model.id, variant), f"run {NOTEBOOK} first.")
+
+
+def scored(run: Run, model: Model) -> list[str]:
+    """Variants that have an AP, in order."""
+    return [v.id for v in run.variants if not read_score(run, model, v.id).failure]
+
+
+def read_evidence(run: Run, model: Model, variant: str) -> Evidence:
+    return Evidence.load(run.paths.evidence_file(model.id, variant))
+
+
+def read_kinds(run: Run, model: Model, variant: str) -> Kinds:
+    return Kinds.load(run.paths.kinds_file(model.id, variant))

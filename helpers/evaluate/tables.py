@@ -1,0 +1,64 @@
+"""03: its tables, from the scores' records."""
+
+import pandas as pd
+
+from helpers.evaluate.stage import read_score, scored
+from helpers.models.registry import Model
+from helpers.photos.dataset import evaluate_exactly, field_name, native_map, subset
+from helpers.run.experiment import Run
+
+
+def score_table(run: Run, model: Model) -> pd.DataFrame:
+    """COCO's twelve numbers, one row per variant."""
+    rows = []
+    for variant in run.variants:
+        record = read_score(run, model, variant.id)
+        rows.append({"variant": variant.id, **record.values.get("stats", {}), "failed": record.failure})
+    return pd.DataFrame(rows).set_index("variant")
+
+
+def class_table(run: Run, model: Model) -> pd.DataFrame:
+    """AP per class, one column per variant."""
+    records = {v.id: read_score(run, model, v.id) for v in run.variants}
+    return pd.DataFrame({v: r.values["ap_per_class"] for v, r in records.items() if not r.failure})
+
+
+def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
+    """FiftyOne's own mAP against COCO's on a small random subset, for the finest and coarsest variant.
+
+    FiftyOne's method takes half a second per image and variant, so it is a check, not the metric.
+    """
+    view, rows = subset(dataset, run.profile.subset_images, run.profile.seed), []
+    working = scored(run, model)
+    for variant in dict.fromkeys([working[0], working[-1]]):
+        field = field_name(model.id, variant)
+        native, exact = native_map(view, field), evaluate_exactly(view, field)
+        row = {"variant": variant, "distinct scores": exact.distinct_scores}
+        row |= {"FiftyOne's coco": native, "COCO": exact.stats["ap"]}
+        row |= {"difference (points)": 100 * round(native - exact.stats["ap"], 12)}
+        rows.append(row | dict(zip(("worst order", "best order"), exact.tie_bounds, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def tie_table(run: Run, model: Model) -> pd.DataFrame:
+    """How far AP depends on the order among equal scores: AP points below and above COCO's order."""
+    rows = []
+    for variant in scored(run, model):
+        values = read_score(run, model, variant).values
+        ap, (worst, best) = values["stats"]["ap"], values["tie_bounds"]
+        row = {"variant": variant, "detections": values["detections"]}
+        row |= {"distinct scores": values["distinct_scores"], "AP": ap}
+        rows.append(
+            row | {"worst order (points)": 100 * (worst - ap), "best order (points)": 100 * (best - ap)}
+        )
+    return pd.DataFrame(rows)
+
+
+def timing_table(run: Run, model: Model) -> pd.DataFrame:
+    """Where the time went, in ms per photo: decoding, the inference loop, and core and tail within it."""
+    rows = []
+    for variant in scored(run, model):
+        values = read_score(run, model, variant).values
+        parts = {n.replace("_s", ""): 1e3 * s / values["images"] for n, s in values["timing"].items()}
+        rows.append({"variant": variant, **parts})
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""What every room stands on: files, errors, records, intervals, this machine. It imports nothing of ours."""

@@ -1,1 +1,0 @@
-"""Measuring variants: latency, memory, energy; raw samples first, summaries from them."""

@@ -1,0 +1,1 @@
+"""Pretrained models: the registry, and one package per family."""

@@ -1,0 +1,1 @@
+"""Models' files: where they come from, fetched, verified and unpacked."""

@@ -1,0 +1,180 @@
+"""What a ``.tflite`` detector is: its image, its outputs by what they mean, and what it keeps of a photo."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.lab.errors import LabError
+from helpers.runtimes.litert.ends import End, Graph, open_graph
+from helpers.runtimes.litert.metadata import Normalization, read_normalization
+from helpers.runtimes.litert.postprocess import NAME, ROLES, PostProcess, read_options
+
+PIXELS = ("uint8", "int8", "float32")
+WHOLE = ("uint8", "int8")
+COORDINATES = 4
+SCORE_WORDS, BOX_WORDS = ("score", "class", "conf", "prob", "logit", "cls"), ("box", "loc", "reg", "coord")
+# What lies between the operator that makes scores and the output without changing what they mean.
+PASSED = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "CONCATENATION", "SQUEEZE")
+FINISHED = ("LOGISTIC", "SOFTMAX")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a file from the file itself.
+
+    Attributes:
+        image: its input, ``[1, height, width, 3]``.
+        outputs: all of them, in the file's order.
+        names: output names by role: ``boxes``, ``classes``, ``scores`` and ``count`` with the operator,
+            ``boxes`` and ``scores`` without.
+        postprocess: options of ``TFLite_Detection_PostProcess``; None for a file without.
+        candidates, columns: without it, boxes per photo and columns of ``scores``; else 0.
+        finished: without it, whether scores come out of a sigmoid or softmax in the file.
+        normalization: of the input, as the metadata have it; None where they do not say.
+    """
+
+    image: End
+    outputs: tuple[End, ...]
+    names: Mapping[str, str]
+    postprocess: PostProcess | None
+    candidates: int = 0
+    columns: int = 0
+    finished: bool = False
+    normalization: Normalization | None = None
+
+
+def describe(path: Path) -> Facts:
+    """Read what a file takes and gives.
+
+    Raises:
+        LabError: it is absent, damaged or no ``.tflite``; it has several inputs, an input that is no image or
+            whose size is open, operators that are not known here, or outputs that are no detector's.
+    """
+    graph = open_graph(path)
+    require_known(path, graph)
+    image, normalization = require_image(path, graph), read_normalization(graph.model)
+    last = [item for item in graph.operators if item.type == NAME]
+    if last:
+        names = names_by_role(path, graph, last[-1].outputs)
+        options = read_options(last[-1].options)
+        return Facts(image, graph.outputs, names, options, normalization=normalization)
+    boxes, scores = require_heads(path, graph)
+    names, finished = {"boxes": boxes.name, "scores": scores.name}, is_finished(graph, scores)
+    shape = scores.shape[1:]
+    return Facts(image, graph.outputs, names, None, *shape, finished, normalization)
+
+
+def require_known(path: Path, graph: Graph) -> None:
+    unknown = sorted({item.type for item in graph.operators if item.custom and item.type != NAME})
+    if unknown:
+        raise LabError(
+            f"{path} needs custom operators: {', '.join(unknown)}.",
+            f"LiteRT's built-in operators, and {NAME}",
+            "export the detector without them, for example without SELECT_TF_OPS.",
+        )
+
+
+def require_image(path: Path, graph: Graph) -> End:
+    if len(graph.inputs) != 1:
+        names = ", ".join(item.name for item in graph.inputs)
+        raise LabError(
+            f"{path} has {len(graph.inputs)} inputs ({names}).", "one, the image", "export one input alone."
+        )
+    image = graph.inputs[0]
+    # An open batch is 1 unless somebody asks for another.
+    if set(image.free) - {0}:
+        raise LabError(
+            f"{path} leaves the size of its input open (places {image.free} of {image.shape}).",
+            "a fixed height and width",
+            "export it with a fixed input shape, [1, height, width, 3].",
+        )
+    if len(image.shape) != 4 or image.shape[0] != 1 or image.shape[3] != 3 or image.dtype not in PIXELS:
+        raise LabError(
+            f"{path} takes {image.dtype} {list(image.shape)}.",
+            f"one RGB image [1, height, width, 3] of dtype {', '.join(PIXELS)}",
+            "use a detector of photos, with channels last.",
+        )
+    return image
+
+
+def names_by_role(path: Path, graph: Graph, made: tuple[int, ...]) -> dict[str, str]:
+    """Output names of the post-processing operator's outputs, whatever the file's own order and names."""
+    if len(made) != len(ROLES):
+        raise LabError(
+            f"{NAME} of {path} has {len(made)} outputs.", f"{len(ROLES)}", "export the file again."
+        )
+    given = {item.tensor: item.name for item in graph.outputs}
+    absent = [role for role, tensor in zip(ROLES, made, strict=True) if tensor not in given]
+    if absent:
+        raise LabError(
+            f"{path} ends in {NAME}, but {', '.join(absent)} are no outputs of the file.",
+            f"the operator's four outputs ({', '.join(ROLES)}) as they are",
+            "export the detector with nothing after the operator.",
+        )
+    return {role: given[tensor] for role, tensor in zip(ROLES, made, strict=True)}
+
+
+def require_heads(path: Path, graph: Graph) -> tuple[End, End]:
+    """Boxes ``[1, N, 4]`` and scores ``[1, N, columns]`` of a file without the operator, by their shapes.
+
+    Of two outputs with four columns each, those are scores that come out of a sigmoid or softmax, or that
+    the names tell.
+    """
+    # An open batch is 1 unless somebody asks for another.
+    flat = [item for item in graph.outputs if len(item.shape) == 3 and not set(item.free) - {0}]
+    boxes = [item for item in flat if item.shape[2] == COORDINATES]
+    scores = [item for item in flat if item.shape[2] != COORDINATES]
+    if len(boxes) == 2 == len(graph.outputs):
+        boxes, scores = told_apart(path, graph, boxes)
+    if len(graph.outputs) == len(flat) == 2 and len(boxes) == 1 and boxes[0].shape[1] == scores[0].shape[1]:
+        return boxes[0], scores[0]
+    shapes = ", ".join(f"{item.name} {list(item.shape)}" for item in graph.outputs)
+    raise LabError(
+        f"{path} gives {shapes}.",
+        f"the outputs of {NAME}; or two, box encodings [1, N, 4] and class scores [1, N, classes]",
+        "export the detector with this operator, or up to these two outputs.",
+    )
+
+
+def told_apart(path: Path, graph: Graph, pair: list[End]) -> tuple[list[End], list[End]]:
+    """Boxes and scores of two outputs of one shape.
+
+    Raises:
+        LabError: nothing tells which is which.
+    """
+    for tells in (lambda item: is_finished(graph, item), lambda item: named_like(item, SCORE_WORDS)):
+        scores = [item for item in pair if tells(item)]
+        if len(scores) == 1:
+            return [item for item in pair if item is not scores[0]], scores
+    boxes = [item for item in pair if named_like(item, BOX_WORDS)]
+    if len(boxes) == 1:
+        return boxes, [item for item in pair if item is not boxes[0]]
+    names = " and ".join(item.name for item in pair)
+    raise LabError(
+        f"{path} gives two outputs of four columns, {names}: neither a sigmoid nor a name tells the boxes "
+        "from the scores of four classes.",
+        "an output with score, class or conf in its name, or one that ends in a sigmoid or softmax",
+        "export it with the outputs named boxes and scores.",
+    )
+
+
+def named_like(item: End, words: tuple[str, ...]) -> bool:
+    return any(word in item.name.lower() for word in words)
+
+
+def is_finished(graph: Graph, scores: End) -> bool:
+    """Whether every way back from the scores meets a sigmoid or softmax."""
+    waiting, makers = [scores.tensor], []
+    while waiting:
+        maker = graph.makers.get(waiting.pop())
+        if maker and maker.type in PASSED:
+            waiting += maker.inputs[: None if maker.type == "CONCATENATION" else 1]
+        else:
+            makers.append(maker.type if maker else "")
+    return all(kind in FINISHED for kind in makers)
+
+
+def most_detections(path: Path) -> int:
+    """Detections per photo that a file gives at most; 0 where the tail alone decides."""
+    options = describe(path).postprocess
+    return options.most_detections if options else 0

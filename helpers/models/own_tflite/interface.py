@@ -1,0 +1,102 @@
+"""What goes before and after a ``.tflite`` detector of the user's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers.lab.errors import LabError
+from helpers.models.interface import Interface
+from helpers.models.own_tflite.beside import CHANNELS, Given, read_anchors, read_given
+from helpers.models.own_tflite.describe import WHOLE, Facts, describe
+from helpers.models.own_tflite.labels import classes_of
+from helpers.photos.preprocessing import Preprocessing
+from helpers.runtimes.litert.affine import Affine
+from helpers.runtimes.litert.metadata import Normalization
+from helpers.tasks.detection.label_maps import category_numbers_of
+from helpers.tasks.detection.limits import Limits
+from helpers.tasks.detection.tails.postprocessed import PostprocessedTail
+from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
+
+# LiteRT's convention: a pixel is the byte itself, of which int8 holds 128 less.
+PIXEL_OFFSETS = {"uint8": 0, "int8": -128}
+
+
+def interface(
+    path: Path,
+    labels: str | Sequence[str] | Path | None,
+    limits: Limits,
+    numbered_as: Sequence[str] = (),
+) -> Interface:
+    """What goes before and after a file, for ``runtime.Core``, which gives and takes real numbers.
+
+    Args:
+        labels: as for ``labels.classes_of``.
+        limits: what is kept; suppression is the file's own where it ends in TFLite_Detection_PostProcess.
+        numbered_as: names of classes 1, 2, ... that the detections shall have, and no others; the file's own
+            if empty.
+
+    Raises:
+        LabError: as ``describe``; or classes, anchors or the preparation of photos are not known; or not one
+            class is among ``numbered_as``.
+    """
+    facts, given = describe(path), read_given(path)
+    classes = classes_of(path, facts, labels)
+    numbers = renumbering(classes.names, numbered_as) if numbered_as else ()
+    preprocessing = preprocessing_of(path, facts, given)
+    if facts.postprocess:
+        options = facts.postprocess
+        rows = options.rows_per_count, options.filled_rows
+        return Interface(preprocessing, PostprocessedTail(limits, dict(facts.names), *rows, numbers))
+    anchors = read_anchors(path, facts)
+    conversion = "" if facts.finished else given.conversion
+    names = facts.names["boxes"], facts.names["scores"]
+    about = conversion, classes.background, given.coder_scales, numbers
+    return Interface(preprocessing, RawHeadsTail(anchors, limits, *names, *about))
+
+
+def renumbering(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
+    """Class among ``wanted``, from 1, of each of ``names``; -1 for none."""
+    places = {name: place for place, name in enumerate(wanted, 1) if name}
+    return tuple(int(number) for number in category_numbers_of(names, places))
+
+
+def categories(path: Path, labels: str | Sequence[str] | Path | None = None) -> tuple[str, ...]:
+    """Names of classes 1, 2, ... of a file's ``Detections``; empty for a number without a category."""
+    return classes_of(path, describe(path), labels).names
+
+
+def preprocessing_of(path: Path, facts: Facts, given: Given) -> Preprocessing:
+    """As the user says; else whole pixels for an input of integers, and for float32 as the metadata say."""
+    whole = facts.image.dtype in WHOLE
+    resize = {"resize": "half-pixel-rounded" if whole else "half-pixel"}
+    if given.scale is not None:
+        ends = given.scale, given.offset
+    else:
+        ends = pixels_of(facts) if whole else normalized(facts.normalization)
+    if ends is None:
+        raise LabError(
+            f"{path} takes float32, and does not say how pixels 0..255 become its input.",
+            "normalization in the file's metadata, or scale and offset beside it",
+            f"write {path.stem}.json beside the file; for an input of -1..1 it is "
+            '{"scale": 0.00784313725, "offset": -1.0}.',
+        )
+    return Preprocessing(*facts.image.shape[1:3], *ends, **(resize | given.others))
+
+
+def normalized(metadata: Normalization | None) -> tuple[tuple, tuple] | None:
+    """Scale and offset of each channel; None where the metadata do not say."""
+    if metadata is None or not metadata.mean or not metadata.std or 0 in metadata.std:
+        return None
+    means, stds = spread(metadata.mean), spread(metadata.std)
+    return tuple(1 / std for std in stds), tuple(-m / s for m, s in zip(means, stds, strict=True))
+
+
+def spread(values: tuple[float, ...]) -> tuple[float, ...]:
+    return values if len(values) == CHANNELS else values[:1] * CHANNELS
+
+
+def pixels_of(facts: Facts) -> tuple[tuple, tuple]:
+    """Scale and offset so that the stored integer is the pixel; see ``PIXEL_OFFSETS``."""
+    image = facts.image
+    affine = Affine(image.scale or 1.0, image.zero_point if image.scale else 0, image.dtype)
+    offset = affine.scale * (PIXEL_OFFSETS[image.dtype] - affine.zero_point)
+    return (affine.scale,) * CHANNELS, (offset,) * CHANNELS

@@ -1,0 +1,1 @@
+"""Photos and their labels: drawn, in a folder of one's own, or in FiftyOne; decoded and prepared."""

@@ -1,0 +1,56 @@
+"""Per-layer error of each variant, kept in its record, and as a table and a figure."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from helpers.download.stage import data_folders
+from helpers.models.registry import Model
+from helpers.photos.coco.labels import DATA, read_labels
+from helpers.photos.decoding import core_input, read_photo
+from helpers.photos.preprocessing import Preprocessing
+from helpers.quantize.layers.figure import layer_error
+from helpers.quantize.layers.frame import layer_values
+from helpers.quantize.layers.records import all_layers
+from helpers.run.experiment import Run, picture_context
+from helpers.show.style import LabFigure
+
+CODE = ("helpers.quantize.layers.measure", "helpers.quantize.layers.frame")
+PHOTOS = 8
+WORST = 10
+NOTHING_COMPARED = "No variant but float32: there are no layers to compare."
+
+
+def compared_files(run: Run) -> list[Path]:
+    """The first photos of the evaluation split: none of them was calibrated on."""
+    folder = data_folders(run).validation
+    images = read_labels(folder)["images"][:PHOTOS]
+    return [folder / DATA / image["file_name"] for image in images]
+
+
+def compare_layers(run: Run, base: Path, output: Path, preprocessing: Preprocessing) -> dict[str, Any]:
+    """What the variant's record keeps of its layers; see ``layer_values``."""
+    from helpers.quantize.layers.measure import layer_errors
+
+    photos = [core_input(read_photo(path), preprocessing) for path in compared_files(run)]
+    return layer_values(layer_errors(base, output, photos), len(photos))
+
+
+def layer_figure(run: Run) -> LabFigure | str:
+    """Signal against error along the network, of all models; a sentence where no layer was compared."""
+    found = all_layers(run)
+    return layer_error(found, picture_context(run)) if len(found) else NOTHING_COMPARED
+
+
+def worst_layers(run: Run, model: Model) -> pd.DataFrame:
+    """The ten layers of the last variant (``int8``, in a run of all) at which the ratio falls most."""
+    found = all_layers(run)
+    of_model = found[(found["model"] == model.id) & (found["failed"] == "")]
+    rows = of_model[of_model["variant"] == of_model["variant"].iloc[-1]] if len(of_model) else of_model
+    columns = ["name", "kind", "sqnr_db", "own_sqnr_db", "drop_db"]
+    return (
+        rows.sort_values("drop_db", ascending=False, kind="stable")[columns]
+        .head(WORST)
+        .reset_index(drop=True)
+    )

@@ -1,0 +1,115 @@
+"""02: do float32 and the variants answer as the original model does, on photos?"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from helpers.lab.errors import UnavailableError, reason_of
+from helpers.lab.records import current_record, read_record
+from helpers.models.families import reference, require_files
+from helpers.models.parity import (
+    Parity,
+    above_threshold,
+    agreement,
+    not_checked,
+    on_photo,
+    parity_text,
+    require_parity,
+    summarize,
+    without_suppression,
+)
+from helpers.models.registry import Model
+from helpers.photos.decoding import core_input
+from helpers.quantize.stage import check_photos, load_interface, working_files
+from helpers.run.experiment import Run, keep, keep_failure, origin
+from helpers.run.standing import made_models
+from helpers.run.variants import BASELINE
+from helpers.runtimes.litert.core import Core
+from helpers.tasks.detection.tails.selection import Detections
+
+
+def check_parities(run: Run) -> dict[str, Parity]:
+    """Model -> parity, of those that have a float32; one that does not agree has failed, with its variants.
+
+    Raises:
+        LabError: none agrees.
+    """
+    found = {}
+    for model in made_models(run):
+        try:
+            found[model.id] = check_parity(run, model)
+        except Exception as error:  # the original may fail in its own ways
+            fail_model(run, model, f"not as the original model: {reason_of(error)}")
+    made_models(run)
+    return found
+
+
+def fail_model(run: Run, model: Model, reason: str) -> None:
+    """Record that none of a model's variants may be measured."""
+    for variant in run.variants:
+        path = run.paths.variant_record(model.id, variant.id)
+        keep_failure(path, "variant", read_record(path, "").origin, reason)
+
+
+def check_parity(run: Run, model: Model) -> Parity:
+    """Float32 ``.tflite`` and tail against the original model, on validation photos; recorded.
+
+    Where the software here cannot run the original, that is the answer.
+
+    Raises:
+        LabError: they do not agree.
+    """
+    files = require_files(model, run.model_dir)
+    try:
+        parity = compare_with(reference(model, files), run, model)
+    except UnavailableError as reason:
+        parity = not_checked(reason.found)
+    else:
+        if parity.detections:
+            require_parity(parity, model.id)
+        else:
+            parity = not_checked(f"the original model finds nothing on {parity.photos} photos")
+    path, baseline = run.paths.parity_record(model.id), run.paths.variant_file(model.id, BASELINE)
+    made_from = origin({BASELINE: baseline}, dataclasses.asdict(parity), "helpers.models.parity")
+    if current_record(path, made_from) is None:
+        keep(path, "parity", made_from, dataclasses.asdict(parity))
+    return parity
+
+
+def compare_with(original: Callable[[np.ndarray], Detections], run: Run, model: Model) -> Parity:
+    interface = load_interface(run, model)
+    core, before = Core(run.paths.variant_file(model.id, BASELINE)), interface.preprocessing
+    all_of = without_suppression(interface.tail)
+    pairs, candidates = [], []
+    for photo in check_photos(run):
+        heads = core(core_input(photo, before))
+        wanted = above_threshold(original(photo), interface.tail.limits.score_threshold)
+        pairs.append((wanted, on_photo(interface.tail(heads), before, *photo.shape[:2])))
+        candidates.append(on_photo(all_of(heads), before, *photo.shape[:2]))
+    return summarize(pairs, candidates)
+
+
+def parity_texts(run: Run, model: Model) -> list[str]:
+    """What the check found, for the report; nothing where it was not made."""
+    path = run.paths.parity_record(model.id)
+    if not path.exists():
+        return []
+    return [parity_text(Parity(**read_record(path, "run 02_quantize.ipynb first.").values))]
+
+
+def check_agreement(run: Run, model: Model) -> pd.DataFrame:
+    """How many of float32's confident detections each variant finds too, on validation photos."""
+    photos, found = check_photos(run), {}
+    for variant, path in working_files(run, model).items():
+        core, interface = Core(path), load_interface(run, model, variant)
+        found[variant] = [interface.tail(core(core_input(p, interface.preprocessing))) for p in photos]
+    rows = []
+    for variant, detections in found.items():
+        counts = [agreement(a, b) for a, b in zip(found[BASELINE], detections, strict=True)]
+        total, kept = map(sum, zip(*counts, strict=True))
+        rows.append(
+            {"variant": variant, "float32 finds": total, "found too": kept, "share": kept / max(1, total)}
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,260 @@
+"""02: one ``.tflite`` file and one record per variant, checked before anything is measured."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.download.stage import data_folders
+from helpers.evaluate.detect import is_finite
+from helpers.lab.errors import LabError, reason_of
+from helpers.lab.progress import progress
+from helpers.lab.records import Origin, Record, current_record, read_record
+from helpers.models.families import convert, require_files
+from helpers.models.files.sources import DarknetSource
+from helpers.models.interface import Interface, class_count
+from helpers.models.own_tflite.beside import files_beside
+from helpers.models.own_tflite.sentences import cap_sentence, timing_sentence
+from helpers.models.registry import Model
+from helpers.photos.coco.labels import DATA, read_labels
+from helpers.photos.decoding import core_input, read_photo
+from helpers.photos.preprocessing import Preprocessing
+from helpers.quantize.adopt import adopt
+from helpers.quantize.layers import stage as layers
+from helpers.quantize.layers.stage import CODE as LAYERS
+from helpers.run.experiment import Run, keep, keep_failure, origin
+from helpers.run.own_files import source_of
+from helpers.run.standing import made_models
+from helpers.run.variants import BASELINE, Variant
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.flatfile import read_facts
+from helpers.tasks.detection.label_maps import require_names
+
+CODE = ("helpers.quantize.recipes", "helpers.photos.decoding", "helpers.models.interface")
+PARITY_PHOTOS = 16
+NUMBER_PHOTOS = 4  # tell a file that never gives a number
+
+
+def interface_file(run: Run, model: Model, variant_id: str = BASELINE) -> Path:
+    """Of a file of the user's own, which has one of its own; that of the model for every other variant."""
+    own = any(variant.own and variant.id == variant_id for variant in run.variants)
+    name = f"{variant_id}.interface.npz" if own else "interface.npz"
+    return run.paths.variant_file(model.id, variant_id).with_name(name)
+
+
+def make_models(run: Run) -> tuple[Model, ...]:
+    """Make every variant of every model; return the models whose float32 is there.
+
+    Raises:
+        LabError: there is none.
+    """
+    for model in run.models:
+        make_variants(run, model)
+    return made_models(run)
+
+
+def make_variants(run: Run, model: Model) -> dict[str, Record]:
+    """Make every variant of the run that is not there yet; a variant that fails is recorded as failed.
+
+    Where float32 fails, all others fail with it: they are made from it.
+    """
+    records: dict[str, Record] = {}
+    for variant in progress(run.variants, f"variants of {model.id}", "variant"):
+        base = records.get(BASELINE)
+        reason = f"{BASELINE} failed: {base.failure}" if base and base.failure else ""
+        records[variant.id] = made_variant(run, model, variant, reason)
+    return records
+
+
+def made_variant(run: Run, model: Model, variant: Variant, reason: str = "") -> Record:
+    """The record of a variant, made now unless it is there; with a ``reason`` it fails at once."""
+    path, made_from = run.paths.variant_record(model.id, variant.id), no_origin(variant)
+    try:
+        if reason:
+            return keep_failure(path, "variant", made_from, reason)
+        made_from = variant_origin(run, model, variant)
+        record = current_record(path, made_from)
+        # A failure is tried again: its cause (a full disk, say) may be gone.
+        if record is not None and not record.failure:
+            return record
+        return make_variant(run, model, variant, path, made_from)
+    except Exception as error:  # converters and quantizers raise many types; none may stop the other variants
+        return keep_failure(path, "variant", made_from, reason_of(error))
+
+
+def no_origin(variant: Variant) -> Origin:
+    """Of a failure whose inputs are not there."""
+    return origin({}, {"variant": dataclasses.asdict(variant)}, *CODE)
+
+
+def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
+    files = require_files(model, run.model_dir)
+    parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
+    # A file of the user's own is given the model's class numbers.
+    parameters |= {"categories": list(model.categories)} if variant.own else {}
+    # A float32 is made only where there is a name for each of its classes.
+    parameters |= {"names": len(model.categories)} if variant.id == BASELINE else {}
+    inputs = {f"model/{n}": file for n, file in enumerate(files)}
+    inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
+    inputs |= own_inputs(variant) | compared_inputs(run, variant)
+    return origin(inputs, parameters, *code_of(model), *(LAYERS if is_compared(variant) else ()))
+
+
+def is_compared(variant: Variant) -> bool:
+    """Whether its layers are compared with float32's: a file of the user's own has others."""
+    return variant.id != BASELINE and not variant.own
+
+
+def compared_inputs(run: Run, variant: Variant) -> dict[str, Path]:
+    photos = layers.compared_files(run) if is_compared(variant) else []
+    return {f"compared/{photo.name}": photo for photo in photos}
+
+
+def code_of(model: Model) -> tuple[str, ...]:
+    """Modules that make a model's variants."""
+    family = "darknet" if isinstance(model.source, DarknetSource) else "savedmodels"
+    return (*CODE, f"helpers.{family}.convert")
+
+
+def hashed(photos: list[Path]) -> dict[str, Path]:
+    return {f"calibration/{photo.name}": photo for photo in photos}
+
+
+def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
+    from helpers.quantize.recipes import quantize_file
+
+    base = run.paths.variant_file(model.id, BASELINE)
+    output = run.paths.variant_file(model.id, variant.id)
+    if variant.own:
+        return keep_own(run, model, variant, path, made_from)
+    if variant.id == BASELINE:
+        convert_baseline(run, model)
+    inputs = calibration_inputs(run, model) if variant.calibrated else ()
+    kept = getattr(load_interface(run, model).tail, "float_operators", ())
+    facts = quantize_file(base, variant, inputs, output, kept)
+    values = {**dataclasses.asdict(facts), "size_bytes": output.stat().st_size}
+    if is_compared(variant):
+        values["layers"] = compared_layers(run, base, output, load_interface(run, model).preprocessing)
+    return keep(path, "variant", made_from, values, [output, interface_file(run, model)])
+
+
+def compared_layers(run: Run, base: Path, output: Path, preprocessing: Preprocessing) -> dict[str, Any]:
+    """As ``layers.compare_layers``; a comparison that cannot be made fails no variant."""
+    try:
+        return layers.compare_layers(run, base, output, preprocessing)
+    except Exception as error:  # whatever a runtime says of a graph that it cannot open layer by layer
+        return {"absent": reason_of(error)}
+
+
+def own_inputs(variant: Variant) -> dict[str, Path]:
+    """The user's file and what lies beside it, as far as it is there."""
+    if not variant.own:
+        return {}
+    path, labels = source_of(variant.own)
+    found = {f"own/{file.name}": file for file in [path, *files_beside(path)] if file.is_file()}
+    return found | ({"labels": labels} if isinstance(labels, Path) else {})
+
+
+def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
+    """Copy a file of the user's own, and write what goes before and after it."""
+    output, beside = run.paths.variant_file(model.id, variant.id), interface_file(run, model, variant.id)
+    interface = adopt(variant.own, model.categories, model.limits, output)
+    require_numbers(run, source_of(variant.own)[0], Core(output), interface.preprocessing)
+    interface.save(beside)
+    said = [sentence(output) for sentence in (cap_sentence, timing_sentence)]
+    values = {**dataclasses.asdict(read_facts(output)), "size_bytes": output.stat().st_size}
+    values |= {"meaning": variant.meaning, "notes": [text for text in said if text]}
+    return keep(path, "variant", made_from, values, [output, beside])
+
+
+def require_numbers(run: Run, path: Path, core: Core, preprocessing: Preprocessing) -> None:
+    """Raise if a file of the user's own gives NaN or infinity for each of the first photos."""
+    photos = check_photos(run, NUMBER_PHOTOS)
+    if photos and not any(is_finite(core(core_input(photo, preprocessing))) for photo in photos):
+        raise LabError(
+            f"{path} gives NaN or infinity for each of the first {len(photos)} photos.",
+            "finite numbers",
+            "look at the file (a layer overflows, or its weights are not whole), and at what "
+            f"{path.stem}.json beside it says of its input, if it is there.",
+        )
+
+
+def convert_baseline(run: Run, model: Model) -> None:
+    """Write the float32 core, and what goes before and after it.
+
+    Raises:
+        LabError: as ``convert``; or it has another number of classes than its label map.
+    """
+    output = run.paths.variant_file(model.id, BASELINE)
+    interface = convert(model, require_files(model, run.model_dir), output)
+    classes = class_count(interface.tail, Core(output).output_shapes)
+    require_names(model.categories, classes, model.labels, f"the network of {model.id}")
+    interface.save(interface_file(run, model))
+
+
+def calibration_files(run: Run) -> list[Path]:
+    folder = data_folders(run).calibration
+    images = read_labels(folder)["images"][: run.profile.calibration_images]
+    return [folder / DATA / image["file_name"] for image in images]
+
+
+def calibration_inputs(run: Run, model: Model) -> Iterator[np.ndarray]:
+    """Calibration photos as the core's inputs, float32 ``[1, H, W, 3]`` each."""
+    photos, preprocessing = calibration_files(run), load_interface(run, model).preprocessing
+    if not photos:
+        raise LabError(
+            "there is no photo left to calibrate on.",
+            "one photo to evaluate on, and at least one other to set ranges by",
+            "put photos into a folder calibration/ beside the labels, or label more.",
+        )
+    for path in photos:
+        yield core_input(read_photo(path), preprocessing)
+
+
+def load_interface(run: Run, model: Model, variant_id: str = BASELINE) -> Interface:
+    """What goes before and after a variant's core: the same for all but files of the user's own."""
+    return Interface.load(interface_file(run, model, variant_id))
+
+
+def read_variant(run: Run, model: Model, variant_id: str) -> Record:
+    return read_record(run.paths.variant_record(model.id, variant_id), "run 02_quantize.ipynb first.")
+
+
+def working_files(run: Run, model: Model) -> dict[str, Path]:
+    """Files of the variants that did not fail, in registry order."""
+    records = {v.id: read_variant(run, model, v.id) for v in run.variants}
+    return {i: run.paths.variant_file(model.id, i) for i, record in records.items() if not record.failure}
+
+
+def check_photos(run: Run, most: int = PARITY_PHOTOS) -> list[np.ndarray]:
+    folder = data_folders(run).validation
+    images = read_labels(folder)["images"][:most]
+    return [read_photo(folder / DATA / image["file_name"]) for image in images]
+
+
+def operator_table(run: Run, model: Model) -> pd.DataFrame:
+    """Convolutions by dtype and conversions between dtypes, one column per variant."""
+    columns = {}
+    for variant in run.variants:
+        values = read_variant(run, model, variant.id).values
+        if values:
+            moves = {n: c for n, c in values["operators"].items() if n in ("QUANTIZE", "DEQUANTIZE")}
+            columns[variant.id] = values["kernels"] | moves
+    return pd.DataFrame(columns).fillna(0).astype(int).rename_axis("operator, input/weight").reset_index()
+
+
+def variants_table(run: Run, model: Model) -> pd.DataFrame:
+    """What was made: dtypes as read from the files, sizes, failures."""
+    rows = []
+    for variant in run.variants:
+        record = read_variant(run, model, variant.id)
+        facts = ("storage_dtype", "compute_dtype", "per_channel", "size_bytes")
+        rows.append(
+            {"variant": variant.id, **{f: record.values.get(f) for f in facts}, "failed": record.failure}
+        )
+    table = pd.DataFrame(rows)
+    table["size_ratio"] = table["size_bytes"] / table["size_bytes"].iloc[0]
+    return table

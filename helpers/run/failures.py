@@ -1,0 +1,58 @@
+"""Everything that failed in a run, from its records: each thing once, with its first reason."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from helpers.lab.records import Record, read_record
+from helpers.models.registry import Model
+from helpers.run.experiment import Run
+from helpers.run.variants import BASELINE, CONTROL
+
+
+def failures(run: Run) -> dict[str, str]:
+    """``model, variant`` or ``model, variant, measurement`` -> why it failed."""
+    found: dict[str, str] = {}
+    for model in run.models:
+        found |= {f"{model.id}, {what}": reason for what, reason in model_failures(run, model).items()}
+    return found
+
+
+def model_failures(run: Run, model: Model) -> dict[str, str]:
+    paths = run.paths
+    found = {}
+    for variant in run.variants:
+        records = (paths.variant_record(model.id, variant.id), paths.score_record(model.id, variant.id))
+        reasons = (record.failure for record in map(read_if_there, records) if record)
+        if reason := next(filter(None, reasons), ""):
+            found[variant.id] = reason
+    for path in sorted((paths.folder / "measurements" / model.id).glob("*.json")):
+        record = read_if_there(path)
+        for variant, reason in (record.values.get("failures", {}) if record else {}).items():
+            if variant not in found and variant != CONTROL:
+                found.setdefault(f"{variant}, {path.stem}", reason)
+    return found
+
+
+def read_if_there(path: Path) -> Record | None:
+    return read_record(path, "delete it, and run again.") if path.exists() else None
+
+
+def by_cause(found: Mapping[str, str]) -> dict[str, str]:
+    """Names of what failed -> why: of what ``failures`` gives, each cause once.
+
+    Variants fail with their float32, for its reason.
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in found.items():
+        names.setdefault(reason.removeprefix(f"{BASELINE} failed: "), []).append(name)
+    return {joined(each): cause for cause, each in names.items()}
+
+
+def joined(names: Iterable[str]) -> str:
+    """``model, variant`` each, the model said once: ``a, float32; int8; b, float32``."""
+    said, last = [], ""
+    for name in names:
+        model, _, what = name.partition(", ")
+        said.append(what if model == last else name)
+        last = model
+    return "; ".join(said)

@@ -1,0 +1,72 @@
+"""The numeric forms of a model. Adding one is one entry here."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from helpers.lab.errors import unknown_name
+
+BASELINE = "float32"
+CONTROL = "float32-control"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One numeric form of a model's core.
+
+    Attributes:
+        id: name in files, tables and figures.
+        recipe: how ``quantize`` makes it; a key of ``quantize.RECIPES``.
+        storage_dtype: dtype that the convolution weights must have in the file.
+        compute_dtype: dtype that most kernels must multiply in, as read from the file.
+        calibrated: whether activation ranges are taken from calibration photos.
+        colour: colour in every figure (Okabe and Ito's colour-blind safe palette).
+        marker: matplotlib marker in every figure.
+        meaning: one sentence for tables and reports.
+        own: a file of the user's own, as ``own_tflite.adopt`` takes it; empty for what a recipe makes. Its
+            dtypes are those that are read from it, so nothing is promised of them.
+    """
+
+    id: str
+    recipe: str
+    storage_dtype: str
+    compute_dtype: str
+    calibrated: bool
+    colour: str
+    marker: str
+    meaning: str
+    own: str = ""
+
+
+_ENTRIES = (
+    Variant(
+        "float32", "none", "float32", "float32", False, "#000000", "o",
+        "The baseline: 32-bit weights, 32-bit arithmetic.",
+    ),
+    Variant(
+        "float16", "float16", "float16", "float32", False, "#0072B2", "s",
+        "16-bit weights in the file, widened to 32 bits when the model is loaded.",
+    ),
+    Variant(
+        "int8-dynamic", "int8-dynamic", "int8", "int8-dynamic", False, "#E69F00", "^",
+        "8-bit weights; activations stay float and are quantized on the fly, per call.",
+    ),
+    Variant(
+        "int8", "int8", "int8", "int8", True, "#D55E00", "D",
+        "8-bit weights and activations, ranges calibrated on photos, integer kernels.",
+    ),
+)  # fmt: skip
+
+VARIANTS = MappingProxyType({variant.id: variant for variant in _ENTRIES})
+
+
+def get_variant(variant_id: str) -> Variant:
+    try:
+        return VARIANTS[variant_id]
+    except KeyError:
+        raise unknown_name("variant", variant_id, VARIANTS) from None
+
+
+def require_variants(variant_ids: list[str]) -> tuple[Variant, ...]:
+    """The named variants in registry order; the baseline must be among them."""
+    chosen = {get_variant(variant_id).id for variant_id in variant_ids} | {BASELINE}
+    return tuple(variant for variant in VARIANTS.values() if variant.id in chosen)

@@ -1,0 +1,1 @@
+"""LiteRT: running a ``.tflite`` file, and the one reader of what such a file holds."""

@@ -1,0 +1,284 @@
+"""The commands: ``python -m helpers --help``."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from helpers.compare.verdict import MARGIN
+from helpers.lab.errors import LabError
+from helpers.lab.files import disk_errors_explained
+from helpers.lab.paths import data_dir, datasets_dir, display
+from helpers.lab.units import format_bytes, format_duration
+from helpers.models.registry import DEFAULT_MODEL, get_model
+from helpers.suite.cli.options import (
+    BesideOption,
+    CocoDirOption,
+    MarginOption,
+    MeterOption,
+    ModelDirOption,
+    ModelsOption,
+    PowerOption,
+    ProfileOption,
+    RegionOption,
+    RunOption,
+    StatusProfileOption,
+    ThreadsOption,
+    VariantsOption,
+    WidthOption,
+)
+
+MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")  # folders of data, beside the runs
+WITH_FAILURES = 3
+# As the README has it.
+EXIT_STATUS = (
+    f"Exit status: 0 all well, 1 stopped, 2 wrong usage, {WITH_FAILURES} complete but something failed, "
+    "130 interrupted."
+)
+console = Console(highlight=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="What float16 and int8 cost and save in a pretrained object detector, with evidence.",
+)
+
+
+@contextmanager
+def errors_explained() -> Iterator[None]:
+    """Print what the user can cure as one message, and leave with a status that says so."""
+    try:
+        with disk_errors_explained(data_dir()):
+            yield
+    except LabError as error:
+        console.print(f"\n[bold red]Stopped.[/bold red]\n{escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+@app.command(epilog=EXIT_STATUS)
+def run(
+    profile: ProfileOption = "quick",
+    run_name: RunOption = "",
+    models: ModelsOption = None,
+    variants: VariantsOption = None,
+    threads: ThreadsOption = 1,
+    meter: MeterOption = "auto",
+    power_w: PowerOption = None,
+    region: RegionOption = "",
+    width_percent: WidthOption = 2.0,
+    margin_points: MarginOption = 100 * MARGIN,
+    beside: BesideOption = None,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
+    ] = False,
+) -> None:
+    """Run the notebooks and write results, figures and report; what failed is listed at the end."""
+    with errors_explained():
+        from helpers.compare.machines import other_runs
+        from helpers.meters.choose import choose_meter
+        from helpers.run.experiment import open_run
+        from helpers.run.failures import failures
+        from helpers.suite.pipeline import made_files, run_pipeline, stage_times
+
+        options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
+        chosen = open_run(profile, run_name, models or (), variants or (), *options, coco_dir, model_dir)
+        choose_meter(meter, chosen.power_w)
+        other_runs(chosen, chosen.runs)
+        for note in notes_on(chosen):
+            console.print(escape(note), soft_wrap=True)
+        run_pipeline(chosen, console, fresh)
+        total = format_duration(sum(stage_times(chosen).values()))
+        failed = failures(chosen)
+        console.print(
+            f"\nRun [bold]{chosen.paths.name}[/bold] is complete (its stages took {total}). It made:"
+        )
+        for path in made_files(chosen):
+            console.print(f"  {escape(display(path))}", soft_wrap=True)
+        show_failures(chosen, failed)
+        if failed:
+            raise typer.Exit(WITH_FAILURES)
+
+
+def notes_on(chosen) -> list[str]:
+    """What a user may not expect of the options given."""
+    from helpers.lab.host import usable_cores
+
+    notes = []
+    if not chosen.profile.coco and os.environ.get("COCO_DIR"):
+        notes.append(f"Note: COCO_DIR is set, and profile {chosen.profile.id} does not use it.")
+    if chosen.threads > usable_cores():
+        notes.append(f"Note: {chosen.threads} threads on {usable_cores()} cores: they wait for one another.")
+    return notes
+
+
+def show_failures(run, failed: Mapping[str, str]) -> None:
+    """What of a run failed, and why, each cause once; nothing where nothing did."""
+    from helpers.run.failures import by_cause
+
+    if failed:
+        console.print(
+            f"\n[bold yellow]{len(failed)} failed.[/bold yellow] Each is tried again in the next run."
+        )
+    for names, reason in by_cause(failed).items():
+        console.print(escape(f"  failed: {names}: {' '.join(reason.split())}"), soft_wrap=True)
+    logs = run.paths.stage_log("").parent
+    if logs.is_dir() and any("Found: " not in reason for reason in failed.values()):  # what no one foresaw
+        console.print(f"Where in the code it failed, for a report: {escape(display(logs))}", soft_wrap=True)
+
+
+@app.command()
+def status(
+    profile: StatusProfileOption = "",
+    run_name: RunOption = "",
+    models: ModelsOption = None,
+    variants: VariantsOption = None,
+    threads: ThreadsOption = 1,
+    meter: MeterOption = "auto",
+    power_w: PowerOption = None,
+    region: RegionOption = "",
+    width_percent: WidthOption = 2.0,
+    margin_points: MarginOption = 100 * MARGIN,
+    beside: BesideOption = None,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
+) -> None:
+    """Show what a run has and what it lacks: the run named, else the last one.
+
+    Without other options it is asked about what it was made with; with some, about those.
+    """
+    with errors_explained():
+        from helpers.run.experiment import open_run
+        from helpers.run.failures import failures
+        from helpers.suite.ledger import STAGES
+        from helpers.suite.pipeline import reason_to_run, stage_times
+        from helpers.suite.run_options import latest_name, made_with, open_as_made, other_runs, require_begun
+
+        options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
+        given = (profile, models, variants, *options, coco_dir, model_dir)
+        asked = given != ("", None, None, 1, "auto", None, "", 2.0, 100 * MARGIN, (), "", "")
+        if run_name and not asked:
+            require_begun(run_name)
+        chosen = None if asked else open_as_made(run_name or latest_name())
+        if chosen is None:
+            named = (profile or "quick", run_name, models or (), variants or ())
+            chosen = open_run(*named, *options, coco_dir, model_dir)
+        times = stage_times(chosen)
+        table = Table(
+            "stage", "state", "took", title=f"run {chosen.paths.name}: {display(chosen.paths.folder)}"
+        )
+        for stage in STAGES.values():
+            reason = reason_to_run(chosen, stage)
+            took = format_duration(times[stage.name]) if stage.name in times else ""
+            state = f"[yellow]{escape(reason)}[/yellow]" if reason else "[green]up to date[/green]"
+            table.add_row(stage.name, state, took)
+        console.print(table)
+        console.print(escape(made_with(chosen)), soft_wrap=True)
+        show_failures(chosen, failures(chosen))
+        if others := other_runs(chosen.paths.name):
+            console.print(f"Other runs (--run NAME): {'; '.join(others)}.", soft_wrap=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Show what this machine offers; each missing thing with its cure."""
+    with errors_explained():
+        from helpers.suite.doctor import examine, render
+
+        console.print(render(examine()))
+
+
+@app.command()
+def selftest(
+    profile: ProfileOption = "quick",
+    run_name: RunOption = "",
+    models: ModelsOption = None,
+    threads: ThreadsOption = 1,
+    runs: Annotated[
+        int, typer.Option(min=1, max=1000, help="Processes that measure float32 against itself.")
+    ] = 20,
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
+) -> None:
+    """Measure float32 against itself and against known delays: what differences can this machine show?"""
+    with errors_explained():
+        from helpers.energy.selftest.stage import selftest as measure_selftest
+        from helpers.energy.selftest.summary import sentence, summarize_selftest
+        from helpers.run.experiment import open_run
+        from helpers.suite.pipeline import make_ready
+        from helpers.suite.run_options import made_here
+
+        folders = {"coco_dir": coco_dir, "model_dir": model_dir}
+        chosen = open_run(profile, run_name, models or (), threads=threads, **folders)
+        with made_here(chosen.paths):
+            make_ready(chosen)
+            for model in chosen.models:
+                found = summarize_selftest(measure_selftest(chosen, model, runs).values)
+                console.print(f"{model.id}: {sentence(found)}", soft_wrap=True)
+        console.print("Stored with the run; `python -m helpers run` prints it in the report.")
+
+
+@app.command()
+def publish(profile: ProfileOption = "quick", run_name: RunOption = "") -> None:
+    """Copy a finished run's figures and tables to figures/, as the reference that the README shows."""
+    with errors_explained():
+        from helpers.run.experiment import open_run
+        from helpers.suite.publish import publish as publish_run
+        from helpers.suite.run_options import open_as_made
+
+        for path in publish_run(open_as_made(run_name or profile) or open_run(profile, run_name)):
+            console.print(display(path), soft_wrap=True)
+
+
+@app.command()
+def clean(
+    run_name: Annotated[str, typer.Option("--run", help="Remove this run only.")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also data sets, models, FiftyOne's database and training state.")
+    ] = False,
+) -> None:
+    """Remove runs (all of them, unless one is named); the embedded weights always stay."""
+    with errors_explained():
+        from helpers.suite.cleaning import emptied, remove_run, remove_runs
+
+        freed = remove_run(run_name) if run_name else remove_runs()
+        if everything:
+            freed += sum(emptied(data_dir() / name) for name in MADE)
+        console.print(f"Removed {format_bytes(freed)}.")
+
+
+@app.command()
+def train(
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="Passes over the training photos.")] = 20,
+    photos: Annotated[int, typer.Option(min=32, max=100_000, help="Training photos to draw.")] = 7000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order and augmentation.")
+    ] = 7,
+    output: Annotated[str, typer.Option(help="Weights file to write; the committed one if empty.")] = "",
+) -> None:
+    """Train the embedded detector from scratch; resumes after the last finished epoch."""
+    with errors_explained():
+        from helpers.models.embedded.training import Schedule
+        from helpers.models.embedded.training import train as train_detector
+
+        schedule = Schedule(photos=photos, epochs=epochs, seed=seed)
+        target = Path(output) if output else get_model(DEFAULT_MODEL).source
+        work = data_dir() / "training" / f"{photos}-{epochs}-{seed}"
+        train_detector(datasets_dir(), work, target, schedule)
+        console.print(f"Weights: {display(target)}\nRecord:  {display(target.with_suffix('.json'))}")
+
+
+@app.command("setup-mongod")
+def setup_mongod() -> None:
+    """Make a MongoDB server available to FiftyOne, which keeps its data sets there."""
+    with errors_explained():
+        from helpers.lab.mongo import ensure_mongod
+
+        console.print(f"mongod: {ensure_mongod().detail}", soft_wrap=True)
