@@ -28,7 +28,7 @@ CUSTOM = schema.BuiltinOperator.CUSTOM
 
 
 class QuantizedCore(Core):
-    """``Core`` with real numbers at both ends, whatever the file stores: the patch of helpers/runtimes/litert/core.py."""
+    """``Core`` with real numbers at both ends, whatever the file stores: as the runtime's core does."""
 
     def __init__(self, path: Path, threads: int = 1):
         super().__init__(path, threads)

@@ -59,7 +59,7 @@ def random_detections(random: np.random.Generator, truth: dict, levels: int | No
 
 
 def as_columns(truth: dict, detections: list[dict]) -> tuple[ObjectColumns, DetectionColumns, int, int]:
-    """COCO's dictionaries as ``helpers.tasks.detection.score.score`` takes them: images and categories sorted by id.
+    """COCO's dictionaries as ``score`` takes them: images and categories sorted by id.
 
     Returns:
         Objects and detections in the order given; number of images; number of classes.

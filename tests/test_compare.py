@@ -9,20 +9,21 @@ from helpers.compare.results import (
     QUANTITIES,
     accuracy_columns,
     difference_to_baseline,
+    resample_variants,
+    verdict_columns,
+)
+from helpers.compare.verdict import FEW_IMAGES, verdict
+from helpers.energy.columns import (
     energy_columns,
     latency_columns,
     latency_frame,
     measured_columns,
     memory_columns,
-    resample_variants,
-    spread,
-    verdict_columns,
 )
-from helpers.compare.verdict import FEW_IMAGES, verdict
 from helpers.energy.rounds.schedule import BARE
-from helpers.lab.intervals import Interval, interval_of
+from helpers.lab.intervals import Absent, Interval, interval_of, spread
 from helpers.meters.absent import AbsentMeter
-from helpers.meters.base import Absent, meter_facts, quantity_to_json
+from helpers.meters.base import meter_facts, quantity_to_json
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.tasks.detection.score import Score, score
 from tests.random_coco import random_detections, random_ground_truth

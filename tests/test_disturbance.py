@@ -17,7 +17,7 @@ from helpers.energy.rounds.disturbance import (
     temperature_c,
 )
 from helpers.energy.summary import summarize_latency
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.run.variants import BASELINE
 
 QUIET = {"watched_s": 1.0, "steal_share": 0.0, "involuntary_switches": 3, "frequency_mhz": 2600.0}

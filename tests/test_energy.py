@@ -7,9 +7,9 @@ import pytest
 from helpers.energy.windows import measure_energy, window_length_s
 from helpers.energy.windows_summary import NO_IDLE, ZERO_NET, inverse, summarize_energy
 from helpers.lab.errors import LabError
-from helpers.lab.intervals import Interval
+from helpers.lab.intervals import Absent, Interval
 from helpers.meters.absent import AbsentMeter
-from helpers.meters.base import Absent, Reading
+from helpers.meters.base import Reading
 from helpers.meters.estimate import EstimateMeter
 from helpers.meters.rapl import RaplMeter
 from helpers.run.variants import BASELINE, CONTROL

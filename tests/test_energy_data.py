@@ -6,10 +6,9 @@ import sys
 import pytest
 
 from helpers.lab.errors import LabError
-from helpers.lab.intervals import Interval
+from helpers.lab.intervals import Absent, Interval
 from helpers.lab.paths import ROOT
 from helpers.meters import choose, codecarbon_data, cpu_power
-from helpers.meters.base import Absent
 from helpers.meters.carbon import gco2e_per_image
 from helpers.meters.choose import choose_meter
 from helpers.meters.codecarbon_data import as_watts, cpu_powers, energy_mixes, table_file

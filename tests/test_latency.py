@@ -14,7 +14,7 @@ from helpers.energy.rounds import playing as rounds_module
 from helpers.energy.summary import summarize_latency
 from helpers.lab import conditions
 from helpers.lab.errors import LabError
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.run.variants import BASELINE, CONTROL
 from tests.tiny_models import tiny_core, tiny_images
 

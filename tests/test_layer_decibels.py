@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.quantize.layers.decibels import EXACT_DB, Grid, power, sqnr_db
+from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.layers.tally import Tally
+from helpers.runtimes.litert.affine import Grid
 from tests.layered_files import make_variants
 from tests.why_models import stack_core, stack_images
 

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.quantize.layers.decibels import EXACT_DB
 from helpers.quantize.layers.diagnosis import cause, diagnosis, worst_by_drop
 from helpers.quantize.layers.frame import (

@@ -10,7 +10,8 @@ from helpers.energy.rounds.stopping import WIDTH, reached_width
 from helpers.energy.rounds.warmup import find_warmup, warmup_facts
 from helpers.energy.summary import paired_ratios, summarize_latency, summarize_memory
 from helpers.energy.windows_summary import summarize_energy
-from helpers.meters.base import Absent, Reading, bounded
+from helpers.lab.intervals import Absent
+from helpers.meters.base import Reading, bounded
 from helpers.run.variants import BASELINE, CONTROL
 
 TRUE_MS = {BASELINE: 4.0, CONTROL: 4.0, "int8": 4.0 * 1.03}

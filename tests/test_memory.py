@@ -7,10 +7,11 @@ import sys
 import pytest
 
 from helpers.energy import memory
-from helpers.energy.memory import measure_memory, why_dead
+from helpers.energy.memory import measure_memory
 from helpers.energy.summary import summarize_memory
 from helpers.lab.errors import LabError
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
+from helpers.lab.processes import why_dead
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.runtimes.litert import memory_probe
 from tests.tiny_models import tiny_core

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from helpers.lab.errors import LabError
-from helpers.lab.intervals import Interval
+from helpers.lab.intervals import Absent, Interval
 from helpers.meters import estimate
 from helpers.meters.absent import AbsentMeter
-from helpers.meters.base import GRADES, Absent, Reading, bounded, counted_window_s, meter_facts, summed
+from helpers.meters.base import GRADES, Reading, bounded, counted_window_s, meter_facts, summed
 from helpers.meters.choose import choose_meter
 from helpers.meters.estimate import EstimateMeter
 from helpers.meters.rapl import RaplMeter, energy_between, list_counters

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from helpers.lab.errors import LabError
+from helpers.lab.intervals import Absent
 from helpers.meters import nvml
-from helpers.meters.base import Absent, meter_facts
+from helpers.meters.base import meter_facts
 from helpers.meters.choose import choose_meter
 from helpers.meters.nvml import NvmlMeter, counted_j, integrated_j
 from tests.fake_nvml import FakeGpu, FakeNvml, NVMLError, NVMLError_LibraryNotFound

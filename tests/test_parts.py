@@ -10,7 +10,7 @@ from helpers.energy.parts.summary import PER_PHOTO, summarize_parts
 from helpers.energy.parts.timing import joined, measure_parts
 from helpers.energy.rounds import playing as rounds_module
 from helpers.lab.errors import LabError
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.photos.decoding import read_photo
 from helpers.run.variants import BASELINE, CONTROL
 from tests.timed_parts import NOWHERE, around

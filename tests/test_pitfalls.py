@@ -14,9 +14,8 @@ from pycocotools.cocoeval import COCOeval
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import write_bytes
-from helpers.lab.intervals import Interval
+from helpers.lab.intervals import Absent, Interval
 from helpers.lab.records import read_record
-from helpers.meters.base import Absent
 from helpers.models.embedded.architecture import INPUT_SIDE, anchors
 from helpers.models.interface import Interface
 from helpers.photos.coco.labels import DATA, read_labels

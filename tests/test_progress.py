@@ -40,7 +40,8 @@ def test_in_a_kernel_one_line_is_stored_however_often_it_is_updated():
 
 def test_what_children_say_goes_to_the_log_and_ours_to_the_terminal(tmp_path):
     script = (
-        "import subprocess, sys; from pathlib import Path; from helpers.lab.quietly import children_stderr_in\n"
+        "import subprocess, sys; from pathlib import Path\n"
+        "from helpers.lab.quietly import children_stderr_in\n"
         f"with children_stderr_in(Path({str(tmp_path / 'log')!r})):\n"
         "    subprocess.run([sys.executable, '-c', 'import sys; print(\"child\", file=sys.stderr)'])\n"
         "    print('ours', file=sys.stderr)\n"

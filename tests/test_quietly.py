@@ -57,6 +57,7 @@ def test_what_the_user_has_set_stays(monkeypatch):
 
 
 def test_warnings_asked_for_on_the_command_line_are_shown():
-    code = "import warnings; from helpers.lab.quietly import quiet; quiet(); warnings.warn('IProgress not found')"
+    code = "import warnings; from helpers.lab.quietly import quiet; quiet()"
+    code += "; warnings.warn('IProgress not found')"
     assert "IProgress" not in run(code).stderr
     assert "IProgress" in run(code, "-W", "default").stderr

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.compare import present
-from helpers.compare.figures.catalogue import FIGURES, draw, save_figure
+from helpers.compare.figures.catalogue import FIGURES, draw
 from helpers.compare.report import page as report
 from helpers.lab.errors import LabError
 from helpers.run.variants import VARIANTS
+from helpers.show.style import save_figure
 from tests.example_results import (
     CONTEXT,
     REASON,

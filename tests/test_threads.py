@@ -14,7 +14,7 @@ from helpers.energy import threads
 from helpers.energy.summary import summarize_latency
 from helpers.lab import host
 from helpers.lab.errors import LabError
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.run.experiment import keep, open_run, origin
 from helpers.run.variants import BASELINE, CONTROL
 from tests.figure_checks import lines_by_gid

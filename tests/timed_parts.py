@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.energy.parts.timing import Around
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
 from helpers.tasks.detection.tails.selection import Detections

@@ -21,7 +21,8 @@ from helpers.lab.errors import found_of
 from helpers.lab.intervals import Interval
 from helpers.lab.units import format_bytes
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.rows import Quantity, by_model, failure_of, has_bounds, number, records_of
+from helpers.show.quantities import Quantity, failure_of, has_bounds, number
+from helpers.show.rows import by_model, records_of
 
 AP_POINTS = Quantity("ap_diff", "ap_diff_low", "ap_diff_high", "AP points", 100, 2)
 SIGNED_AP_POINTS = Quantity("ap_diff", "ap_diff_low", "ap_diff_high", "AP points", 100, 2, signed=True)

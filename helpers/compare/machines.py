@@ -18,11 +18,11 @@ from helpers.compare.tables.machines import display_machines, machines_table, no
 from helpers.compare.tables.writing import read_results
 from helpers.lab.errors import LabError
 from helpers.lab.files import read_json, write_json
+from helpers.lab.paths import BESIDE as FILES
 from helpers.lab.paths import display, run_folder, runs_dir
 from helpers.lab.records import jsonable, read_record
 from helpers.run.experiment import Run
 from helpers.show.style import LabFigure, save_figure
-from helpers.suite.ledger import BESIDE as FILES
 
 FORMAT = 1
 HOST_FACTS = (

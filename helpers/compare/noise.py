@@ -12,7 +12,8 @@ import pandas as pd
 
 from helpers.lab.intervals import Interval
 from helpers.run.variants import CONTROL
-from helpers.show.rows import has_bounds, number, records_of
+from helpers.show.quantities import has_bounds, number
+from helpers.show.rows import records_of
 
 BY_CONTROL, BY_SELFTEST = "control", "self-test"
 SELFTEST_COLUMNS = {"latency": "latency_selftest_noise"}

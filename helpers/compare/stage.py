@@ -8,15 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.compare.results import (
-    accuracy_columns,
-    latency_frame,
-    measured_columns,
-    resample_variants,
-    tie_columns,
-    verdict_columns,
-)
+from helpers.compare.results import accuracy_columns, resample_variants, tie_columns, verdict_columns
 from helpers.compare.verdict import verdicts, why_unjudged
+from helpers.energy.columns import latency_frame, measured_columns
 from helpers.energy.parts.records import parts_frame
 from helpers.energy.selftest.summary import SelfTest, sentence, summarize_selftest
 from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width

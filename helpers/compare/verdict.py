@@ -8,9 +8,9 @@ import numpy as np
 
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Interval, interval_of
+from helpers.run.options import MARGIN_POINTS
 from helpers.run.variants import BASELINE
 
-MARGIN = 0.01  # AP as a fraction: one AP point
 ERROR_RATE = 0.05  # of all comparisons together
 BEYOND = 5  # resamples beyond each bound, without which a bound is a guess
 MOST_GROWTH = 100  # times the images; a difference that needs more sits at the margin
@@ -56,7 +56,7 @@ class Verdict:
 def verdicts(
     draws: Draws,
     images: int,
-    margin: float = MARGIN,
+    margin: float = MARGIN_POINTS / 100,
     quantity: str = "ap",
     baseline: str = BASELINE,
     conclusive: bool = True,
@@ -96,7 +96,7 @@ def why_unjudged(base: float, margin: float, conclusive: bool = True) -> str:
 
 
 def verdict(
-    variant: str, differences: np.ndarray, images: int, margin: float = MARGIN, compared: int = 1
+    variant: str, differences: np.ndarray, images: int, margin: float = MARGIN_POINTS / 100, compared: int = 1
 ) -> Verdict:
     """From the paired differences ``[1 + B]``, the data first; see ``Verdict``."""
     resampled = differences[1:][np.isfinite(differences[1:])]

@@ -9,7 +9,8 @@ import pandas as pd
 from helpers.compare.verdict import FEW_IMAGES, FEW_RESAMPLES, NO, NO_VALUE, UNJUDGED, YES
 from helpers.lab.intervals import Interval
 from helpers.show.captions import points_text
-from helpers.show.rows import Quantity, number, records_of
+from helpers.show.quantities import Quantity, number
+from helpers.show.rows import records_of
 
 POINTS = 100
 AP_DIFFERENCE = Quantity(

@@ -1,8 +1,6 @@
 """Peak memory of each variant, in a fresh process of its own, above that of the bare runtime."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,7 +11,7 @@ from helpers.energy.rounds.playing import RoundCallback, begin, run_rounds
 from helpers.energy.rounds.schedule import BARE, round_order
 from helpers.lab.conditions import moment, require_at_least
 from helpers.lab.errors import LabError
-from helpers.lab.paths import ROOT
+from helpers.lab.processes import probe_environment, why_dead
 
 REPEATS = 3
 TIMEOUT_S = 300
@@ -92,18 +90,3 @@ def probe(target: str, threads: int) -> dict[str, Any] | str:
     except OSError as error:
         return f"the memory probe could not be started: {error}"
     return json.loads(ended.stdout.splitlines()[-1]) if ended.returncode == 0 else why_dead(ended)
-
-
-def probe_environment() -> dict[str, str]:
-    inherited = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), inherited]))}
-
-
-def why_dead(ended: subprocess.CompletedProcess, process: str = "the memory probe") -> str:
-    """Why a process ended without a result."""
-    if ended.returncode < 0:
-        name = signal.Signals(-ended.returncode).name
-        hint = " (often: out of memory)" if name == "SIGKILL" else ""
-        return f"{process} was killed by {name}{hint}"
-    last = ended.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-    return f"{process} failed: {last[0]}"

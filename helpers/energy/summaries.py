@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.compare.results import energy_columns
+from helpers.energy.columns import energy_columns
 from helpers.energy.stage import measured_files, read_measurement
 from helpers.energy.summary import summarize_latency, summarize_memory
 from helpers.energy.windows_summary import idle_powers_w, summarize_energy
 from helpers.lab import host
-from helpers.lab.intervals import Interval
-from helpers.meters.base import GRADES, Absent
+from helpers.lab.intervals import Absent, Interval
+from helpers.meters.base import GRADES
 from helpers.meters.carbon import gco2e_per_image
 from helpers.meters.choose import choose_meter
 from helpers.models.registry import Model

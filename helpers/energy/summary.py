@@ -15,8 +15,8 @@ import numpy as np
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
 from helpers.energy.rounds.schedule import BARE
 from helpers.energy.rounds.warmup import warmup_of
-from helpers.lab.intervals import Interval, percentile_interval, resample_weights
-from helpers.meters.base import Absent, quantity_from_json
+from helpers.lab.intervals import Absent, Interval, percentile_interval, resample_weights
+from helpers.meters.base import quantity_from_json
 from helpers.run.variants import BASELINE
 
 RESAMPLES = 1000

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.compare.results import NAN, spread
-from helpers.compare.tables.cells import LATENCY, cell, ratio_cell
 from helpers.energy.rounds.disturbance import disturbed_rounds
 from helpers.energy.summary import (
     LEVEL,
@@ -19,13 +17,13 @@ from helpers.energy.summary import (
     why_missing,
 )
 from helpers.lab.errors import LabError
-from helpers.lab.intervals import Interval, percentile_interval
+from helpers.lab.intervals import NAN, Absent, Interval, percentile_interval, spread
 from helpers.lab.records import Record, read_record, require_same_setting
-from helpers.meters.base import Absent
 from helpers.models.registry import Model
 from helpers.run.experiment import Run, picture_context
 from helpers.run.standing import made_models
-from helpers.show.rows import Quantity, missing_text
+from helpers.show.quantities import LATENCY, Quantity, cell, ratio_cell
+from helpers.show.rows import missing_text
 
 NOTEBOOK = "04_energy.ipynb"
 SPEEDUP = Quantity("speedup", "speedup_low", "speedup_high", "times as fast", digits=2)

@@ -13,8 +13,8 @@ import numpy as np
 
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
 from helpers.energy.summary import RESAMPLES, resampled_rounds, why_missing
-from helpers.lab.intervals import Interval, percentile_interval
-from helpers.meters.base import Absent, Quantity, Reading
+from helpers.lab.intervals import Absent, Interval, percentile_interval
+from helpers.meters.base import Quantity, Reading
 from helpers.run.variants import BASELINE
 
 BOUNDS = ("value", "low", "high")

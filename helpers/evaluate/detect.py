@@ -16,7 +16,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.core import Core, is_finite
 from helpers.tasks.detection.tails.selection import Detections
 
 SHARD = 64
@@ -161,11 +161,6 @@ def detect(
     return ShardResult(*columns, shard.decode_s, loop_s, *map(float, seconds.sum(0)), len(found), broken)
 
 
-def is_finite(heads: Mapping[str, np.ndarray]) -> bool:
-    """Whether every output is all finite numbers; those that are no floats always are."""
-    return all(np.isfinite(head.sum()) or np.isfinite(head).all() for head in heads.values())
-
-
 def finite(found: Detections) -> Detections:
     """Those whose box and score are numbers: no metric takes the others."""
     kept = np.isfinite(found.boxes).all(1) & np.isfinite(found.scores)
@@ -208,6 +203,7 @@ def require_known(classes: np.ndarray, category_ids: np.ndarray) -> np.ndarray:
         raise LabError(
             f"class {highest} was detected, and the model's label map names {len(category_ids)} classes.",
             "a name, or an empty one, for every class",
-            "give the model the label map that it was trained with (helpers/tasks/detection/label_maps.py has COCO's).",
+            "give the model the label map that it was trained with "
+            "(helpers/tasks/detection/label_maps.py has COCO's).",
         )
     return classes

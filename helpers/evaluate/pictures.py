@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from helpers.compare.figures.catalogue import save_figure
 from helpers.models.registry import Model
 from helpers.photos.dataset import GROUND_TRUTH, field_name, photo_paths
 from helpers.photos.decoding import read_photo
 from helpers.run.experiment import Run, picture_context
 from helpers.run.variants import BASELINE
 from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid, lost_name
-from helpers.show.style import LabFigure
+from helpers.show.style import LabFigure, save_figure
 from helpers.tasks.detection.attribution import Attribution
 from helpers.tasks.detection.error_tables import image_table
 

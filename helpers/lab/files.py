@@ -147,3 +147,22 @@ def require_free_space(folder: Path, needed_bytes: int) -> None:
             "free some space (`python -m helpers clean` removes old runs), or set "
             "QUANTLAB_DATA to a folder on a larger disk.",
         )
+
+
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def decoded(content: bytes) -> str:
+    """Raises UnicodeDecodeError for what is no text."""
+    if content.startswith(UTF16):
+        return content.decode("utf-16")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252")
+    odd = next(
+        (place for place, sign in enumerate(text) if ord(sign) < 32 and sign not in "\t\n\r\f\v"), None
+    )
+    if odd is not None:
+        raise UnicodeDecodeError("text", content, odd, odd + 1, "a control character")
+    return text

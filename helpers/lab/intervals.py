@@ -5,6 +5,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+NAN = float("nan")
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -65,3 +67,17 @@ def resample_weights(count: int, resamples: int, seed: int) -> np.ndarray:
     """How often each of ``count`` units is drawn in each bootstrap resample: int32 ``[resamples, count]``."""
     generator = np.random.default_rng(seed)
     return generator.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A quantity that there is no value for, and why. Unavailable is not zero."""
+
+    reason: str
+
+
+def spread(name: str, quantity: Interval | Absent) -> dict[str, float]:
+    """``name``, ``name_low``, ``name_high``; NaN where there is no value."""
+    if isinstance(quantity, Absent):
+        return {name: NAN, f"{name}_low": NAN, f"{name}_high": NAN}
+    return {name: quantity.value, f"{name}_low": quantity.low, f"{name}_high": quantity.high}

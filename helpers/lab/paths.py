@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 EMBEDDED = ROOT / "data" / "embedded"
+BESIDE = ("results.csv", "context.json")  # what of another machine's run can be laid beside one
 
 
 def data_dir() -> Path:

@@ -3,7 +3,8 @@
 import time
 from dataclasses import dataclass
 
-from helpers.meters.base import Absent, Grade, Reading
+from helpers.lab.intervals import Absent
+from helpers.meters.base import Grade, Reading
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
-from helpers.lab.intervals import Interval
+from helpers.lab.intervals import Absent, Interval
 
 Grade = Literal["A", "B", "C", "D"]
 
@@ -20,13 +20,6 @@ SHORTEST_COUNTED_S = 1.0
 def counted_window_s(step_s: float) -> float:
     """Shortest window of a counter that moves every ``step_s``: 100 steps (1 % at an end), at least 1 s."""
     return max(SHORTEST_COUNTED_S, STEPS_PER_WINDOW * step_s)
-
-
-@dataclass(frozen=True)
-class Absent:
-    """A quantity that there is no value for, and why. Unavailable is not zero."""
-
-    reason: str
 
 
 Quantity = Interval | Absent

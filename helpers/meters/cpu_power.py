@@ -20,7 +20,7 @@ import psutil
 
 from helpers.lab import host
 from helpers.lab.errors import LabError
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.meters.codecarbon_data import CPU_POWER, cited, cpu_powers
 from helpers.meters.estimate import POWER_W
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from helpers.lab.errors import LabError
-from helpers.meters.base import Absent, Grade, Quantity, Reading, bounded, counted_window_s
+from helpers.lab.intervals import Absent
+from helpers.meters.base import Grade, Quantity, Reading, bounded, counted_window_s
 
 UPDATE_S = 0.1
 SAMPLE_STEP_S = 0.02

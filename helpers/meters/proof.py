@@ -8,8 +8,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.lab.intervals import Interval
-from helpers.meters.base import Absent, Reading, summed
+from helpers.lab.intervals import Absent, Interval
+from helpers.meters.base import Reading, summed
 from helpers.meters.powercap import PowercapTree
 from helpers.meters.rapl import UPDATE_S, RaplMeter
 

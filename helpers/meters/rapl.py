@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.lab.errors import LabError
+from helpers.lab.intervals import Absent
 from helpers.meters import rapl_files
-from helpers.meters.base import Absent, Grade, Quantity, Reading, bounded, counted_window_s
+from helpers.meters.base import Grade, Quantity, Reading, bounded, counted_window_s
 
 # Khan et al., "RAPL in Action" (ACM TOMPECS 2018): the counters are updated about once per millisecond.
 UPDATE_S = 1e-3

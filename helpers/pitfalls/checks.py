@@ -11,7 +11,7 @@ from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Outcome
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.variants import BASELINE
-from helpers.suite.checks import require
+from helpers.show.checks import require
 
 ENTRIES = 6
 

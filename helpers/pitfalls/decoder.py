@@ -10,8 +10,7 @@ from helpers.energy.parts.summary import PER_PHOTO, parts_rows, per_photo_ms, ti
 from helpers.energy.parts.timing import Around, measure_parts
 from helpers.energy.summary import bootstrap, median_over_rounds
 from helpers.lab.errors import LabError
-from helpers.lab.intervals import Interval
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent, Interval
 from helpers.photos.decoding import core_input, read_photo, resize_threads
 from helpers.pitfalls.bench import RESAMPLES, Bench
 from helpers.pitfalls.outcome import Outcome, times

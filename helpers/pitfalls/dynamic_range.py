@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.energy.latency import measure_latency
 from helpers.energy.summary import summarize_latency
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Outcome, times

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from helpers.download.stage import data_folders
-from helpers.evaluate.detect import is_finite
 from helpers.lab.errors import LabError, reason_of
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin, Record, current_record, read_record
@@ -29,7 +28,7 @@ from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.own_files import source_of
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE, Variant
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.core import Core, is_finite
 from helpers.runtimes.litert.flatfile import read_facts
 from helpers.tasks.detection.label_maps import require_names
 
@@ -116,7 +115,7 @@ def compared_inputs(run: Run, variant: Variant) -> dict[str, Path]:
 def code_of(model: Model) -> tuple[str, ...]:
     """Modules that make a model's variants."""
     family = "darknet" if isinstance(model.source, DarknetSource) else "savedmodels"
-    return (*CODE, f"helpers.{family}.convert")
+    return (*CODE, f"helpers.models.{family}.convert")
 
 
 def hashed(photos: list[Path]) -> dict[str, Path]:

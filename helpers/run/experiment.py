@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.compare.verdict import MARGIN
-from helpers.energy.rounds.stopping import WIDTH
 from helpers.lab import host
 from helpers.lab.errors import LabError
 from helpers.lab.files import sha256_path
@@ -18,6 +16,8 @@ from helpers.meters.carbon import grid
 from helpers.meters.choose import require_meter
 from helpers.models.registry import DEFAULT_MODEL, Model, get_model
 from helpers.run.options import (
+    MARGIN_POINTS,
+    WIDTH_PERCENT,
     as_names,
     as_text,
     require_margin_points,
@@ -29,8 +29,6 @@ from helpers.run.options import (
 from helpers.run.own_files import is_own, own_variants
 from helpers.run.profiles import PROFILES, Profile, get_profile
 from helpers.run.variants import VARIANTS, Variant, require_variants
-
-MARGIN_POINTS = 100 * MARGIN
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Run:
     meter: str = "auto"
     power_w: tuple[float, float] | None = None
     region: str = ""
-    width_percent: float = 100 * WIDTH
+    width_percent: float = WIDTH_PERCENT
     margin_points: float = MARGIN_POINTS
     runs: tuple[str, ...] = ()
     coco_dir: Path | None = None
@@ -82,7 +80,7 @@ def open_run(
     meter: str = "auto",
     power_w: Sequence[float] | None = None,
     region: str = "",
-    width_percent: float = 100 * WIDTH,
+    width_percent: float = WIDTH_PERCENT,
     margin_points: float = MARGIN_POINTS,
     runs: Sequence[str] = (),
     coco_dir: str = "",

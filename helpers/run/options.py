@@ -12,6 +12,8 @@ RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LONGEST_RUN_NAME = 80  # leaves room for the names of files below it, of which most systems allow 255 letters
 MOST_THREADS = 1024
 MOST_POINTS = 100  # AP is at most 100 points
+WIDTH_PERCENT = 2.0  # of the interval of a latency ratio
+MARGIN_POINTS = 1.0  # AP points
 POWER_BOUNDS_W = (0.01, 1000.0)  # of one busy core
 
 

@@ -10,7 +10,7 @@ from helpers.lab import host
 from helpers.lab.errors import LabError, unknown_name
 from helpers.lab.files import sha256_json, sha256_path
 from helpers.lab.fingerprint import code_digest, notebook_imports
-from helpers.lab.paths import NOTEBOOKS, run_folder
+from helpers.lab.paths import BESIDE, NOTEBOOKS, run_folder
 from helpers.lab.records import Origin, Record, outputs_whole, read_record
 from helpers.models.families import find_files
 from helpers.run.experiment import Run, keep
@@ -42,8 +42,6 @@ class Stage:
 
 
 MEASURING = ("threads", "meter", "power_w", "region", "width_percent")
-# What is read of a run that is laid beside another; ``machines`` reads them.
-BESIDE = ("results.csv", "context.json")
 RESULTS = ("context.json", "losses.csv", "results.csv", "results.md", "results.tex", "report.html")
 
 _ENTRIES = (

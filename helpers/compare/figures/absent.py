@@ -8,7 +8,8 @@ import pandas as pd
 
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, wrap_to_width
-from helpers.show.rows import failure_of, reason_for, records_of
+from helpers.show.quantities import failure_of, reason_for
+from helpers.show.rows import records_of
 from helpers.show.style import INK, SMALL_PT, LabFigure, new_figure, styled
 
 HEIGHT_IN = 1.1

@@ -24,12 +24,11 @@ from helpers.show.captions import (
     paired_interval,
     points_text,
 )
+from helpers.show.quantities import Quantity, has_bounds
 from helpers.show.rows import (
-    Quantity,
     by_model,
     draw_interval,
     draw_rows,
-    has_bounds,
     padded,
     records_of,
     reference_line,

@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from helpers.show.captions import add_caption, caption_height_in, known, threads_text
-from helpers.show.rows import by_model, number, reason_for, variant_rows, write_missing, write_number
+from helpers.show.quantities import number, reason_for
+from helpers.show.rows import by_model, variant_rows, write_missing, write_number
 from helpers.show.style import INK, WIDTH_IN, LabFigure, look_of, new_figure, styled
 
 COLUMN = "latency_ms_p50"

@@ -15,12 +15,10 @@ from helpers.compare.tables.losses import REMAINDER, TOTAL, with_totals
 from helpers.lab.intervals import Interval
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, caption_height_in, known, level_text
+from helpers.show.quantities import Quantity, has_bounds, number
 from helpers.show.rows import (
-    Quantity,
     by_model,
-    has_bounds,
     missing_text,
-    number,
     padded,
     records_of,
     reference_line,

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from helpers.compare.figures.catalogue import FigureEntry
-from helpers.compare.figures.one_row_each import GRADES, LATENCY_RATIO, by_grade, with_energy_reason
+from helpers.compare.figures.one_row_each import GRADES, by_grade, with_energy_reason
 from helpers.compare.figures.rows_machines import (
     GAP,
     Groups,
@@ -27,9 +27,9 @@ from helpers.compare.figures.rows_machines import (
     title_of,
 )
 from helpers.compare.noise import noise_floor
-from helpers.compare.tables.cells import LATENCY
 from helpers.show.captions import add_caption, caption_height_in, known, level_text, origin_text
-from helpers.show.rows import Quantity, failure_of, number, padded, records_of, reference_line, span_of
+from helpers.show.quantities import LATENCY, LATENCY_RATIO, Quantity, failure_of, number
+from helpers.show.rows import padded, records_of, reference_line, span_of
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, new_figure, styled
 
 # Two panels, each with its numbers: the whole width of a page's text.

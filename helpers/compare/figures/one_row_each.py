@@ -11,12 +11,11 @@ from helpers.lab.intervals import Interval
 from helpers.lab.units import format_bytes
 from helpers.run.variants import BASELINE
 from helpers.show.captions import add_caption, caption_height_in, known, level_text, ratio_interval
+from helpers.show.quantities import LATENCY_RATIO, Quantity, number
 from helpers.show.rows import (
-    Quantity,
     by_model,
     draw_bars,
     draw_rows,
-    number,
     padded,
     panel_heights_in,
     records_of,
@@ -32,13 +31,6 @@ MEMORY = Quantity(
     "peak_rss_bytes_high",
     "Peak memory above the bare runtime (MB)",
     1e-6,
-)
-LATENCY_RATIO = Quantity(
-    "latency_ratio",
-    "latency_ratio_low",
-    "latency_ratio_high",
-    "← faster    Latency / float32    slower →",
-    digits=3,
 )
 REFERENCE = {BASELINE: "reference"}
 GRADES = {

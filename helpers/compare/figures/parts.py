@@ -15,12 +15,10 @@ from helpers.lab.intervals import Interval
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, caption_height_in, level_text, threads_text
 from helpers.show.labels import text_extent
+from helpers.show.quantities import failure_of, has_bounds, number
 from helpers.show.rows import (
     by_model,
     draw_whisker,
-    failure_of,
-    has_bounds,
-    number,
     records_of,
     require_columns,
     rows_height_in,

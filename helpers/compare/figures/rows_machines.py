@@ -14,12 +14,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from helpers.lab.intervals import Interval
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import known, threads_text
+from helpers.show.quantities import Quantity, has_bounds, number
 from helpers.show.rows import (
-    Quantity,
-    has_bounds,
     missing_text,
     name_lines,
-    number,
     padded,
     records_of,
     span_of,

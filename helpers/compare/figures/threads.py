@@ -14,7 +14,8 @@ from matplotlib.transforms import ScaledTranslation, Transform, blended_transfor
 from helpers.lab.intervals import Interval
 from helpers.run.variants import BASELINE
 from helpers.show.captions import add_caption, caption_height_in, level_text
-from helpers.show.rows import Quantity, by_model, failure_of, has_bounds, missing_text, name_lines, records_of
+from helpers.show.quantities import Quantity, failure_of, has_bounds
+from helpers.show.rows import by_model, missing_text, name_lines, records_of
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
 
 LATENCY = Quantity("latency_ms_p50", "latency_ms_p50_low", "latency_ms_p50_high", "Median latency (ms)")

@@ -8,7 +8,8 @@ import pandas as pd
 from helpers.compare.tables.losses import NOTE, class_frame, error_frame, with_totals
 from helpers.compare.tables.writing import accuracy_frame, accuracy_note, difference_frame
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.rows import failure_of, records_of
+from helpers.show.quantities import failure_of
+from helpers.show.rows import records_of
 
 Group = tuple[str, list[dict[str, Any]]]
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from helpers.lab.errors import found_of
 from helpers.run.variants import CONTROL
-from helpers.show.rows import by_model, failure_of, number, raw_reason, records_of
+from helpers.show.quantities import failure_of, number, raw_reason
+from helpers.show.rows import by_model, records_of
 
 # Quantity as people say it -> its column.
 QUANTITIES = MappingProxyType({

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.compare.figures.one_row_each import LATENCY_RATIO
 from helpers.compare.verdict_texts import (
     AP_DIFFERENCE,
     JOINT_DIFFERENCE,
@@ -20,24 +19,24 @@ from helpers.compare.verdict_texts import (
 from helpers.lab.units import format_bytes
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import points_text
-from helpers.show.rows import Quantity, failure_of, has_bounds, number
+from helpers.show.quantities import (
+    ABSENT,
+    LATENCY,
+    Quantity,
+    cell,
+    failure_of,
+    has_bounds,
+    number,
+    ratio_cell,
+)
 
-ABSENT, NOT_ASKED = "n/a", "–"
+NOT_ASKED = "–"
 WITHIN = "Within the margin"  # in tables, the margin's size
 
 AP = Quantity("ap", "ap_low", "ap_high", "AP", 100, 1)
-LATENCY = Quantity("latency_ms_p50", "latency_ms_p50_low", "latency_ms_p50_high", "p50 (ms)", 1, 2)
 # Its bounds are the lowest and the highest probe, no 95 % interval, so the table leaves them out.
 MEMORY = Quantity("peak_rss_bytes", "", "", "Memory (MB)", 1e-6, 1)
 P99 = Quantity("latency_ms_p99", "", "", "p99 (ms)", 1, 2)
-
-
-def cell(quantity: Quantity) -> Callable[[Mapping[str, Any]], str]:
-    def text(row: Mapping[str, Any]) -> str:
-        interval = quantity.at(row)
-        return quantity.text(interval) if interval else ABSENT
-
-    return text
 
 
 def accuracy_cell(row: Mapping[str, Any]) -> str:
@@ -50,11 +49,6 @@ def difference_cell(row: Mapping[str, Any]) -> str:
     """Difference to float32; of float32 itself and of the same file there is none to measure."""
     fixed = {BASELINE: "reference", CONTROL: "0, same file"}.get(str(row["variant"]))
     return fixed if fixed and AP.at(row) else cell(AP_DIFFERENCE)(row)
-
-
-def ratio_cell(row: Mapping[str, Any]) -> str:
-    is_reference = row["variant"] == BASELINE and LATENCY.at(row)
-    return "reference" if is_reference else cell(LATENCY_RATIO)(row)
 
 
 def energy_cell(row: Mapping[str, Any]) -> str:

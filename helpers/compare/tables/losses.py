@@ -7,7 +7,8 @@ import pandas as pd
 
 from helpers.compare.tables.cells import NOT_ASKED
 from helpers.compare.verdict_texts import POINTS
-from helpers.show.rows import Quantity, number, records_of
+from helpers.show.quantities import Quantity, number
+from helpers.show.rows import records_of
 from helpers.tasks.detection.attribution import PARTS
 
 TOTAL, REMAINDER = "total", "remainder"

@@ -12,21 +12,13 @@ from pandas.io.formats.style import Styler
 from helpers.compare.figures.one_row_each import GRADES
 from helpers.compare.figures.rows_machines import Machine, shared_models, shown_variants, title_of
 from helpers.compare.noise import noise_floor
-from helpers.compare.tables.cells import (
-    ABSENT,
-    AP,
-    LATENCY,
-    MEMORY,
-    cell,
-    energy_cell,
-    grade_cell,
-    ratio_cell,
-)
+from helpers.compare.tables.cells import AP, MEMORY, energy_cell, grade_cell
 from helpers.compare.tables.writing import display_texts
 from helpers.lab.host import PACKAGES_OF_RESULTS
 from helpers.run.variants import CONTROL
 from helpers.show.captions import known, level_text
-from helpers.show.rows import failure_of, missing_text, number, records_of
+from helpers.show.quantities import ABSENT, LATENCY, cell, failure_of, number, ratio_cell
+from helpers.show.rows import missing_text, records_of
 
 SAME_AP = 1e-4
 FINE_AP = replace(AP, digits=2)  # so that what SAME_AP tells apart can be seen

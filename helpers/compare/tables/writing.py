@@ -11,7 +11,6 @@ from helpers.compare.figures.one_row_each import GRADES
 from helpers.compare.noise import noise_floor
 from helpers.compare.report.lacking import lacking_note
 from helpers.compare.tables.cells import (
-    ABSENT,
     ACCURACY,
     DIFFERENCES,
     HUMAN,
@@ -29,7 +28,8 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import write_text
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import known, level_text, margin_points, points_text
-from helpers.show.rows import REASONS, by_model, failure_of, records_of, require_columns
+from helpers.show.quantities import ABSENT, REASONS, failure_of
+from helpers.show.rows import by_model, records_of, require_columns
 
 COLUMNS = (
     "model", "variant", "storage_dtype", "compute_dtype", "size_bytes", "images", "ap", "ap_low", "ap_high",

@@ -18,9 +18,9 @@ from helpers.energy.stage import measured
 from helpers.lab.errors import LabError
 from helpers.lab.files import sha256_file
 from helpers.lab.fingerprint import code_digest
+from helpers.lab.intervals import Absent
 from helpers.lab.mongo import check_mongod
 from helpers.lab.records import Record
-from helpers.meters.base import Absent
 from helpers.models.interface import Interface
 from helpers.models.parity import on_photo
 from helpers.models.registry import Model

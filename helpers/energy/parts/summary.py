@@ -15,8 +15,7 @@ import pandas as pd
 
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
 from helpers.energy.summary import RESAMPLES, bootstrap, median_over_rounds, resampled_rounds, why_missing
-from helpers.lab.intervals import Interval, interval_of
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent, Interval, interval_of
 from helpers.run.variants import BASELINE
 
 PER_PHOTO = ("decode", "resize", "core", "tail")

@@ -15,7 +15,7 @@ from helpers.energy.rounds.schedule import WARMUPS, round_order
 from helpers.energy.rounds.stopping import Plan, spent_s, why_stop
 from helpers.lab.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
 from helpers.lab.errors import LabError
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.runtimes.litert.core import Core
 
 LEAST_ROUNDS = 5  # played even if the budget is spent

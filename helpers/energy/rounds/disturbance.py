@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 
 PROC = Path("/proc")
 CPU_FOLDER = Path("/sys/devices/system/cpu")

@@ -27,7 +27,6 @@ import numpy as np
 from helpers.energy.summary import RESAMPLES, paired_ratios, ratio_interval
 from helpers.run.variants import BASELINE
 
-WIDTH = 0.02
 LEAST_ROUNDS = 20
 GROWTH = 1.25
 NARROW, BUDGET, MOST, FAILED = "narrow enough", "time budget", "most rounds", "every variant failed"

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from helpers.energy.latency import latency_round
-from helpers.energy.memory import probe_environment, why_dead
 from helpers.energy.rounds.playing import Cores, RoundCallback, begin, run_rounds
 from helpers.energy.rounds.schedule import WARMUPS
 from helpers.energy.selftest.summary import DELAYS, delay_name
 from helpers.lab.conditions import no_garbage_collection, pinned, require_at_least
 from helpers.lab.errors import LabError
+from helpers.lab.processes import probe_environment, why_dead
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.runtimes.litert.core import Core
 

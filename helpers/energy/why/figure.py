@@ -19,7 +19,8 @@ from helpers.runtimes.litert.operator_kinds import (
     POINTWISE,
 )
 from helpers.show.captions import add_caption, caption_height_in, known, threads_text
-from helpers.show.rows import by_model, number, require_columns, rows_height_in, variant_rows, write_missing
+from helpers.show.quantities import number
+from helpers.show.rows import by_model, require_columns, rows_height_in, variant_rows, write_missing
 from helpers.show.style import INK, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
 
 COLUMNS = ("model", "variant", "kind", "runs_by", "time_ms", "bound_ms", "measured_ms", "failed")
@@ -42,7 +43,7 @@ def time_by_operator(kinds: pd.DataFrame, context: Mapping[str, Any]) -> LabFigu
     """Stacked bars of time by kind of operator, one per variant; the roofline's bound as a tick.
 
     Args:
-        kinds: what ``helpers.energy.why.explain.kinds_frame`` returns: a row per model, variant, kind, runner.
+        kinds: what ``why.explain.kinds_frame`` returns: a row per model, variant, kind, runner.
         context: as for every figure; ``invocations`` is named in the caption.
     """
     require_columns(kinds, COLUMNS)

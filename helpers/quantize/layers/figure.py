@@ -36,7 +36,7 @@ def layer_error(layers: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     """SQNR in dB by place in the network: a line per variant (median), a band (range over photos).
 
     Args:
-        layers: what ``helpers.quantize.layers.frame.layers_frame`` returns: a row per model, variant and layer.
+        layers: what ``layers.frame.layers_frame`` returns: a row per model, variant and layer.
         context: as for every figure.
     """
     require_columns(layers, COLUMNS)

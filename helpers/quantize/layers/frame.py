@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.quantize.layers.diagnosis import diagnosis
 from helpers.quantize.layers.layer_error import LayerError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.lab.errors import LabError
-from helpers.meters.base import Absent
+from helpers.lab.intervals import Absent
 from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
 from helpers.quantize.layers.layer_error import LayerError
 from helpers.quantize.layers.match import Layer, Wiring, match

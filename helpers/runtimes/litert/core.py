@@ -82,3 +82,8 @@ class Core:
         self.set_input(image)
         self.invoke()
         return self.outputs()
+
+
+def is_finite(heads: Mapping[str, np.ndarray]) -> bool:
+    """Whether every output is all finite numbers; those that are no floats always are."""
+    return all(np.isfinite(head.sum()) or np.isfinite(head).all() for head in heads.values())

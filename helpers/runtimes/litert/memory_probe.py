@@ -1,5 +1,6 @@
-"""Peak memory of one process that loads one ``.tflite``: ``python -m helpers.runtimes.litert.memory_probe FILE
-[THREADS]``.
+"""Peak memory of one process that loads one ``.tflite``.
+
+``python -m helpers.runtimes.litert.memory_probe FILE [THREADS]``.
 
 With ``-`` for FILE the runtime is imported and nothing loaded: the bare runtime. Prints one line of JSON.
 """

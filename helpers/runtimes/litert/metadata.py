@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import encode, number_types, packer
 from flatbuffers.table import Table
 
-from helpers.tasks.detection.label_files import decoded
+from helpers.lab.files import decoded
 
 ENTRY = "TFLITE_METADATA"
 # Places of fields in their tables.

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.energy.memory import probe_environment, why_dead
 from helpers.lab.conditions import require_at_least
+from helpers.lab.processes import probe_environment, why_dead
 from helpers.runtimes.litert.operator_kinds import (
     CASTS,
     DENSE,

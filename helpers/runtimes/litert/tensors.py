@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.lab.quietly import stderr_muted
-from helpers.quantize.layers.decibels import Grid
+from helpers.runtimes.litert.affine import Grid
 
 _ENDS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 

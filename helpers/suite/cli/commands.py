@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from helpers.compare.verdict import MARGIN
 from helpers.lab.errors import LabError
 from helpers.lab.files import disk_errors_explained
 from helpers.lab.paths import data_dir, datasets_dir, display
 from helpers.lab.units import format_bytes, format_duration
 from helpers.models.registry import DEFAULT_MODEL, get_model
+from helpers.run.options import MARGIN_POINTS
 from helpers.suite.cli.options import (
     BesideOption,
     CocoDirOption,
@@ -72,7 +72,7 @@ def run(
     power_w: PowerOption = None,
     region: RegionOption = "",
     width_percent: WidthOption = 2.0,
-    margin_points: MarginOption = 100 * MARGIN,
+    margin_points: MarginOption = MARGIN_POINTS,
     beside: BesideOption = None,
     coco_dir: CocoDirOption = "",
     model_dir: ModelDirOption = "",
@@ -145,7 +145,7 @@ def status(
     power_w: PowerOption = None,
     region: RegionOption = "",
     width_percent: WidthOption = 2.0,
-    margin_points: MarginOption = 100 * MARGIN,
+    margin_points: MarginOption = MARGIN_POINTS,
     beside: BesideOption = None,
     coco_dir: CocoDirOption = "",
     model_dir: ModelDirOption = "",
@@ -163,7 +163,7 @@ def status(
 
         options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
         given = (profile, models, variants, *options, coco_dir, model_dir)
-        asked = given != ("", None, None, 1, "auto", None, "", 2.0, 100 * MARGIN, (), "", "")
+        asked = given != ("", None, None, 1, "auto", None, "", 2.0, MARGIN_POINTS, (), "", "")
         if run_name and not asked:
             require_begun(run_name)
         chosen = None if asked else open_as_made(run_name or latest_name())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.lab.errors import LabError
+from helpers.lab.files import decoded
 from helpers.lab.places import require_file
 
 NUMBERED = re.compile(r"(\d+)[\s:,]+(\S.*)")
@@ -13,7 +14,6 @@ FIELD = re.compile(r"""\b(id|name|display_name)\s*:\s*("(?:[^"\\]|\\.)*"|'(?:[^'
 COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 MOST_CLASSES = 10_000
 EXPECTED = "a text file with one class name per line, with or without its number, or a .pbtxt label map"
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,6 @@ def read_text(path: Path) -> str:
         return decoded(path.read_bytes())
     except UnicodeDecodeError as error:
         raise LabError(f"{path} is no text file.", EXPECTED, "name the file of class names.") from error
-
-
-def decoded(content: bytes) -> str:
-    """Raises UnicodeDecodeError for what is no text."""
-    if content.startswith(UTF16):
-        return content.decode("utf-16")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252")
-    odd = next(
-        (place for place, sign in enumerate(text) if ord(sign) < 32 and sign not in "\t\n\r\f\v"), None
-    )
-    if odd is not None:
-        raise UnicodeDecodeError("text", content, odd, odd + 1, "a control character")
-    return text
 
 
 def class_names(source: str, text: str) -> ClassNames:
