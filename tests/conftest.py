@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 from helpers.lab.quietly import quiet
-from tests.drawing import draw
+from tests.support.drawing import draw
 
 quiet()
 # The same examples every time, so that a failure can be looked at again.

@@ -50,7 +50,7 @@ def bias_corrected_interval(draws: np.ndarray, level: float = 0.95) -> Interval:
     biased once more. The share of them below the value tells by how much, and moves both bounds down.
     The bounds always hold the value. Those of differences need no such correction. Resamples show about
     half of the bias, so with few objects per class the interval still holds the truth less often than
-    it says: tests/test_coverage.py has an example.
+    it says: tests/tasks/test_coverage.py has an example.
     """
     value, finite = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
     if not finite.size or np.isnan(value):

@@ -14,7 +14,7 @@ NO_ADDRESS = "OWNER/quantization-lab"
 REPOSITORY = NO_ADDRESS  # owner/name on GitHub: the one setting, for when the project has a public address
 COLAB = "https://colab.research.google.com"
 
-# On Colab: git writes tests/test_colab.py after all that the notebooks need, so a clone that has it is whole.
+# On Colab: git writes tests/conftest.py after all that the notebooks need, so a clone that has it is whole.
 # A folder of that name without it (a clone that was cut short, say) is moved aside; nothing is deleted.
 CELL = """\
 import os
@@ -22,12 +22,12 @@ import sys
 from pathlib import Path
 
 here, lab = Path(os.getenv("QUANTLAB_ROOT", "")).resolve(), Path("quantization-lab")
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "colab.py").is_file()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers/suite/colab.py").is_file()), None)
 if not root and "google.colab" in sys.modules:
     address = os.getenv("QUANTLAB_REPO", "ADDRESS")
-    get = f"[ -e {lab}/tests/test_colab.py ] || (mv {lab} {lab}-$$ 2>&-; git clone -q '{address}' {lab}) 2>&1"
+    get = f"[ -e {lab}/tests/conftest.py ] || (mv {lab} {lab}-$$ 2>&-; git clone -q '{address}' {lab}) 2>&1"
     cure = f"Found: no project at '{address}'. {os.popen(get).read()}Cure: %env QUANTLAB_REPO=<its address>"
-    root = lab.resolve() if (lab / "helpers" / "colab.py").is_file() else sys.exit(cure)
+    root = lab.resolve() if (lab / "helpers/suite/colab.py").is_file() else sys.exit(cure)
 sys.path.insert(0, str(root or sys.exit(f"Found: no project above {here}. Cure: set QUANTLAB_ROOT to it.")))
 from helpers.suite.colab import set_up
 

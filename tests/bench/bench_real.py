@@ -16,7 +16,7 @@ from helpers.photos.decoding import read_photo
 from helpers.quantize import stage as quantize
 from helpers.run.experiment import open_run
 from tests.bench.ledger import note
-from tests.real_photos import coco_dir
+from tests.support.real_photos import coco_dir
 
 YOLO, SSD = "yolo_fastest_xl", "ssd_mobilenet_v1_coco"
 ROUNDS = 5

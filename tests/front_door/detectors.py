@@ -15,9 +15,9 @@ import tensorflow as tf
 from PIL import Image
 
 from helpers.models.darknet.architecture import parse_architecture
-from tests import savedmodel_designs as designs
-from tests.darknet import generate
-from tests.own_tflite_files import CLASSES, grid_anchors, heads_bytes
+from tests.models.darknet import generate
+from tests.support import savedmodel_designs as designs
+from tests.support.own_tflite_files import CLASSES, grid_anchors, heads_bytes
 
 Found = tuple[np.ndarray, np.ndarray]  # boxes [N, 4] as x, y, width, height in pixels; classes 0, 1, ... [N]
 LEAST_SCORE = 0.001

@@ -16,8 +16,8 @@ from helpers.lab.records import read_record
 from helpers.run.experiment import Run, open_run
 from helpers.run.variants import BASELINE
 from helpers.suite.ledger import STAGES
-from tests.finished_run import lab
 from tests.front_door import detectors
+from tests.support.finished_run import lab
 
 COMPLETE, WITH_FAILURES = 0, 3
 

@@ -1,0 +1,225 @@
+"""Comparison: paired differences, the control, and columns for what is absent."""
+
+import math
+
+import numpy as np
+import pytest
+
+from helpers.compare.results import (
+    QUANTITIES,
+    accuracy_columns,
+    difference_to_baseline,
+    resample_variants,
+    verdict_columns,
+)
+from helpers.compare.verdict import FEW_IMAGES, verdict
+from helpers.energy.columns import (
+    energy_columns,
+    latency_columns,
+    latency_frame,
+    measured_columns,
+    memory_columns,
+)
+from helpers.energy.rounds.schedule import BARE
+from helpers.lab.intervals import Absent, Interval, interval_of, spread
+from helpers.meters.absent import AbsentMeter
+from helpers.meters.base import meter_facts, quantity_to_json
+from helpers.run.variants import BASELINE, CONTROL
+from helpers.tasks.detection.score import Score, score
+from tests.support.random_coco import random_detections, random_ground_truth
+from tests.tasks.test_resample import columns
+
+RESAMPLES, SEED = 200, 5
+WHY = "no kernel for it"
+
+
+def scored_by_coco(truth: dict, detections: list[dict]) -> Score:
+    return score(*columns(truth, detections))
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return random_ground_truth(np.random.default_rng(1), images=60)
+
+
+@pytest.fixture(scope="module")
+def good(truth):
+    return random_detections(np.random.default_rng(2), truth)
+
+
+@pytest.fixture(scope="module")
+def scored(truth, good):
+    """Float32; the same again as float16; int8 with every second detection lost."""
+    found = {BASELINE: good, "float16": list(good), "int8": good[::2]}
+    return {variant: scored_by_coco(truth, detections) for variant, detections in found.items()}
+
+
+@pytest.fixture(scope="module")
+def draws(scored):
+    return resample_variants({v: s.evidence for v, s in scored.items()}, RESAMPLES, SEED)
+
+
+def test_every_quantity_has_the_data_first_and_then_the_resamples(scored, draws):
+    for variant, quantities in draws.items():
+        assert set(quantities) == set(QUANTITIES)
+        for name, values in quantities.items():
+            assert values.shape == (1 + RESAMPLES,)
+            assert values[0] == pytest.approx(scored[variant].stats[name], abs=1e-12)
+
+
+def test_equal_evidence_differs_by_exactly_nothing(draws):
+    difference = difference_to_baseline(draws["float16"], draws[BASELINE])
+    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+
+
+def test_a_variant_that_finds_less_is_shown_to_be_worse(draws):
+    difference = difference_to_baseline(draws["int8"], draws[BASELINE])
+    assert difference.excludes(0)
+    assert difference.high < 0
+    assert difference.low <= difference.value <= difference.high
+
+
+def test_the_difference_is_paired_so_that_what_photos_do_to_both_cancels(truth, good):
+    """Losing one detection in fifty moves AP far less than another draw of photos does."""
+    fewer = [d for i, d in enumerate(good) if i % 50]
+    evidence = {BASELINE: scored_by_coco(truth, good).evidence, "int8": scored_by_coco(truth, fewer).evidence}
+    drawn = resample_variants(evidence, RESAMPLES, SEED)
+    alone, paired = interval_of(drawn["int8"]["ap"]), difference_to_baseline(drawn["int8"], drawn[BASELINE])
+    assert paired.high - paired.low < (alone.high - alone.low) / 3
+
+
+def test_resamples_depend_on_the_seed_alone(scored):
+    evidence = {BASELINE: scored[BASELINE].evidence}
+    first, again, other = (resample_variants(evidence, 20, s)[BASELINE]["ap"] for s in (5, 5, 6))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def of_differences(columns: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in columns.items() if "_diff" in name}
+
+
+def test_the_control_has_the_accuracy_of_float32(scored, draws):
+    stats = scored[BASELINE].stats
+    control, base = (accuracy_columns(variant, stats, draws) for variant in (CONTROL, BASELINE))
+    assert set(of_differences(control).values()) == {0}
+    assert control.keys() == base.keys()
+    assert {n: v for n, v in control.items() if n not in of_differences(control)} == {
+        n: v for n, v in base.items() if n not in of_differences(base)
+    }
+
+
+def test_the_baseline_has_no_interval_of_a_difference_to_itself(scored, draws):
+    differences = of_differences(accuracy_columns(BASELINE, scored[BASELINE].stats, draws))
+    for name in QUANTITIES:
+        assert differences[f"{name}_diff"] == 0
+        assert math.isnan(differences[f"{name}_diff_low"])
+        assert math.isnan(differences[f"{name}_diff_high"])
+
+
+def test_every_quantity_has_its_own_paired_difference(scored, draws):
+    columns = accuracy_columns("int8", scored["int8"].stats, draws)
+    for name in QUANTITIES:
+        expected = difference_to_baseline(draws["int8"], draws[BASELINE], name)
+        found = tuple(columns[f"{name}_diff{end}"] for end in ("", "_low", "_high"))
+        assert found == (expected.value, expected.low, expected.high)
+        assert expected.value == pytest.approx(scored["int8"].stats[name] - scored[BASELINE].stats[name])
+
+
+def test_verdict_columns_say_what_the_answer_rests_on():
+    judged = verdict("int8", np.concatenate([[-0.004], np.linspace(-0.03, 0.01, 401)]), 500)
+    columns = verdict_columns({"int8": judged})["int8"]
+    assert columns["ap_within"] == FEW_IMAGES
+    assert (columns["ap_joint_low"], columns["ap_joint_high"]) == (judged.low, judged.high)
+    assert columns["ap_margin"] == 0.01
+    assert columns["ap_worse_share"] == pytest.approx(0.75, abs=0.01)
+    assert columns["ap_images_needed"] == judged.images_needed > 500
+
+
+def test_accuracy_columns_hold_coco_numbers_within_their_intervals(scored, draws):
+    columns = accuracy_columns("int8", scored["int8"].stats, draws)
+    assert columns["ap"] == scored["int8"].stats["ap"]
+    for name in QUANTITIES:
+        assert columns[f"{name}_low"] < columns[f"{name}_high"]
+    expected = scored["int8"].stats["ap"] - scored[BASELINE].stats["ap"]
+    assert columns["ap_diff"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_where_there_is_nothing_to_find_accuracy_is_not_a_number():
+    truth = random_ground_truth(np.random.default_rng(4), images=20)
+    truth["annotations"] = [a for a in truth["annotations"] if a["area"] < 96**2]
+    result = scored_by_coco(truth, random_detections(np.random.default_rng(5), truth))
+    draws = resample_variants({BASELINE: result.evidence}, 20, SEED)
+    assert result.stats["ap_large"] == -1
+    columns = accuracy_columns(BASELINE, result.stats, draws)
+    assert all(math.isnan(columns[name]) for name in ("ap_large", "ap_large_low", "ap_large_high"))
+    assert columns["ap"] > 0
+
+
+def test_an_absent_quantity_gives_no_number():
+    assert all(math.isnan(value) for value in spread("x", Absent(WHY)).values())
+    assert spread("x", Interval(2, 1, 3)) == {"x": 2, "x_low": 1, "x_high": 3}
+
+
+def test_absent_summaries_give_no_columns_but_the_energy_grade_and_reason():
+    assert latency_columns(Absent(WHY)) == {"latency_reason": WHY}
+    assert memory_columns(Absent(WHY)) == {"memory_reason": WHY}
+    assert energy_columns(Absent(WHY), "D") == {"energy_grade": "D", "energy_reason": WHY}
+
+
+def visit(milliseconds: float) -> dict:
+    return {"warmup_ns": [9e9], "timed_ns": [milliseconds * 1e6] * 3}
+
+
+def probe(size_bytes: int) -> dict:
+    return {"peak_rss_bytes": size_bytes, "source": "VmHWM"}
+
+
+@pytest.fixture
+def raw():
+    """Three rounds of float32 at 4 ms and int8 at 2 ms; float16 could not be loaded; no energy meter."""
+    variants = [BASELINE, "float16", "int8"]
+    settings = {"variants": variants}
+    visits = {"visits": {BASELINE: visit(4), "int8": visit(2)}}
+    probes = {"probes": {BARE: probe(10), BASELINE: probe(30), "int8": probe(15)}}
+    failures = {"float16": WHY}
+    meter = meter_facts(AbsentMeter(WHY))
+    return {
+        "latency": {"settings": settings, "rounds": [visits] * 3, "failures": failures},
+        "memory": {
+            "settings": settings,
+            "rounds": [probes] * 3,
+            "failures": failures,
+            "arena": quantity_to_json(Absent(WHY)),
+        },
+        "energy": {
+            "settings": {**settings, "meter": meter},
+            "rounds": [],
+            "failures": dict.fromkeys(variants, WHY),
+        },
+    }
+
+
+def test_latency_frame_keeps_every_sample_and_marks_the_warmups(raw):
+    frame = latency_frame(raw["latency"], "m")
+    assert list(frame.columns) == ["model", "variant", "round", "latency_ms", "warmup"]
+    assert len(frame) == 3 * 2 * 4
+    assert set(frame[frame["warmup"]]["latency_ms"]) == {9000}
+    timed = frame[~frame["warmup"]].groupby("variant")["latency_ms"].unique()
+    assert timed[BASELINE].tolist() == [4]
+    assert timed["int8"].tolist() == [2]
+    assert sorted(frame["round"].unique()) == [0, 1, 2]
+
+
+def test_measured_columns_leave_warmups_out_and_show_what_failed(raw):
+    columns = measured_columns(raw, 50, SEED)
+    assert set(columns) == {BASELINE, "float16", "int8"}
+    assert columns["int8"]["latency_ms_p50"] == 2
+    assert [columns["int8"][f"latency_ratio{end}"] for end in ("", "_low", "_high")] == [0.5, 0.5, 0.5]
+    assert columns["int8"]["peak_rss_bytes"] == 5
+    assert "latency_ms_p50" not in columns["float16"]
+    assert "peak_rss_bytes" not in columns["float16"]
+    for row in columns.values():
+        assert row["energy_grade"] == "D"
+        assert row["energy_reason"]
+        assert "energy_j_per_image" not in row

@@ -1,0 +1,231 @@
+"""Latency on a small real core."""
+
+import gc
+import json
+import os
+import types
+
+import numpy as np
+import pytest
+
+from helpers.energy import latency
+from helpers.energy.latency import measure_latency
+from helpers.energy.rounds import playing as rounds_module
+from helpers.energy.summary import summarize_latency
+from helpers.lab import conditions
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Absent
+from helpers.run.variants import BASELINE, CONTROL
+from tests.support.tiny_models import tiny_core, tiny_images
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cores")
+    small = tiny_core(folder / "small.tflite")
+    return {BASELINE: small, CONTROL: small, "int8": tiny_core(folder / "large.tflite", channels=256)}
+
+
+def measure(files, **changes):
+    settings = {"rounds": 4, "repeats": 5, "warmups": 2, "progress": False} | changes
+    return measure_latency(files, tiny_images(), **settings)
+
+
+def test_every_repeat_is_kept_and_warmups_are_marked(files):
+    raw = json.loads(json.dumps(measure(files)))
+    assert len(raw["rounds"]) == 4
+    for entry in raw["rounds"]:
+        assert sorted(entry["order"]) == sorted(files)
+        assert list(entry["visits"]) == entry["order"]
+        for visit in entry["visits"].values():
+            assert (len(visit["warmup_ns"]), len(visit["timed_ns"])) == (2, 5)
+            assert all(isinstance(ns, int) and ns > 0 for ns in visit["timed_ns"])
+    assert raw["failures"] == {}
+
+
+def test_every_round_notes_what_can_be_read_of_the_system(files):
+    raw = json.loads(json.dumps(measure(files)))
+    for entry in raw["rounds"]:
+        assert set(entry["observed"]) == {
+            "watched_s",
+            "steal_share",
+            "voluntary_switches",
+            "involuntary_switches",
+            "frequency_mhz",
+            "temperature_c",
+        }
+        assert 0 < entry["observed"]["watched_s"] <= entry["wall_s"]
+    assert {"rules", "rounds", "unreadable"} == set(raw["disturbed"])
+    assert all(0 <= marked["round"] < 4 and marked["rules"] for marked in raw["disturbed"]["rounds"])
+
+
+def test_warmup_is_recorded_per_variant(files):
+    raw = json.loads(json.dumps(measure(files, repeats=8)))
+    summaries = summarize_latency(raw, resamples=50)
+    assert set(raw["warmup"]) == set(files)
+    for variant, warmup in raw["warmup"].items():
+        assert 2 == warmup["given"] <= warmup["left_out"] <= 2 + 8 // 2
+        assert summaries[variant].warmups == warmup["left_out"]
+        assert summaries[variant].samples == 4 * (2 + 8 - warmup["left_out"])
+
+
+def test_a_slower_core_is_seen_to_be_slower(files):
+    summaries = summarize_latency(measure(files, rounds=10), resamples=200)
+    assert summaries["int8"].ratio.low > 2
+    assert summaries[BASELINE].ratio.value == 1
+
+
+def test_variant_that_cannot_be_loaded_stops_no_other(files, tmp_path):
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(files[BASELINE].read_bytes()[:100])
+    raw = measure({**files, "float16": broken, "int8-dynamic": tmp_path / "gone.tflite"})
+    assert set(raw["failures"]) == {"float16", "int8-dynamic"}
+    assert "gone.tflite does not exist" in raw["failures"]["int8-dynamic"]
+    assert all(set(entry["visits"]) == set(files) for entry in raw["rounds"])
+    assert isinstance(summarize_latency(raw)["float16"], Absent)
+
+
+def test_variant_that_fails_while_running_stops_no_other(files, monkeypatch):
+    calls = iter(range(10**6))
+
+    class Fragile(rounds_module.Core):
+        def invoke(self):
+            if "large" in self.path.name and next(calls) == 10:
+                raise RuntimeError("the kernel gave up")
+            super().invoke()
+
+    monkeypatch.setattr(rounds_module, "Core", Fragile)
+    raw = measure(files)
+    assert raw["failures"] == {"int8": "the kernel gave up"}
+    assert [("int8" in entry["visits"]) for entry in raw["rounds"]] == [True, False, False, False]
+    assert all(BASELINE in entry["visits"] for entry in raw["rounds"])
+
+
+def test_every_visit_loads_its_core_afresh(files, monkeypatch):
+    loaded = []
+
+    class Counted(rounds_module.Core):
+        def __init__(self, path, threads):
+            loaded.append(path.stem)
+            super().__init__(path, threads)
+
+    monkeypatch.setattr(rounds_module, "Core", Counted)
+    measure(files)
+    assert (loaded.count("small"), loaded.count("large")) == (8, 4)
+
+
+def test_wrong_input_shape_is_a_failure_with_a_reason(files):
+    raw = measure_latency(files, tiny_images()[..., :16, :, :], rounds=2, repeats=2, progress=False)
+    assert set(raw["failures"]) == set(files)
+
+
+def test_collector_and_affinity_are_restored(files):
+    before = conditions.available_cpus()
+    seen = []
+    raw = measure(files, on_round=lambda _: seen.append((gc.isenabled(), conditions.available_cpus())))
+    assert gc.isenabled()
+    assert conditions.available_cpus() == before
+    assert seen[0] == (False, raw["conditions"]["pinned_to_cpus"])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_affinity_is_restored_after_an_error():
+    before = conditions.available_cpus()
+
+    def fail():
+        with conditions.pinned(1) as cpus:
+            assert conditions.available_cpus() == cpus == before[-1:]
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+    assert conditions.available_cpus() == before
+
+
+def test_system_without_affinity_is_measured_unpinned(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    with conditions.pinned(2) as cpus:
+        assert cpus is None
+
+
+def test_killed_measurement_goes_on_after_its_last_finished_round(files):
+    whole = measure(files)
+    saved = []
+
+    def save_then_die(raw):
+        saved.append(json.dumps(raw))
+        if len(raw["rounds"]) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(files, on_round=save_then_die)
+    earlier = json.loads(saved[-1])
+    resumed = measure(files, done=earlier)
+    assert resumed["rounds"][:2] == earlier["rounds"]
+    assert [entry["order"] for entry in resumed["rounds"]] == [entry["order"] for entry in whole["rounds"]]
+    assert len(earlier["rounds"]) == 2
+
+
+def test_earlier_rounds_of_other_settings_are_refused(files):
+    with pytest.raises(LabError, match="other settings"):
+        measure(files, done=measure(files, rounds=1), repeats=3)
+
+
+@pytest.mark.parametrize("change", [{"rounds": 0}, {"repeats": 0}, {"threads": 0}, {"warmups": -1}])
+def test_impossible_numbers_are_refused(files, change):
+    with pytest.raises(LabError, match=next(iter(change))):
+        measure(files, **change)
+
+
+def test_no_images_is_an_error(files):
+    with pytest.raises(LabError, match="no input images"):
+        measure_latency(files, [], rounds=1, repeats=1, progress=False)
+
+
+class SlowlyDrifting:
+    """A machine of its own clock whose speed wanders by 2 percent per second: a stand-in for ``Core``."""
+
+    def __init__(self, seed):
+        generator = np.random.default_rng(seed)
+        self.clock_s = 0.0
+        self.factors = np.exp(np.cumsum(generator.normal(0, 0.02, 4000)))
+        self.time = types.SimpleNamespace(
+            perf_counter_ns=lambda: int(self.clock_s * 1e9), perf_counter=lambda: self.clock_s
+        )
+
+    def load(self, path, threads):
+        """A core of as many ms as its file is named."""
+
+        def invoke():
+            self.clock_s += float(path.name) / 1000 * self.factors[int(self.clock_s)]
+
+        return types.SimpleNamespace(set_input=lambda image: None, invoke=invoke)
+
+
+def timed_on(machine, monkeypatch, tmp_path, latency_ms, rounds):
+    """``measure_latency`` of made-up cores on the made-up machine, summarized."""
+    monkeypatch.setattr(rounds_module, "Core", machine.load)
+    for module in (latency, rounds_module):
+        monkeypatch.setattr(module, "time", machine.time)
+    files = {variant: tmp_path / str(ms) for variant, ms in latency_ms.items()}
+    raw = measure_latency(files, tiny_images(), rounds, repeats=10, progress=False)
+    return summarize_latency(raw, resamples=300)
+
+
+def test_interleaving_recovers_three_percent_that_sequential_timing_misses(monkeypatch, tmp_path):
+    """Both designs time 30 visits of each variant, on machines that drift alike; the truth is 1.03."""
+    latency_ms = {BASELINE: 40.0, "int8": 40.0 * 1.03}
+    held, errors = [], {"sequential": [], "interleaved": []}
+    for seed in range(12):
+        ratio = timed_on(SlowlyDrifting(seed), monkeypatch, tmp_path, latency_ms, 30)["int8"].ratio
+        held.append(ratio.low <= 1.03 <= ratio.high)
+        errors["interleaved"].append(abs(ratio.value - 1.03))
+        machine = SlowlyDrifting(seed)
+        alone = [
+            timed_on(machine, monkeypatch, tmp_path, {variant: ms}, 30)[variant].p50_ms.value
+            for variant, ms in latency_ms.items()
+        ]
+        errors["sequential"].append(abs(alone[1] / alone[0] - 1.03))
+    assert sum(held) >= 10
+    assert np.median(errors["sequential"]) > 0.03
+    assert np.median(errors["interleaved"]) < 0.01

@@ -1,0 +1,249 @@
+"""Summaries, on simulated samples whose truth is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers.energy.rounds.schedule import round_order
+from helpers.energy.rounds.stopping import reached_width
+from helpers.energy.rounds.warmup import find_warmup, warmup_facts
+from helpers.energy.summary import paired_ratios, summarize_latency, summarize_memory
+from helpers.energy.windows_summary import summarize_energy
+from helpers.lab.intervals import Absent
+from helpers.meters.base import Reading, bounded
+from helpers.run.variants import BASELINE, CONTROL
+
+TRUE_MS = {BASELINE: 4.0, CONTROL: 4.0, "int8": 4.0 * 1.03}
+REPEATS = 15
+
+
+def drift(count, generator):
+    """A slow random walk of up to some tens of percent: ``[count]`` factors."""
+    return np.exp(np.cumsum(generator.normal(0, 0.02, count)))
+
+
+def noisy_ns(true_ms, factor, generator):
+    samples = true_ms * factor * (1 + 0.01 * generator.gamma(1, 1, REPEATS))
+    return (samples * 1e6).astype(int).tolist()
+
+
+def latency_raw(seed, rounds=30, true_ms=TRUE_MS):
+    generator = np.random.default_rng(seed)
+    variants = list(true_ms)
+    factors = drift(rounds * len(variants), generator).reshape(rounds, len(variants))
+    entries = []
+    for number in range(rounds):
+        order = round_order(variants, number, seed)
+        visits = {
+            variant: {
+                "warmup_ns": [10**9] * 3,
+                "timed_ns": noisy_ns(true_ms[variant], factors[number, place], generator),
+            }
+            for place, variant in enumerate(order)
+        }
+        entries.append({"order": order, "visits": visits})
+    return {"settings": {"variants": variants}, "rounds": entries, "failures": {}}
+
+
+def test_percentiles_equal_numpy_and_leave_out_warmups():
+    raw = latency_raw(seed=1)
+    summary = summarize_latency(raw)[BASELINE]
+    timed = np.concatenate([entry["visits"][BASELINE]["timed_ns"] for entry in raw["rounds"]]) * 1e-6
+    assert summary.samples == timed.size == 30 * REPEATS
+    assert summary.p50_ms.value == pytest.approx(np.percentile(timed, 50))
+    assert summary.p90_ms.value == pytest.approx(np.percentile(timed, 90))
+    assert summary.p99_ms.value == pytest.approx(np.percentile(timed, 99))
+    assert summary.mean_ms.value == pytest.approx(timed.mean())
+    for interval in (summary.p50_ms, summary.p90_ms, summary.p99_ms, summary.mean_ms):
+        assert interval.low <= interval.value <= interval.high
+
+
+def test_interleaved_ratio_recovers_three_percent_under_drift():
+    ratios = [summarize_latency(latency_raw(seed), resamples=400)["int8"].ratio for seed in range(40)]
+    covered = sum(ratio.low <= 1.03 <= ratio.high for ratio in ratios)
+    # 38 expected of 40 at 95 %; fewer than 33 would happen once in some hundreds of times.
+    assert covered >= 33
+    assert np.median([ratio.high - ratio.low for ratio in ratios]) < 0.04
+
+
+def test_sequential_timing_misses_what_interleaving_finds():
+    errors = {"sequential": [], "interleaved": []}
+    for seed in range(40):
+        factors = drift(60, np.random.default_rng(seed))
+        sequential = 1.03 * np.median(factors[30:]) / np.median(factors[:30])
+        errors["sequential"].append(abs(sequential - 1.03))
+        ratio = summarize_latency(latency_raw(seed), resamples=10)["int8"].ratio.value
+        errors["interleaved"].append(abs(ratio - 1.03))
+    assert np.median(errors["sequential"]) > 0.03
+    assert np.median(errors["interleaved"]) < 0.01
+
+
+def test_failed_baseline_leaves_latency_without_ratio():
+    raw = latency_raw(seed=4)
+    raw["failures"][BASELINE] = "broken file"
+    summaries = summarize_latency(raw)
+    assert summaries[BASELINE] == Absent("broken file")
+    assert isinstance(summaries["int8"].ratio, Absent)
+    assert summaries["int8"].p50_ms.value > 0
+
+
+def test_ratio_uses_only_rounds_that_both_finished():
+    raw = latency_raw(seed=5, rounds=12)
+    del raw["rounds"][0]["visits"]["int8"], raw["rounds"][1]["visits"][BASELINE]
+    summary = summarize_latency(raw)["int8"]
+    assert summary.rounds == 11
+    assert summary.ratio.low <= 1.03 <= summary.ratio.high
+
+
+def visits_of(slow, spread=0.01, rounds=20, places=25, seed=7):
+    """Latencies ``[rounds, places]`` whose first places are slower by these factors; rounds drift."""
+    generator = np.random.default_rng(seed)
+    factors = np.ones(places)
+    factors[: len(slow)] = slow
+    return factors * generator.normal(1, spread, (rounds, places)) * drift(rounds, generator)[:, None]
+
+
+def test_warmup_is_found_in_the_samples():
+    assert find_warmup(visits_of([1.5, 1.2, 1.1]), given=5).found == 3
+    long = find_warmup(visits_of([1.5, 1.3, 1.2, 1.1, 1.08, 1.06, 1.05, 1.04]), given=5)
+    assert (long.found, long.left_out, long.extra, long.over) == (8, 8, 3, True)
+
+
+def test_the_fixed_warmups_are_the_least():
+    none = find_warmup(visits_of([]), given=5)
+    assert (none.found, none.left_out, none.extra) == (0, 5, 0)
+
+
+def test_slower_by_less_than_the_spread_is_no_warmup():
+    assert find_warmup(visits_of([1.01] * 3, spread=0.05, rounds=60), given=0).found == 0
+    assert find_warmup(visits_of([1.03] * 3, spread=0.005), given=0).found == 3
+
+
+def test_one_slow_visit_is_no_warmup():
+    samples = visits_of([])
+    samples[0, :9] *= 3
+    assert find_warmup(samples, given=2).left_out == 2
+
+
+def test_warmup_that_does_not_end_leaves_half_of_the_samples_and_says_so():
+    endless = find_warmup(visits_of(np.linspace(2, 1, 25), spread=0.001), given=5)
+    assert (endless.left_out, endless.over) == (15, False)
+
+
+def test_too_few_samples_tell_nothing_of_warmup():
+    few = find_warmup(visits_of([2.0], places=8), given=5)
+    assert (few.found, few.left_out) == (None, 5)
+
+
+def test_warmup_found_is_left_out_of_summaries_and_stays_in_the_raw_samples():
+    raw = latency_raw(seed=8)
+    for entry in raw["rounds"]:
+        timed_ns = entry["visits"]["int8"]["timed_ns"]
+        timed_ns[:4] = [3 * ns for ns in timed_ns[:4]]
+    summaries = summarize_latency(raw)
+    assert warmup_facts(raw)["int8"] == {"given": 3, "found": 7, "left_out": 7, "over": True}
+    assert (summaries["int8"].warmups, summaries[BASELINE].warmups) == (7, 3)
+    assert summaries["int8"].samples == 30 * (REPEATS - 4)
+    assert summaries["int8"].p99_ms.value < 2 * summaries["int8"].p50_ms.value
+    assert len(raw["rounds"][0]["visits"]["int8"]["timed_ns"]) == REPEATS
+
+
+def test_bounds_are_drawn_wider_where_rounds_could_end_on_their_width():
+    raw = latency_raw(seed=9)
+    fixed = summarize_latency(raw)["int8"].ratio
+    by_width = summarize_latency(raw | {"stopping": {"width": 0.02}})["int8"].ratio
+    assert by_width.low < fixed.low < fixed.value == by_width.value < fixed.high < by_width.high
+    assert by_width.level == fixed.level == 0.95
+    reached = reached_width(paired_ratios(raw, "int8"))
+    assert reached == pytest.approx((by_width.high - by_width.low) / by_width.value)
+
+
+def test_summaries_are_reproducible():
+    raw = latency_raw(seed=6)
+    assert summarize_latency(raw) == summarize_latency(json.loads(json.dumps(raw)))
+
+
+def energy_raw(power_w, idle_w=0.0, rounds=8, shared_range=False, slack=0.0, seed=0):
+    """Windows of 1 s with 100 inferences; variant -> mean power, drifting, with a meter error of +-slack."""
+    generator = np.random.default_rng(seed)
+
+    def reading(watts):
+        low, high = watts * (1 - slack), watts * (1 + slack)
+        return Reading(1.0, {"package-0": bounded(watts, low, high)}).to_json()
+
+    entries = []
+    for factor in drift(rounds, generator):
+        noisy = {v: idle_w + (watts - idle_w) * factor for v, watts in power_w.items()}
+        windows = {v: {"inferences": 100, **reading(watts)} for v, watts in noisy.items()}
+        entries.append({"idle_before": reading(idle_w), "windows": windows})
+    meter = {"grade": "C" if shared_range else "A", "sees_idle": True, "shared_range": shared_range}
+    settings = {"variants": list(power_w), "meter": meter}
+    return {"settings": settings, "rounds": entries, "idle_after": reading(idle_w), "failures": {}}
+
+
+def test_energy_per_image_gross_and_net():
+    raw = energy_raw({BASELINE: 30.0, "int8": 20.0}, idle_w=10.0)
+    for entry in raw["rounds"]:
+        entry["windows"] = energy_raw({BASELINE: 30.0, "int8": 20.0}, rounds=1)["rounds"][0]["windows"]
+    expected = Reading.from_json(raw["rounds"][0]["windows"][BASELINE]).total_j.value
+    summary = summarize_energy(raw)[BASELINE]
+    assert summary.gross_j.value == pytest.approx(expected / 100)
+    assert summary.net_j.value == pytest.approx((expected - 10.0) / 100)
+    assert (summary.inferences, summary.rounds) == (800, 8)
+
+
+def test_energy_interval_covers_spread_and_meter_error():
+    exact = summarize_energy(energy_raw({BASELINE: 30.0}, slack=0.0))[BASELINE].gross_j
+    coarse = summarize_energy(energy_raw({BASELINE: 30.0}, slack=0.2))[BASELINE].gross_j
+    assert exact.low < exact.value < exact.high
+    assert coarse.low == pytest.approx(exact.low * 0.8)
+    assert coarse.high == pytest.approx(exact.high * 1.2)
+
+
+def test_shared_range_cancels_in_the_ratio_and_own_errors_do_not():
+    power_w = {BASELINE: 30.0, "int8": 15.0}
+    shared = summarize_energy(energy_raw(power_w, shared_range=True, slack=0.5))["int8"].ratio
+    own = summarize_energy(energy_raw(power_w, slack=0.1))["int8"].ratio
+    assert (shared.low, shared.value, shared.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert (own.low, own.value, own.high) == pytest.approx((0.5 * 0.9 / 1.1, 0.5, 0.5 * 1.1 / 0.9))
+
+
+def test_net_bounds_are_wider_than_gross_bounds():
+    summary = summarize_energy(energy_raw({BASELINE: 30.0}, idle_w=10.0, slack=0.05))[BASELINE]
+    assert summary.net_j.high - summary.net_j.low > summary.gross_j.high - summary.gross_j.low
+
+
+def test_net_ratio_is_absent_where_the_baseline_cannot_be_told_from_idle():
+    summary = summarize_energy(energy_raw({BASELINE: 10.2, "int8": 12.0}, idle_w=10.0, slack=0.05))["int8"]
+    assert "cannot be told from zero" in summary.net_ratio.reason
+    assert summary.ratio.value > 1
+
+
+def test_unfinished_measurement_can_be_summarized():
+    raw = energy_raw({BASELINE: 30.0}, idle_w=10.0)
+    del raw["idle_after"]
+    assert summarize_energy(raw)[BASELINE].net_j.value > 0
+
+
+def test_memory_is_paired_with_the_bare_runtime_of_its_round():
+    def probe(size):
+        return {"peak_rss_bytes": size, "source": "VmHWM"}
+
+    rounds = [
+        {"probes": {"bare": probe(100), BASELINE: probe(150)}},
+        {"probes": {"bare": probe(110), BASELINE: probe(170)}},
+        {"probes": {"bare": probe(100), BASELINE: probe(155)}},
+    ]
+    settings = {"variants": [BASELINE, "int8"]}
+    raw = {
+        "settings": settings,
+        "rounds": rounds,
+        "failures": {"int8": "died"},
+        "arena": {"absent": "unknown"},
+    }
+    summaries = summarize_memory(raw)
+    peak = summaries[BASELINE].peak_rss_bytes
+    assert (peak.value, peak.low, peak.high, peak.level) == (55, 50, 60, 1.0)
+    assert summaries[BASELINE].bare_rss_bytes == 100
+    assert summaries["int8"] == Absent("died")

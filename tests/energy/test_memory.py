@@ -1,0 +1,93 @@
+"""Peak memory in fresh processes, on a small real core."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from helpers.energy import memory
+from helpers.energy.memory import measure_memory
+from helpers.energy.summary import summarize_memory
+from helpers.lab.errors import LabError
+from helpers.lab.intervals import Absent
+from helpers.lab.processes import why_dead
+from helpers.run.variants import BASELINE, CONTROL
+from helpers.runtimes.litert import memory_probe
+from tests.support.tiny_models import tiny_core
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cores")
+    small = tiny_core(folder / "small.tflite")
+    large = tiny_core(folder / "large.tflite", channels=4096)
+    (folder / "broken.tflite").write_bytes(b"no model")
+    files = {BASELINE: small, CONTROL: small, "int8": large, "float16": folder / "broken.tflite"}
+    return json.loads(json.dumps(measure_memory(files, rounds=2, progress=False)))
+
+
+def test_every_probe_is_kept_with_that_of_the_bare_runtime(raw):
+    assert len(raw["rounds"]) == 2
+    for entry in raw["rounds"]:
+        assert set(entry["probes"]) == {"bare", BASELINE, CONTROL, "int8"}
+        assert all(probe["peak_rss_bytes"] > 1e6 for probe in entry["probes"].values())
+
+
+def test_a_larger_core_takes_more(raw):
+    summaries = summarize_memory(raw)
+    assert 0 < summaries[BASELINE].peak_rss_bytes.value < summaries["int8"].peak_rss_bytes.low
+    # 4096 channels: weights of 1.6 MB, activations of 4 MB.
+    assert summaries["int8"].peak_rss_bytes.value > 4e6
+    assert summaries[BASELINE].bare_rss_bytes > summaries[BASELINE].peak_rss_bytes.value
+
+
+def test_probe_that_dies_leaves_its_reason(raw):
+    assert "broken.tflite cannot be loaded" in raw["failures"]["float16"]
+    assert isinstance(summarize_memory(raw)["float16"], Absent)
+
+
+def test_arena_is_absent_with_a_reason(raw):
+    assert "arena" in summarize_memory(raw)[BASELINE].arena_bytes.reason
+
+
+def test_probe_prints_one_line_of_json():
+    command = [sys.executable, "-m", "helpers.runtimes.litert.memory_probe", "-"]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=memory.probe_environment()
+    )
+    assert set(json.loads(ended.stdout)) == {"peak_rss_bytes", "source"}
+
+
+def test_fallback_where_the_system_has_no_proc(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory_probe, "STATUS", tmp_path / "absent")
+    found = memory_probe.peak_rss()
+    assert found["source"] == "ru_maxrss"
+    assert found["peak_rss_bytes"] > 1e6
+
+
+def test_units_of_maxrss_differ_between_systems():
+    assert memory_probe.maxrss_unit("darwin") == 1
+    assert memory_probe.maxrss_unit("linux") == 1024
+
+
+def test_killed_probe_is_named_by_its_signal():
+    assert "SIGKILL (often: out of memory)" in why_dead(subprocess.CompletedProcess([], -9, "", ""))
+    assert "SIGSEGV" in why_dead(subprocess.CompletedProcess([], -11, "", ""))
+    assert "said nothing" in why_dead(subprocess.CompletedProcess([], 3, "", ""))
+
+
+def test_dead_bare_probe_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "probe", lambda target, threads: "no runtime")
+    with pytest.raises(LabError, match="bare runtime died: no runtime"):
+        measure_memory({BASELINE: tmp_path / "any"}, rounds=1, progress=False)
+
+
+def test_killed_measurement_goes_on(monkeypatch, tmp_path):
+    probed = []
+    probe = {"peak_rss_bytes": 5, "source": "test"}
+    monkeypatch.setattr(memory, "probe", lambda target, threads: probed.append(target) or probe)
+    files = {BASELINE: tmp_path / "any"}
+    earlier = measure_memory(files, rounds=1, progress=False)
+    assert len(measure_memory(files, rounds=3, progress=False, done=earlier)["rounds"]) == 3
+    assert len(probed) == 6
