@@ -11,17 +11,17 @@ import pandas as pd
 from helpers.compare.results import accuracy_columns, resample_variants, tie_columns, verdict_columns
 from helpers.compare.verdict import verdicts, why_unjudged
 from helpers.energy.columns import latency_frame, measured_columns
-from helpers.energy.parts.records import parts_frame
+from helpers.energy.parts.frame import parts_frame
 from helpers.energy.selftest.summary import SelfTest, sentence, summarize_selftest
 from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width
 from helpers.energy.threads import threads_frame
 from helpers.energy.why.operators import INVOCATIONS, operators_frame
-from helpers.evaluate.explain import losses_frame, scored_variants
+from helpers.evaluate.loss_shares import losses_frame, scored_variants
 from helpers.lab.files import atomic_file
 from helpers.lab.paths import runs_dir
 from helpers.lab.records import Record, current_record, read_record, require_same_setting
 from helpers.models.registry import Model
-from helpers.quantize.layers.records import all_layers
+from helpers.quantize.layers.all_variants import all_layers
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.standing import made_failure, made_models, scored_failure, scored_models
 from helpers.run.variants import BASELINE, CONTROL

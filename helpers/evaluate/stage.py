@@ -7,7 +7,7 @@ from typing import Any
 from helpers.download.stage import data_folders
 from helpers.evaluate import suspects
 from helpers.evaluate.detect import CorePool, ShardResult, decode, detect, split
-from helpers.evaluate.labels import require_fitting_labels
+from helpers.evaluate.label_check import require_fitting_labels
 from helpers.lab.errors import LabError, reason_of
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin, Record, current_record, read_record
@@ -37,7 +37,7 @@ NOTEBOOK = "03_evaluate.ipynb"
 SCORED_BY = (
     "helpers.tasks.detection.exact_coco.method",
     "helpers.tasks.detection.error_kinds",
-    "helpers.photos.coco.suspects",
+    "helpers.photos.coco.fit",
 )
 TIMED = ("decode_s", "loop_s", "core_s", "tail_s")
 

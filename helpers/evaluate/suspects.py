@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from helpers.download.stage import UPRIGHT_COMMAND, data_folders
+from helpers.download.stage import UPRIGHT_COMMAND
 from helpers.evaluate.detect import ShardResult
 from helpers.lab.files import read_json
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
 from helpers.photos.coco.choosing import UNTOLD
-from helpers.photos.coco.folders import SELECTION, read_selection
-from helpers.photos.coco.suspects import Truth, nothing_found, suspicion, truth_of
+from helpers.photos.coco.fit import Truth, nothing_found, suspicion, truth_of
+from helpers.photos.coco.folders import SELECTION
 from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE
 from helpers.tasks.detection.columns import DetectionColumns
@@ -32,19 +32,6 @@ class Detected(Protocol):
     shards: Sequence[Mapping[int, Path]]
 
     def shard_file(self, variant: str, index: int) -> Path: ...
-
-
-def plain_photos(run: Run) -> str:
-    """Which of the user's photos are of one colour or nearly black; empty where none is."""
-    if not run.profile.coco:
-        return ""
-    plain = [photo for photo in read_selection(data_folders(run))["photos"] if "plain" in photo]
-    if not plain:
-        return ""
-    return (
-        f"{len(plain)} photos show nothing: the first is {plain[0]['file']} ({plain[0]['plain']}). Look "
-        "whether they were written as they should be: a detector finds nothing on them."
-    )
 
 
 def question_early(work: Detected) -> None:

@@ -21,7 +21,7 @@ from helpers.compare.noise import NoiseFloor, noise_floor
 from helpers.compare.report.lacking import lacking
 from helpers.compare.tables import writing as tables
 from helpers.compare.tables.latex import escape_latex
-from helpers.compare.tables.losses import class_frame, error_frame, with_totals
+from helpers.compare.tables.loss import class_frame, error_frame, with_totals
 from helpers.compare.verdict import FEW_IMAGES, FEW_RESAMPLES, NO_VALUE, UNJUDGED, YES
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Interval

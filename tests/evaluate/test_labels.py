@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from helpers.download import stage as download
-from helpers.evaluate import labels
+from helpers.evaluate import label_check as labels
 from helpers.lab.errors import LabError
 from helpers.photos.dataset import photo_paths
 from helpers.quantize.stage import load_interface

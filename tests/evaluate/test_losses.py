@@ -6,7 +6,8 @@ import socket
 import pytest
 
 from helpers.download import stage as download
-from helpers.evaluate import explain, losses
+from helpers.evaluate import loss_shares as explain
+from helpers.evaluate import lost_photos as losses
 from helpers.evaluate import stage as evaluate
 from helpers.photos.dataset import free_port
 from helpers.run.variants import BASELINE

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.photos.coco.suspects import suspicion, truth_of
+from helpers.photos.coco.fit import suspicion, truth_of
 from helpers.tasks.detection.columns import DetectionColumns
 
 SIZES = ((640, 480), (480, 640), (500, 333))

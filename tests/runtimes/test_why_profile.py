@@ -6,7 +6,7 @@ import re
 import pytest
 
 from helpers.energy.why.answers import casts_text, kinds_frame, reasons, table
-from helpers.energy.why.explain import delegated, explain_files, int8_kernels, usable_isa
+from helpers.energy.why.reasons import delegated, explain_files, int8_kernels, usable_isa
 from helpers.quantize.recipes import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert import c_interface as litert_c

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.download import stage as download
 from helpers.energy import stage as measure
-from helpers.energy import summaries
+from helpers.energy import tables as summaries
 from helpers.energy.checks import check_measure
 from helpers.evaluate import stage as evaluate
 from helpers.evaluate.checks import check_evaluate

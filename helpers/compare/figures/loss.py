@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.patches import Patch
 
-from helpers.compare.tables.losses import REMAINDER, TOTAL, with_totals
+from helpers.compare.tables.loss import REMAINDER, TOTAL, with_totals
 from helpers.lab.intervals import Interval
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, caption_height_in, known, level_text

@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 from helpers.lab.intervals import Interval
 from helpers.run.variants import CONTROL
 from helpers.show.captions import accuracy_interval, add_caption, caption_height_in, known, threads_text
-from helpers.show.labels import place_labels
+from helpers.show.placement import place_labels
 from helpers.show.quantities import Quantity, has_bounds
 from helpers.show.rows import by_model, missing_text, name_lines, padded, records_of, span_of
 from helpers.show.style import FAINT, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled

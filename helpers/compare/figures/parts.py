@@ -14,7 +14,7 @@ from helpers.energy.parts.summary import CORE, PARTS, STORE
 from helpers.lab.intervals import Interval
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, caption_height_in, level_text, threads_text
-from helpers.show.labels import text_extent
+from helpers.show.placement import text_extent
 from helpers.show.quantities import failure_of, has_bounds, number
 from helpers.show.rows import (
     by_model,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.compare.tables.losses import NOTE, class_frame, error_frame, with_totals
+from helpers.compare.tables.loss import NOTE, class_frame, error_frame, with_totals
 from helpers.compare.tables.writing import accuracy_frame, accuracy_note, difference_frame
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.quantities import failure_of

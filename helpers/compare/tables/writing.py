@@ -22,7 +22,7 @@ from helpers.compare.tables.cells import (
     within_title,
 )
 from helpers.compare.tables.latex import latex_table
-from helpers.compare.tables.losses import NOTE, error_frame, with_totals
+from helpers.compare.tables.loss import NOTE, error_frame, with_totals
 from helpers.compare.verdict_texts import is_judged, unjudged_note
 from helpers.lab.errors import LabError
 from helpers.lab.files import write_text

@@ -11,7 +11,7 @@ import pandas as pd
 from pymongo.errors import PyMongoError
 
 from helpers.download.stage import data_folders
-from helpers.energy.parts.records import parts_frame
+from helpers.energy.parts.frame import parts_frame
 from helpers.energy.parts.timing import Around, Found, Store, measure_parts
 from helpers.energy.rounds.playing import one_line
 from helpers.energy.stage import measured

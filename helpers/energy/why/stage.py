@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from helpers.energy.why.answers import reasons, table
-from helpers.energy.why.explain import explain_files
 from helpers.energy.why.figure import time_by_operator
 from helpers.energy.why.operators import INVOCATIONS, operators_frame
+from helpers.energy.why.reasons import explain_files
 from helpers.lab.errors import reason_of
 from helpers.lab.records import Record, current_record, jsonable
 from helpers.models.registry import Model
@@ -22,7 +22,7 @@ def explain_speed(run: Run, model: Model) -> Record:
     """Profile every variant and measure what the machine could do; kept until a file changes."""
     path, files = run.paths.why_record(model.id), working_files(run, model)
     settings = {"invocations": INVOCATIONS, "threads": run.threads}
-    source = origin(files, settings, "helpers.energy.why.explain")
+    source = origin(files, settings, "helpers.energy.why.reasons")
     record = current_record(path, source)
     if record and record.values["variants"]:
         return record

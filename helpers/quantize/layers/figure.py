@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from helpers.quantize.layers.decibels import EXACT_DB
 from helpers.quantize.layers.frame import COLUMNS
 from helpers.show.captions import add_caption, caption_height_in
-from helpers.show.labels import text_extent
+from helpers.show.placement import text_extent
 from helpers.show.rows import by_model, missing_text, require_columns
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
 

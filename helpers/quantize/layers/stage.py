@@ -10,9 +10,9 @@ from helpers.models.registry import Model
 from helpers.photos.coco.labels import DATA, read_labels
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
+from helpers.quantize.layers.all_variants import all_layers
 from helpers.quantize.layers.figure import layer_error
 from helpers.quantize.layers.frame import layer_values
-from helpers.quantize.layers.records import all_layers
 from helpers.run.experiment import Run, picture_context
 from helpers.show.style import LabFigure
 

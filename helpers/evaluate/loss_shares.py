@@ -55,7 +55,7 @@ def losses_frame(run: Run, model: Model) -> pd.DataFrame:
     paths, variants = run.paths, list(scored_variants(run, model))
     files = {f"{v} evidence": paths.evidence_file(model.id, v) for v in variants}
     files |= {f"{v} kinds": paths.kinds_file(model.id, v) for v in variants}
-    source = origin(files, {"seed": run.profile.seed}, "helpers.evaluate.explain")
+    source = origin(files, {"seed": run.profile.seed}, "helpers.evaluate.loss_shares")
     record = current_record(paths.losses_record(model.id), source)
     if record is None:
         rows = explained_rows(run, model).to_dict("records")

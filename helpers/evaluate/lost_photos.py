@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from helpers.download.stage import data_folders
-from helpers.evaluate.explain import explain_all
+from helpers.evaluate.loss_shares import explain_all
 from helpers.lab import paths
 from helpers.models.registry import Model
 from helpers.photos.dataset import field_name, has_display, launch_app, load_dataset, photo_paths, view_of
