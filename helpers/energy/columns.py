@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.energy.rounds.warmup import warmup_of
 from helpers.energy.summary import LatencySummary, MemorySummary, summarize_latency, summarize_memory
 from helpers.energy.windows_summary import EnergySummary, summarize_energy
-from helpers.lab.intervals import Absent, spread
+from helpers.lab.intervals import Absent, Interval, spread
 
 
 def latency_columns(summary: LatencySummary | Absent) -> dict[str, Any]:

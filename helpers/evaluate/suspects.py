@@ -1,4 +1,4 @@
-"""What is suspicious about photos and labels (of the photos alone in 01, by detections in 03), and told."""
+"""What is suspicious about photos and labels, told by float32's detections."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -37,7 +37,7 @@ def commit(repository: Path, **files: str) -> None:
     """Commit files, named with ``__`` for a slash and without ``.py``."""
     for name, text in files.items():
         path = repository / f"{name.replace('__', '/')}.py"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "add", "--all"], check=True)
@@ -50,7 +50,10 @@ def repository(tmp_path) -> Path:
     folder = tmp_path / "a project's copy"
     subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     commit(
-        folder, helpers__init="", helpers__colab="def set_up():\n    print('set up')\n", tests__test_colab=""
+        folder,
+        helpers__init="",
+        helpers__suite__colab="def set_up():\n    print('set up')\n",
+        tests__conftest="",
     )
     (folder / "helpers" / "init.py").rename(folder / "helpers" / "__init__.py")
     commit(folder)
@@ -105,7 +108,7 @@ def test_an_empty_folder_is_no_hindrance(content, repository):
 def test_a_clone_that_was_cut_short_is_made_again_and_nothing_is_deleted(content, repository):
     clone = content / "quantization-lab"
     subprocess.run(["git", "clone", "--quiet", str(repository), str(clone)], check=True)
-    (clone / "tests" / "test_colab.py").unlink()  # git writes it last
+    (clone / "tests" / "conftest.py").unlink()  # git writes it last
     (clone / "mine.txt").write_text("mine")
     assert "set up" in run_cell(content, ON_COLAB, QUANTLAB_REPO=str(repository)).stdout
     assert [path.read_text() for path in content.glob("*/mine.txt")] == ["mine"]
@@ -142,7 +145,7 @@ def test_elsewhere_than_on_colab_a_leftover_clone_is_not_looked_at(content, repo
 def test_on_colab_a_notebook_inside_the_project_clones_nothing(content, repository):
     done = run_cell(repository / "tests", ON_COLAB, QUANTLAB_REPO=str(content))
     assert done.stdout.startswith("set up")
-    assert clones_of(repository / "tests") == ["test_colab.py"]
+    assert clones_of(repository / "tests") == ["conftest.py"]
 
 
 def test_the_cell_is_short_and_defines_nothing():

@@ -4,6 +4,7 @@ import ast
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -12,26 +13,23 @@ import pytest
 from helpers.lab.fingerprint import PACKAGE, helper_imports, import_closure
 from helpers.lab.paths import ROOT
 
-# A module may import from its own floor and from those below it. A name ending in ".*" is a package.
-FLOORS = (
-    ("errors", "files", "paths", "units", "fingerprint", "intervals", "boxes", "quietly", "progress",
-     "injected", "places", "kaggle", "label_files", "options", "pixels", "photo_names", "coco_values",
-     "box_units"),
-    ("variants", "profiles", "models", "records", "install", "columns", "evidence", "kinds", "limits",
-     "preprocessing", "opening", "coco_names", "label_maps", "sources"),
-    (
-        "synthetic.*", "detector.*", "quantize.*", "meters.*", "darknet.*", "savedmodels.*",
-        "fetch", "archives", "coco_photos", "coco_repair", "coco_layouts", "own_tflite.*",
-        "tails.*", "interface", "photos", "coco", "runtime", "database", "host", "mongo", "matching",
-    ),
-    (
-        "score", "resample", "verdict", "compare", "error_kinds", "attribution", "error_tables",
-        "exact_coco.*", "dataset", "coco_folders", "detect", "parity", "measure.*", "why.*", "layers.*",
-        "experiment", "doctor", "families", "readings", "suspects",
-    ),
-    ("show.*",),
-    ("stages.*", "pitfalls.*"),
-    ("run_options", "cleaning", "pipeline", "colab", "cli.*", "__main__"),
+# The house, from the ground up: a file imports from its own room and from those above it in this list.
+ROOMS = (
+    "lab",         # what every room stands on
+    "meters",      # energy meters, one file each
+    "runtimes",    # what runs a core: litert
+    "tasks",       # what a model is for: detection, its tails, its metric
+    "photos",      # photos and their labels
+    "models",      # families of models
+    "run",         # what is asked for: profile, models, variants, options
+    "show",        # what figures and tables are made of
+    "download",    # 01
+    "quantize",    # 02
+    "evaluate",    # 03
+    "energy",      # 04
+    "compare",     # 05
+    "pitfalls",    # 06
+    "suite",       # the whole: ledger, pipeline, command line, Colab
 )  # fmt: skip
 MOST_LINES = 320
 # Records, results and figures must load without these.
@@ -60,10 +58,8 @@ FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 MODULES = [name for name in FILES if name != "helpers"]
 
 
-def floor_of(module: str) -> int | None:
-    name = module.removeprefix("helpers.")
-    names = {name, f"{name.split('.')[0]}.*"} if "." in name or FILES[module].stem == "__init__" else {name}
-    return next((number for number, floor in enumerate(FLOORS) if names & set(floor)), None)
+def room_of(module: str) -> str:
+    return module.split(".")[1]
 
 
 def third_party_imports(module: str) -> set[str]:
@@ -80,17 +76,32 @@ def third_party_imports(module: str) -> set[str]:
     return {name for name in names if name.split(".")[0] != "helpers"}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_has_a_floor_and_imports_none_above_it(module):
-    floor = floor_of(module)
-    assert floor is not None, f"{module} is new: give it a floor in FLOORS, in this file."
-    above = [name for name in helper_imports(module) if (floor_of(name) or 0) > floor]
-    assert not above, f"{module} (floor {floor}) imports upwards: {', '.join(sorted(above))}"
+def test_every_module_lies_in_a_room():
+    loose = [
+        name for name in MODULES if name.count(".") == 1 and FILES[name].stem not in ("__init__", "__main__")
+    ]
+    assert not loose, f"{loose} lie beside the rooms: put them into one of {ROOMS}"
+    assert {room_of(name) for name in MODULES} - {"__main__"} == set(ROOMS)
 
 
-def test_no_name_stands_on_two_floors():
-    names = [name for floor in FLOORS for name in floor]
-    assert len(names) == len(set(names))
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "helpers.__main__"])
+def test_a_room_imports_from_those_before_it_alone(module):
+    later = ROOMS[ROOMS.index(room_of(module)) + 1 :]
+    above = sorted(name for name in helper_imports(module) if room_of(name) in later)
+    assert not above, f"{module} imports from a later room: {', '.join(above)}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_two_files_of_a_room_differ_by_an_ending_alone(room):
+    names = {FILES[name].stem for name in MODULES if room_of(name) == room}
+    shortened = [re.sub("(ies|y|es|s|e)$", "", name) for name in names]
+    assert len(shortened) == len(set(shortened)), sorted(names)
+
+
+def test_tests_lie_in_the_rooms_of_what_they_test():
+    folders = {path.name for path in (ROOT / "tests").iterdir() if (path / "__init__.py").is_file()}
+    assert folders - {"support", "bench", "colab", "front_door"} <= set(ROOMS)
+    assert not list((ROOT / "tests").glob("test_*.py"))
 
 
 @pytest.mark.parametrize("module", MODULES)

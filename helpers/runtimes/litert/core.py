@@ -1,5 +1,6 @@
 """LiteRT: the one place that runs a ``.tflite`` file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np

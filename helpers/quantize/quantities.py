@@ -1,0 +1,14 @@
+"""What 02 adds to the quantities: what a variant takes on disk and on its way there."""
+
+from helpers.lab.quantities import Quantity, taken
+
+SIZE = Quantity(
+    "size_bytes", "Size (MB)", "File size (MB)", 1e-6, 2, better="less", bounds="",
+    of=taken("made", lambda made: made.get("size_bytes")),
+)  # fmt: skip
+# An app or a firmware image carries the file compressed.
+DOWNLOAD = Quantity(
+    "download_bytes", "Download (MB)", "Size of the file as zipped (MB)", 1e-6, 2, better="less", bounds="",
+    of=taken("made", lambda made: made.get("download_bytes")),
+)  # fmt: skip
+QUANTITIES = (SIZE, DOWNLOAD)

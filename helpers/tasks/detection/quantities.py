@@ -1,0 +1,91 @@
+"""What detection adds to the quantities: COCO's twelve numbers, their differences to float32, ties."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers.lab.intervals import NAN, Interval, bias_corrected_interval, interval_of
+from helpers.lab.quantities import Quantity, taken
+
+POINTS = 100
+AREAS = ("small", "medium", "large")
+AP_TITLES = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    **{f"ap_{area}": f"AP {area}" for area in AREAS},
+}
+AR_TITLES = {
+    **{f"ar{most}": f"AR{most}" for most in (1, 10, 100)},
+    **{f"ar_{area}": f"AR {area}" for area in AREAS},
+}
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What is known of one variant's accuracy.
+
+    Attributes:
+        stats: COCO's twelve numbers, 0..1; -1 where there is none.
+        draws: quantity -> ``[1 + resamples]``, the data first.
+        base: the same of the baseline and the same resamples; None of the baseline itself.
+        tie_bounds: AP under the worst and the best order among equal scores.
+        distinct_scores: how many values its scores take.
+    """
+
+    stats: Mapping[str, float]
+    draws: Mapping[str, np.ndarray]
+    base: Mapping[str, np.ndarray] | None
+    tie_bounds: tuple[float, float]
+    distinct_scores: int
+
+    def stat(self, name: str) -> float:
+        return self.stats[name] if self.stats[name] >= 0 else NAN
+
+    def average(self, name: str) -> Interval:
+        """COCO's number, with the interval of its resamples."""
+        bounds = bias_corrected_interval(self.draws[name])
+        return Interval(self.stat(name), bounds.low, bounds.high)
+
+    def difference(self, name: str) -> Interval:
+        """To the baseline, paired: each resample's difference is taken before the interval is."""
+        if self.base is None:
+            return Interval(0.0, NAN, NAN)
+        return interval_of(self.draws[name] - self.base[name])
+
+    def ties(self) -> Interval:
+        return Interval(self.stat("ap"), *self.tie_bounds)
+
+
+def average(name: str, title: str) -> Quantity:
+    of = taken("accuracy", lambda accuracy: accuracy.average(name))
+    label = "COCO AP (points)" if name == "ap" else "AP (points)"
+    return Quantity(name, title, label, POINTS, 1, better="more", of=of)
+
+
+def difference(name: str, title: str) -> Quantity:
+    of = taken("accuracy", lambda accuracy: accuracy.difference(name))
+    label = f"← worse    {title} difference to float32 (points)    better →"
+    return Quantity(f"{name}_diff", f"Δ{title}", label, POINTS, 2, signed=True, better="more", of=of)
+
+
+def recall(name: str, title: str) -> Quantity:
+    of = taken("accuracy", lambda accuracy: accuracy.stat(name))
+    return Quantity(name, title, "", POINTS, 1, better="more", bounds="", of=of)
+
+
+AVERAGES = tuple(average(name, title) for name, title in AP_TITLES.items())
+DIFFERENCES = tuple(difference(name, title) for name, title in AP_TITLES.items())
+RECALLS = tuple(recall(name, title) for name, title in AR_TITLES.items())
+AP, AP_DIFFERENCE = AVERAGES[0], DIFFERENCES[0]
+# Between the worst and the best order of equal scores.
+TIES = Quantity(
+    "ap_ties", "AP by order of ties", "", POINTS, 1, bounds="range", column="ap",
+    of=taken("accuracy", Accuracy.ties),
+)  # fmt: skip
+DISTINCT_SCORES = Quantity(
+    "distinct_scores", "Distinct scores", "", 1, 0, bounds="",
+    of=taken("accuracy", lambda accuracy: accuracy.distinct_scores),
+)  # fmt: skip
+QUANTITIES = (*AVERAGES, *RECALLS, *DIFFERENCES, TIES, DISTINCT_SCORES)
