@@ -19,13 +19,12 @@ from helpers.compare.verdict_texts import (
 )
 from helpers.lab.errors import found_of
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import has_bounds, number
 from helpers.lab.units import format_bytes
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.quantities import Quantity, failure_of, has_bounds, number
 from helpers.show.rows import by_model, records_of
-
-AP_POINTS = Quantity("ap_diff", "ap_diff_low", "ap_diff_high", "AP points", 100, 2)
-SIGNED_AP_POINTS = Quantity("ap_diff", "ap_diff_low", "ap_diff_high", "AP points", 100, 2, signed=True)
+from helpers.show.values import failure_of
+from helpers.tasks.detection.quantities import AP_DIFFERENCE
 
 
 class Judgement(StrEnum):
@@ -99,11 +98,11 @@ def floor_text(floor: NoiseFloor | None) -> str:
 
 
 def accuracy_finding(row: Mapping[str, Any]) -> tuple[Judgement, str]:
-    points = AP_POINTS.at(row)
+    points = AP_DIFFERENCE.at(row)
     if points is None:
         return Judgement.NOT_JUDGED, "AP not available"
     if why := unjudged([row]):
-        return Judgement.NOT_JUDGED, f"AP differs by {SIGNED_AP_POINTS.text(points)} points; {why}"
+        return Judgement.NOT_JUDGED, f"AP differs by {AP_DIFFERENCE.text(points)} points; {why}"
     judgement = judge_difference(points)
     clauses = [difference_clause(points, judgement), margin_clause(row), ties_clause(row)]
     return judgement, "; ".join(clause for clause in clauses if clause)
@@ -111,9 +110,9 @@ def accuracy_finding(row: Mapping[str, Any]) -> tuple[Judgement, str]:
 
 def difference_clause(points: Interval, judgement: Judgement) -> str:
     if judgement is Judgement.NOT_JUDGED:
-        return f"AP differs by {SIGNED_AP_POINTS.text(points)} points, without interval: not judged"
+        return f"AP differs by {AP_DIFFERENCE.text(points)} points, without interval: not judged"
     if judgement is Judgement.NONE_SHOWN:
-        return f"no difference in AP shown: {SIGNED_AP_POINTS.text(points)} points"
+        return f"no difference in AP shown: {AP_DIFFERENCE.text(points)} points"
     rises = judgement is Judgement.BETTER
     value, brackets = bracketed(points if rises else points.scaled(-1), 2).split(" ", 1)
     return f"AP {'rises' if rises else 'falls'} by {value} points {brackets}"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import has_bounds, number
 from helpers.run.variants import CONTROL
-from helpers.show.quantities import has_bounds, number
 from helpers.show.rows import records_of
 
 BY_CONTROL, BY_SELFTEST = "control", "self-test"

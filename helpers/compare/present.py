@@ -11,7 +11,7 @@ from helpers.compare import machines
 from helpers.compare.figures.catalogue import FIGURES, LabFigure, draw_all, save_all, why_absent
 from helpers.compare.measured_data import data_texts
 from helpers.compare.report.page import Section, registry_figures, render_report, write_report
-from helpers.compare.stage import build_provenance
+from helpers.compare.stage import build_long, build_provenance
 from helpers.compare.surprises import surprises
 from helpers.compare.tables.writing import write_results
 from helpers.lab.paths import display
@@ -32,8 +32,9 @@ LOST_READING = (
 Frames = Mapping[str, pd.DataFrame]
 FILES = (
     ("results.csv", "results, one row per model and variant, full precision"),
-    ("results.md", "the table in Markdown"),
-    ("results.tex", "the table in LaTeX"),
+    ("results_long.csv", "the same, one row per quantity, with the reason where there is no value"),
+    ("results.md", "the tables in Markdown"),
+    ("results.tex", "the tables in LaTeX, with booktabs"),
     ("context.json", "what lets another machine's run be laid beside this one, with results.csv"),
     ("losses.csv", "where each variant's difference in AP lies, full precision"),
     ("notebooks/", "the executed notebooks"),
@@ -52,7 +53,7 @@ def save_figures(
 
 def save_tables(run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]) -> list[Path]:
     """Write the results as CSV, Markdown and LaTeX, the losses as CSV, and the context as JSON."""
-    written = write_results(results, run.paths.folder, context, frames["losses"])
+    written = write_results(results, run.paths.folder, context, frames["losses"], build_long(run))
     return [*written, machines.save_context(run, context)]
 
 

@@ -24,13 +24,14 @@ def joint(verdict: Verdict) -> Interval:
 # The difference again, with bounds that hold for all variants at once.
 JOINT_DIFFERENCE = Quantity(
     "ap_joint", "ΔAP, all at once", "", POINTS, 2, signed=True, better="more", column="ap_diff",
+    table="accuracy",
     of=taken("verdict", joint),
 )  # fmt: skip
 MARGIN = Quantity(
     "ap_margin", "Margin (AP points)", "", POINTS, 2, bounds="", of=taken("verdict", lambda v: v.margin)
 )
 WORSE_SHARE = Quantity(
-    "ap_worse_share", "Resamples worse (%)", "", 100, 1, bounds="",
+    "ap_worse_share", "Resamples worse (%)", "", 100, 1, bounds="", table="accuracy",
     of=taken("verdict", lambda verdict: verdict.worse_share),
 )  # fmt: skip
 IMAGES_NEEDED = Quantity(

@@ -1,17 +1,23 @@
-"""Comparison of variants: AP with intervals from one set of resamples for all, and the results table."""
+"""Comparison of variants: from what is known of each to one record per quantity, and to the results table."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from helpers.compare.quantities import QUANTITIES, results_of, wide
 from helpers.compare.verdict import Verdict
-from helpers.lab.intervals import NAN, Interval, bias_corrected_interval, interval_of, spread
+from helpers.energy.summary import LatencySummary, MemorySummary
+from helpers.energy.windows_summary import EnergySummary
+from helpers.lab.intervals import Absent, Interval, interval_of
+from helpers.lab.quantities import Result
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.tasks.detection.evidence import AREAS, Evidence
+from helpers.tasks.detection.quantities import Accuracy
 from helpers.tasks.detection.resample import average_precision, paired_resamples
-
-QUANTITIES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 
 
 def resampled_quantities(evidence: Evidence, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -38,39 +44,68 @@ def difference_to_baseline(
     return interval_of(values[quantity] - base[quantity])
 
 
-def accuracy_columns(
-    variant: str, stats: Mapping[str, float], resampled: Mapping[str, Mapping[str, np.ndarray]]
-) -> dict[str, float]:
-    """COCO's metric. The control is the baseline's file, so its difference is 0 by construction."""
-    source = BASELINE if variant == CONTROL else variant
-    columns = {name: value if value >= 0 else NAN for name, value in stats.items()}
-    for name in QUANTITIES:
-        interval = bias_corrected_interval(resampled[source][name])
-        columns |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
-        if variant == BASELINE:
-            columns |= {f"{name}_diff": 0.0, f"{name}_diff_low": NAN, f"{name}_diff_high": NAN}
-        else:
-            difference = difference_to_baseline(resampled[source], resampled[BASELINE], name)
-            columns |= spread(f"{name}_diff", difference)
-    return columns
+RUNTIME = "litert"
+# What is told of a variant in words; columns of ``results.csv`` beside those of the quantities.
+FACTS = ("storage_dtype", "compute_dtype", "ap_within", "energy_grade", "failed")
+COLUMNS = tuple(dict.fromkeys([
+    "model", "variant", "storage_dtype", "compute_dtype",
+    *(column for quantity in QUANTITIES.values() for column in quantity.columns if column),
+    *(quantity.reason for quantity in QUANTITIES.values() if quantity.reason),
+    *FACTS,
+]))  # fmt: skip
 
 
-def tie_columns(scored: Mapping[str, Any]) -> dict[str, float]:
-    """AP under the worst and the best order among equal scores, from the values of a score's record."""
-    low, high = scored["tie_bounds"]
-    return {"ap_ties_low": low, "ap_ties_high": high, "distinct_scores": scored["distinct_scores"]}
+@dataclass(frozen=True)
+class Sources:
+    """What is known of one variant, each part or why it is absent; a quantity's ``of`` takes its value here.
+
+    Attributes:
+        made: values of 02's record of the file.
+        scored: values of 03's record.
+        noise: relative differences in latency below it are noise, by the self-test; NaN without one.
+    """
+
+    made: Mapping[str, Any] | Absent
+    scored: Mapping[str, Any] | Absent
+    accuracy: Accuracy | Absent
+    verdict: Verdict | Absent
+    latency: LatencySummary | Absent
+    memory: MemorySummary | Absent
+    energy: EnergySummary | Absent
+    noise: float
+
+    @classmethod
+    def all_absent(cls, reason: str) -> "Sources":
+        """Of a variant without a file, of which there is nothing at all."""
+        return cls(*[Absent(reason)] * 7, noise=float("nan"))
 
 
-def verdict_columns(judged: Mapping[str, Verdict]) -> dict[str, dict[str, Any]]:
-    """Variant -> whether its loss is within the margin, and what that rests on."""
-    return {
-        variant: {
-            "ap_margin": verdict.margin,
-            "ap_within": verdict.answer,
-            "ap_joint_low": verdict.low,
-            "ap_joint_high": verdict.high,
-            "ap_worse_share": verdict.worse_share,
-            "ap_images_needed": verdict.images_needed,
-        }
-        for variant, verdict in judged.items()
-    }
+def accuracy_of(
+    variant: str, scored: Mapping[str, Any], draws: Mapping[str, Mapping[str, np.ndarray]]
+) -> Accuracy:
+    """The control is the baseline's file, so its difference is 0 by construction."""
+    own = draws[BASELINE if variant == CONTROL else variant]
+    base = None if variant == BASELINE else draws[BASELINE]
+    return Accuracy(scored["stats"], own, base, tuple(scored["tie_bounds"]), scored["distinct_scores"])
+
+
+def variant_results(model: str, variant: str, sources: Sources) -> list[Result]:
+    return results_of((model, variant, RUNTIME), sources)
+
+
+def results_frame(results: Sequence[Result], facts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per model and variant, with the columns ``COLUMNS``.
+
+    Args:
+        facts: of each variant, in the order of the results: ``FACTS``.
+    """
+    rows = [{**row, **told} for row, told in zip(wide(results), facts, strict=True)]
+    for row in rows:
+        if row["failed"]:
+            row |= dict.fromkeys((q.reason for q in QUANTITIES.values() if q.reason), "")
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def long_frame(results: Sequence[Result]) -> pd.DataFrame:
+    """``results_long.csv``: one row per model, variant, runtime and quantity."""
+    return pd.DataFrame([dataclasses.asdict(result) for result in results])

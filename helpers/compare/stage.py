@@ -8,17 +8,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.compare.results import accuracy_columns, resample_variants, tie_columns, verdict_columns
-from helpers.compare.verdict import verdicts, why_unjudged
-from helpers.energy.columns import latency_frame, measured_columns
+from helpers.compare.results import (
+    Sources,
+    accuracy_of,
+    long_frame,
+    resample_variants,
+    results_frame,
+    variant_results,
+)
+from helpers.compare.verdict import Verdict, verdicts, why_unjudged
 from helpers.energy.parts.frame import parts_frame
+from helpers.energy.samples import latency_frame
 from helpers.energy.selftest.summary import SelfTest, sentence, summarize_selftest
-from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width
+from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width, summarize_latency, summarize_memory
 from helpers.energy.threads import threads_frame
 from helpers.energy.why.operators import INVOCATIONS, operators_frame
+from helpers.energy.windows_summary import summarize_energy
 from helpers.evaluate.loss_shares import losses_frame, scored_variants
 from helpers.lab.files import atomic_file
+from helpers.lab.intervals import Absent
 from helpers.lab.paths import runs_dir
+from helpers.lab.quantities import Result
 from helpers.lab.records import Record, current_record, read_record, require_same_setting
 from helpers.models.registry import Model
 from helpers.quantize.layers.all_variants import all_layers
@@ -26,20 +36,9 @@ from helpers.run.experiment import Run, keep, origin
 from helpers.run.standing import made_failure, made_models, scored_failure, scored_models
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.tasks.detection.evidence import Evidence
+from helpers.tasks.detection.quantities import Accuracy
 
-# Columns that a run has whether or not anything could be measured.
-MEASURABLE = (
-    "storage_dtype", "compute_dtype", "size_bytes", "images", "failed", "energy_grade",
-    "ap_reason", "latency_reason", "memory_reason", "energy_reason",
-    "ap_within", "ap_margin", "ap_joint_low", "ap_joint_high", "ap_worse_share", "ap_images_needed",
-    *(f"{name}{end}" for end in ("", "_low", "_high") for name in (
-        "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ap_diff", "ap50_diff", "ap75_diff",
-        "ap_small_diff", "ap_medium_diff", "ap_large_diff", "latency_ms_p50", "latency_ms_p99",
-        "latency_ratio", "peak_rss_bytes", "energy_ratio", "energy_net_j")),
-    "ar100", "ap_ties_low", "ap_ties_high", "distinct_scores",
-    "energy_j_per_image", "energy_low", "energy_high",
-)  # fmt: skip
-NOTHING_TO_FIND = "no object on the evaluation photos counts"
+NOT_MEASURED = Absent("not measured")
 MEASURED = dict.fromkeys(("latency", "memory", "energy", "parts"), "04_energy.ipynb")
 
 
@@ -94,69 +93,106 @@ def load_resampled(path: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def build_results(run: Run) -> pd.DataFrame:
-    """One row per model and variant, the control included; columns as ``show.tables.COLUMNS`` and more."""
-    standing = made_models(run)
-    rows = [
-        row
-        for model in run.models
-        for row in (model_rows(run, model) if model in standing else failed_model_rows(run, model))
-    ]
-    frame = pd.DataFrame(rows)
-    return frame.assign(**{name: math.nan for name in MEASURABLE if name not in frame})
+    """One row per model and variant, the control included; columns ``results.COLUMNS``."""
+    results, facts = build_records(run)
+    return results_frame(results, facts)
 
 
-def failed_model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
+def build_long(run: Run) -> pd.DataFrame:
+    """One row per model, variant, runtime and quantity: value and bounds, or why there is none."""
+    return long_frame(build_records(run)[0])
+
+
+def build_records(run: Run) -> tuple[list[Result], list[dict[str, Any]]]:
+    """Results of every variant of every model, and what is told of each variant in words."""
+    standing, results, facts = made_models(run), [], []
+    for model in run.models:
+        known = known_of(run, model) if model in standing else nothing_known(run, model)
+        for variant, (sources, told) in known.items():
+            results += variant_results(model.id, variant, sources)
+            facts.append(told)
+    return results, facts
+
+
+def nothing_known(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]]:
     """Of a model that has no float32: nothing can be said of its variants but why."""
     reason = made_failure(run, model)
     own = {v.id: read_record(run.paths.variant_record(model.id, v.id), "").failure for v in run.variants}
     failures = dict.fromkeys([*own, CONTROL], f"{BASELINE} failed: {reason}") | {BASELINE: reason}
     failures |= {variant: failure for variant, failure in own.items() if failure}
-    return [{"model": model.id, "variant": variant, "failed": why} for variant, why in failures.items()]
+    return {v: (Sources.all_absent(why), {"failed": why}) for v, why in failures.items()}
 
 
-def model_rows(run: Run, model: Model) -> list[dict[str, Any]]:
+def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]]:
+    """Variant, the control included -> what is known of it, and what is told of it in words."""
     records = read_records(run, model)
     # Without float32's AP there is no difference to it; what was measured of the files stands.
     draws = {} if scored_failure(run, model) else resampled(run, model)
-    raw = {quantity: records[quantity].values for quantity in MEASURED}
-    measured = measured_columns(raw, run.profile.resamples, run.profile.seed)
-    images = records[f"score/{BASELINE}"].values.get("images", 0)
-    asked = {"margin": run.margin_points / 100, "conclusive": run.profile.conclusive}
-    judged = verdict_columns(verdicts(draws, images, **asked)) if draws else {}
-    noise = {"latency_selftest_noise": selftest_noise(run, model)}
-    variants = [*(variant.id for variant in run.variants), CONTROL]
-    unjudged = unjudged_columns(run, draws)
-    columns = {v: unjudged.get(v, {}) | judged.get(v, {}) | measured.get(v, {}) | noise for v in variants}
-    return [result_row(model, variant, records, draws, columns[variant]) for variant in variants]
-
-
-def unjudged_columns(run: Run, draws: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, str]]:
-    """For variants without an AP too: that nothing is judged in this run, if that is so."""
+    measured = measured_summaries(run, records)
+    judged = verdicts_of(run, records, draws)
     base = float(draws[BASELINE]["ap"][0]) if draws else math.nan
-    why = why_unjudged(base, run.margin_points / 100, run.profile.conclusive)
-    return {v.id: {"ap_within": why} for v in run.variants if why and v.id != BASELINE}
+    unjudged = why_unjudged(base, run.margin_points / 100, run.profile.conclusive)
+    known, noise = {}, selftest_noise(run, model)
+    for variant in [*(variant.id for variant in run.variants), CONTROL]:
+        made, scored, accuracy = found_of(variant, records, draws)
+        verdict = judged.get(variant, Absent("" if variant in (BASELINE, CONTROL) else unjudged))
+        parts = {name: summaries.get(variant, NOT_MEASURED) for name, summaries in measured.items()}
+        if isinstance(made, Absent):
+            sources = Sources.all_absent(made.reason)
+        else:
+            sources = Sources(made, scored, accuracy, verdict, **parts, noise=noise)
+        told = told_of(sources, records["energy"].values["settings"]["meter"]["grade"])
+        # That nothing is judged in this run holds for a variant without an AP too.
+        told["ap_within"] = told["ap_within"] or (unjudged if variant not in (BASELINE, CONTROL) else None)
+        known[variant] = sources, told
+    return known
 
 
-def result_row(
-    model: Model, variant: str, records: Mapping[str, Record], draws: Mapping, measured: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Columns of one variant: each quantity is a value or, in ``<quantity>_reason``, why there is none.
-
-    ``failed`` is for a variant without a file, of which there is nothing at all.
-    """
+def found_of(
+    variant: str, records: Mapping[str, Record], draws: Mapping[str, Mapping[str, np.ndarray]]
+) -> tuple[Mapping[str, Any] | Absent, Mapping[str, Any] | Absent, Accuracy | Absent]:
+    """What 02 and 03 recorded of a variant, and its accuracy; each, or why it is absent."""
     source = BASELINE if variant == CONTROL else variant
-    facts = records[f"variant/{source}"].values
-    scored = records[f"score/{source}"].values
-    failed = records[f"variant/{source}"].failure
-    row: dict[str, Any] = {"model": model.id, "variant": variant, "failed": failed}
-    row["ap_reason"] = "" if failed else ap_reason(records, source)
-    row |= {name: facts.get(name) for name in ("storage_dtype", "compute_dtype", "size_bytes")}
-    row["images"] = scored.get("images")
+    made, scored = records[f"variant/{source}"], records[f"score/{source}"]
     if source in draws:
-        row |= accuracy_columns(variant, scored["stats"], draws)
-        row["ap_reason"] = NOTHING_TO_FIND if math.isnan(row["ap"]) else ""
-        row |= tie_columns(scored)
-    return row | dict(measured)
+        accuracy = accuracy_of(variant, scored.values, draws)
+    else:
+        accuracy = Absent(ap_reason(records, source))
+    return (
+        Absent(made.failure) if made.failure else made.values,
+        Absent(scored.failure) if scored.failure else scored.values,
+        accuracy,
+    )
+
+
+def measured_summaries(run: Run, records: Mapping[str, Record]) -> dict[str, Mapping[str, Any]]:
+    """``latency``, ``memory`` and ``energy``: variant -> summary of its raw samples, or why there is none."""
+    asked = run.profile.resamples, run.profile.seed
+    return {
+        "latency": summarize_latency(records["latency"].values, *asked),
+        "memory": summarize_memory(records["memory"].values),
+        "energy": summarize_energy(records["energy"].values, *asked),
+    }
+
+
+def verdicts_of(run: Run, records: Mapping[str, Record], draws: Mapping) -> dict[str, Verdict]:
+    if not draws:
+        return {}
+    images = records[f"score/{BASELINE}"].values.get("images", 0)
+    return verdicts(draws, images, run.margin_points / 100, conclusive=run.profile.conclusive)
+
+
+def told_of(sources: Sources, meter_grade: str) -> dict[str, Any]:
+    """What is told of a variant in words: ``results.FACTS``."""
+    made, verdict, energy = sources.made, sources.verdict, sources.energy
+    failed = made.reason if isinstance(made, Absent) else ""
+    facts = {} if failed else made
+    return {
+        **{name: facts.get(name) for name in ("storage_dtype", "compute_dtype")},
+        "ap_within": None if isinstance(verdict, Absent) else verdict.answer,
+        "energy_grade": meter_grade if isinstance(energy, Absent) else energy.grade,
+        "failed": failed,
+    }
 
 
 def ap_reason(records: Mapping[str, Record], variant: str) -> str:

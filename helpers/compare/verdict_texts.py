@@ -6,24 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.compare.quantities import POINTS
 from helpers.compare.verdict import FEW_IMAGES, FEW_RESAMPLES, NO, NO_VALUE, UNJUDGED, YES
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import number
 from helpers.show.captions import points_text
-from helpers.show.quantities import Quantity, number
 from helpers.show.rows import records_of
+from helpers.tasks.detection.quantities import AP_DIFFERENCE, TIES
 
-POINTS = 100
-AP_DIFFERENCE = Quantity(
-    "ap_diff",
-    "ap_diff_low",
-    "ap_diff_high",
-    "← worse    AP difference to float32 (points)    better →",
-    POINTS,
-    2,
-    signed=True,
-)
-JOINT_DIFFERENCE = Quantity("ap_diff", "ap_joint_low", "ap_joint_high", "", POINTS, 2, signed=True)
-TIES = Quantity("ap", "ap_ties_low", "ap_ties_high", "", POINTS)
 # A range of AP by the order of ties that is narrower is not shown.
 LEAST_TIES_POINTS = 0.005
 NONE_COMPARED = "no verdict, since no variant has an AP to hold against float32's"

@@ -3,7 +3,7 @@
 import numpy as np
 from pandas.io.formats.style import Styler
 
-from helpers.energy.columns import latency_frame
+from helpers.energy.samples import latency_frame
 from helpers.energy.stage import measured_files, read_measurement
 from helpers.models.registry import Model
 from helpers.run.experiment import Run

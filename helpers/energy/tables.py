@@ -1,12 +1,11 @@
 """Tables of what 04 measured, computed from the raw samples on load."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from helpers.energy.columns import energy_columns
+from helpers.energy.quantities import energy_row
 from helpers.energy.stage import measured_files, read_measurement
 from helpers.energy.summary import summarize_latency, summarize_memory
 from helpers.energy.windows_summary import idle_powers_w, summarize_energy
@@ -141,7 +140,7 @@ def energy_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dic
         meter = raw["settings"]["meter"]
         for variant, summary in summarize_energy(raw, run.profile.resamples, run.profile.seed).items():
             row = {"model": model.id, "variant": variant, "failed": raw["failures"].get(variant, "")}
-            rows.append({"energy_j_per_image": math.nan} | row | energy_columns(summary, meter["grade"]))
+            rows.append(row | energy_row(summary, meter["grade"]))
     context = {**picture_context(run), "rounds": len(raw["rounds"]), "meter": meter["name"]}
     return pd.DataFrame(rows), {}, {**context, "meter_sentence": meter["description"]}
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers.energy.quantities import LATENCY, LATENCY_RATIO
 from helpers.energy.rounds.disturbance import disturbed_rounds
 from helpers.energy.summary import (
     LEVEL,
@@ -18,15 +19,16 @@ from helpers.energy.summary import (
 )
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import NAN, Absent, Interval, percentile_interval, spread
+from helpers.lab.quantities import Quantity
 from helpers.lab.records import Record, read_record, require_same_setting
 from helpers.models.registry import Model
 from helpers.run.experiment import Run, picture_context
 from helpers.run.standing import made_models
-from helpers.show.quantities import LATENCY, Quantity, cell, ratio_cell
 from helpers.show.rows import missing_text
+from helpers.show.values import reference_cell
 
 NOTEBOOK = "04_energy.ipynb"
-SPEEDUP = Quantity("speedup", "speedup_low", "speedup_high", "times as fast", digits=2)
+SPEEDUP = Quantity("speedup", "times as fast", digits=2)
 COLUMNS = (
     "model", "variant", "threads", "rounds", "disturbed",
     "latency_ms_p50", "latency_ms_p50_low", "latency_ms_p50_high",
@@ -200,9 +202,9 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "threads": row["threads"],
         "variant": row["variant"],
-        "p50 (ms)": missing_text(row) if row["failed"] else cell(LATENCY)(row),
-        "ratio to float32": ratio_cell(row),
-        "times as fast as on 1 thread": "reference" if row["threads"] == 1 else cell(SPEEDUP)(row),
+        "p50 (ms)": missing_text(row) if row["failed"] else LATENCY.cell(row),
+        "ratio to float32": reference_cell(LATENCY_RATIO, row),
+        "times as fast as on 1 thread": "reference" if row["threads"] == 1 else SPEEDUP.cell(row),
         "rounds": row["rounds"],
         "disturbed rounds": row["disturbed"],
     }

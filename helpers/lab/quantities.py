@@ -41,6 +41,11 @@ class Quantity:
         digits: decimals of the printed number.
         signed: whether a plus is printed.
         better: whether less or more of it is better; empty where neither is.
+        against: whether it is measured against float32, which then is the reference.
+        table: which table of people's shows it (``compare.tables.cells.TABLES``); empty for none.
+        summary: whether the first table, of what matters most, shows it too.
+        reason: column of ``results.csv`` that says why there is no value.
+        caption: how it was measured, below a figure of its own with a bar per variant; empty: no figure.
         bounds: ``interval`` are printed; a ``range``, such as lowest and highest probe, is only drawn.
         column, low, high: columns of ``results.csv``, where they are not called after the id.
         of: its value, from what is known of one variant (``compare.sources.Sources``).
@@ -53,6 +58,11 @@ class Quantity:
     digits: int = 1
     signed: bool = False
     better: Better = ""
+    against: bool = False
+    table: str = ""
+    summary: bool = False
+    reason: str = ""
+    caption: str = ""
     bounds: Bounds = "interval"
     column: str = ""
     low: str = ""
@@ -104,7 +114,7 @@ class Result:
     variant: str
     runtime: str
     quantity: str
-    value: float
+    value: float | int
     low: float
     high: float
     reason: str = ""
@@ -116,17 +126,19 @@ def as_result(names: tuple[str, str, str], quantity: Quantity, found: Found) -> 
         return Result(*names, quantity.id, NAN, NAN, NAN, found.reason)
     if isinstance(found, Interval):
         return Result(*names, quantity.id, found.value, found.low, found.high)
-    return Result(*names, quantity.id, NAN if found is None else float(found), NAN, NAN)
+    return Result(*names, quantity.id, NAN if found is None else found, NAN, NAN)
 
 
-def wide_row(quantities: Iterable[Quantity], results: Mapping[str, Result]) -> dict[str, float]:
+def wide_row(quantities: Iterable[Quantity], results: Mapping[str, Result]) -> dict[str, Any]:
     """Columns of one row of ``results.csv`` from the records of its variant, by quantity."""
-    row = {}
+    row: dict[str, Any] = {}
     for quantity in quantities:
         found, (value, low, high) = results[quantity.id], quantity.columns
         # A value that another quantity has written already is not written again.
         row |= {} if quantity.column else {value: found.value}
         row |= {low: found.low, high: found.high} if quantity.bounds else {}
+        if quantity.reason:
+            row[quantity.reason] = row.get(quantity.reason) or found.reason
     return row
 
 

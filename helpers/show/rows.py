@@ -11,16 +11,17 @@ from matplotlib.axes import Axes
 
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Interval
-from helpers.show.quantities import Quantity, failure_of, has_bounds, reason_for
+from helpers.lab.quantities import Quantity, has_bounds
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, look_of
+from helpers.show.values import failure_of, reason_for
 
 ROW_IN = 0.36
 _NAME_WIDTH = 22
 
 
-def missing_text(row: Mapping[str, Any], column: str = "") -> str:
-    """``failed: why``, ``n/a: why`` or, where no reason is known, ``n/a``; ``column``: of what."""
-    failure, reason = failure_of(row), reason_for(row, column)
+def missing_text(row: Mapping[str, Any], quantity: Quantity | None = None) -> str:
+    """``failed: why``, ``n/a: why`` or, where no reason is known, ``n/a``; ``quantity``: of what."""
+    failure, reason = failure_of(row), reason_for(row, quantity)
     if failure:
         return f"failed: {failure}"
     return f"n/a: {reason}" if reason else "n/a"
@@ -108,9 +109,11 @@ def write_number(axes: Axes, y: float, text: str, gap_pt: float = 8) -> None:
     )
 
 
-def write_missing(axes: Axes, y: float, row: Mapping[str, Any], width: int = 34, column: str = "") -> None:
-    """Say in the row itself why there is no mark; ``column``: of what."""
-    lines = textwrap.wrap(missing_text(row, column), width, max_lines=2, placeholder=" …")
+def write_missing(
+    axes: Axes, y: float, row: Mapping[str, Any], width: int = 34, quantity: Quantity | None = None
+) -> None:
+    """Say in the row itself why there is no mark; ``quantity``: of what."""
+    lines = textwrap.wrap(missing_text(row, quantity), width, max_lines=2, placeholder=" …")
     axes.text(
         0.02,
         y,
@@ -145,13 +148,13 @@ def draw_rows(
     for y, row in variant_rows(axes, frame):
         interval = quantity.at(row)
         if interval is None:
-            write_missing(axes, y, row, 16 if compact else 34, quantity.column)
+            write_missing(axes, y, row, 16 if compact else 34, quantity)
             continue
         draw_interval(axes, y, interval, str(row["variant"]))
         if not compact:
             write_number(axes, y, notes.get(str(row["variant"])) or quantity.text(interval))
         drawn.append(interval)
-    axes.set_xlabel(quantity.label)
+    axes.set_xlabel(quantity.axis)
     return drawn
 
 
@@ -160,7 +163,7 @@ def draw_bars(axes: Axes, frame: pd.DataFrame, quantity: Quantity, texts: Mappin
     for y, row in variant_rows(axes, frame):
         interval, variant_id = quantity.at(row), str(row["variant"])
         if interval is None:
-            write_missing(axes, y, row, column=quantity.column)
+            write_missing(axes, y, row, quantity=quantity)
             continue
         look = look_of(variant_id)
         face = "white" if look.hollow else look.colour
@@ -177,7 +180,7 @@ def draw_bars(axes: Axes, frame: pd.DataFrame, quantity: Quantity, texts: Mappin
             draw_whisker(axes, y, interval, variant_id)
         write_number(axes, y, texts[variant_id])
     axes.set_xlim(left=0)
-    axes.set_xlabel(quantity.label)
+    axes.set_xlabel(quantity.axis)
 
 
 def draw_whisker(axes: Axes, y: float, interval: Interval, variant_id: str) -> None:

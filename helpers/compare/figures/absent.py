@@ -3,34 +3,36 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from helpers.lab.quantities import Quantity
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, wrap_to_width
-from helpers.show.quantities import failure_of, reason_for
 from helpers.show.rows import records_of
 from helpers.show.style import INK, SMALL_PT, LabFigure, new_figure, styled
+from helpers.show.values import failure_of, reason_for
 
 HEIGHT_IN = 1.1
 ALONE = "there is no variant but float32 to compare"
 NOTHING = "nothing was measured"
 
 
-def why_empty(results: pd.DataFrame | None, columns: Sequence[str], frames: Sequence[pd.DataFrame]) -> str:
+def why_empty(
+    results: pd.DataFrame | None, quantities: Sequence[Quantity], frames: Sequence[pd.DataFrame]
+) -> str:
     """Why a figure has nothing to show; empty if it has something.
 
     Args:
         results: one row per model and variant; None for a figure that is not drawn from them.
-        columns: those of the results of which one row must have all as numbers.
+        quantities: one row must have a value of all of them.
         frames: the other tables that it is drawn from, each with a row at least.
     """
     if any(frame_is_empty(frame) for frame in frames):
-        return reason_in([results, *frames], columns)
-    if results is None or not columns:
+        return reason_in([results, *frames], quantities)
+    if results is None or not quantities:
         return ""
-    numbers = results.reindex(columns=list(columns)).apply(pd.to_numeric, errors="coerce")
-    return "" if np.isfinite(numbers).all(axis=1).any() else reason_in([results], columns)
+    whole = any(all(quantity.at(row) for quantity in quantities) for row in records_of(results))
+    return "" if whole else reason_in([results], quantities)
 
 
 def frame_is_empty(frame: pd.DataFrame) -> bool:
@@ -38,11 +40,11 @@ def frame_is_empty(frame: pd.DataFrame) -> bool:
     return frame.empty or ("failed" in frame and all(failure_of(row) for row in records_of(frame)))
 
 
-def reason_in(frames: Sequence[pd.DataFrame | None], columns: Sequence[str]) -> str:
-    """The first reason that the tables give for these columns, or else for a variant."""
+def reason_in(frames: Sequence[pd.DataFrame | None], quantities: Sequence[Quantity]) -> str:
+    """The first reason that the tables give for these quantities, or else for a variant."""
     tables = [frame for frame in frames if frame is not None and len(frame)]
     rows = [row for frame in tables for row in records_of(frame)]
-    found = [reason_for(row, column) for row in rows for column in columns]
+    found = [reason_for(row, quantity) for row in rows for quantity in quantities]
     reason = next(filter(None, [*found, *map(failure_of, rows)]), "")
     variants = {str(v) for frame in tables if "variant" in frame for v in frame["variant"]}
     return reason or (NOTHING if variants - {BASELINE, CONTROL} else ALONE)

@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from helpers.compare.figures.one_row_each import REFERENCE, title_models
+from helpers.compare.quantities import JOINT_DIFFERENCE, QUANTITIES
 from helpers.compare.verdict_texts import (
-    AP_DIFFERENCE,
-    JOINT_DIFFERENCE,
     short_answer,
     tie_range,
     unjudged_note,
 )
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import has_bounds
 from helpers.run.variants import CONTROL
 from helpers.show.captions import (
     accuracy_interval,
@@ -24,7 +24,6 @@ from helpers.show.captions import (
     paired_interval,
     points_text,
 )
-from helpers.show.quantities import Quantity, has_bounds
 from helpers.show.rows import (
     by_model,
     draw_interval,
@@ -39,6 +38,7 @@ from helpers.show.rows import (
     write_number,
 )
 from helpers.show.style import FAINT, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.tasks.detection.quantities import AP_DIFFERENCE
 
 SAME_FILE = {**REFERENCE, CONTROL: "0, the same file"}
 AREAS = {"small": "small\n(< 32² px)", "medium": "medium\n(32² to 96² px)", "large": "large\n(> 96² px)"}
@@ -78,14 +78,14 @@ def draw_differences(axes: Axes, frame: pd.DataFrame, margin: float) -> None:
     for y, row in variant_rows(axes, frame):
         difference = AP_DIFFERENCE.at(row)
         if difference is None:
-            write_missing(axes, y, row, column=AP_DIFFERENCE.column)
+            write_missing(axes, y, row, quantity=AP_DIFFERENCE)
             continue
         draw_interval(axes, y, difference, str(row["variant"]))
         drawn += [difference, *draw_joint(axes, y, row), *draw_ties(axes, y, row)]
         write_number(axes, y, difference_text(row))
     draw_margin(axes, margin)
     axes.set_xlim(*padded(*span_of(drawn, [-margin, 0.1 * margin])))
-    axes.set_xlabel(AP_DIFFERENCE.label)
+    axes.set_xlabel(AP_DIFFERENCE.axis)
 
 
 def draw_margin(axes: Axes, margin: float) -> None:
@@ -157,7 +157,7 @@ def ap_by_size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
 def draw_areas(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
     spans = []
     for panel, (area, title) in zip(axes, AREAS.items(), strict=True):
-        quantity = Quantity(f"ap_{area}", f"ap_{area}_low", f"ap_{area}_high", "AP (points)", 100)
+        quantity = QUANTITIES[f"ap_{area}"]
         spans.append(span_of(draw_rows(panel, frame, quantity, compact=True)))
         panel.set_title(title, fontsize=SMALL_PT, fontweight="normal")
         panel.locator_params(axis="x", nbins=4)

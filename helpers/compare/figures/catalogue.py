@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,17 +13,21 @@ from helpers.compare.figures.absent import nothing_to_show, why_empty
 from helpers.compare.figures.accuracy import ap_by_size, ap_difference
 from helpers.compare.figures.latency import latency_distribution
 from helpers.compare.figures.loss import ap_loss
-from helpers.compare.figures.one_row_each import energy, latency_ratio, memory, size
+from helpers.compare.figures.one_row_each import bars, energy, latency_ratio
 from helpers.compare.figures.pareto import pareto
 from helpers.compare.figures.parts import HOW_TO_READ as PARTS_READING
 from helpers.compare.figures.parts import time_by_part
 from helpers.compare.figures.threads import latency_threads
+from helpers.compare.quantities import QUANTITIES
+from helpers.energy.quantities import LATENCY, LATENCY_RATIO
 from helpers.energy.why.figure import time_by_operator
 from helpers.lab.errors import LabError, unknown_name
+from helpers.lab.quantities import Quantity
 from helpers.quantize.layers.figure import HOW_TO_READ as LAYERS_READING
 from helpers.quantize.layers.figure import layer_error
 from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid
 from helpers.show.style import LabFigure, save_figure
+from helpers.tasks.detection.quantities import AP, AP_DIFFERENCE
 
 __all__ = [
     "FIGURES",
@@ -31,6 +36,7 @@ __all__ = [
     "ap_by_size",
     "ap_difference",
     "ap_loss",
+    "bars",
     "contact_sheet",
     "detections_grid",
     "draw",
@@ -40,11 +46,9 @@ __all__ = [
     "latency_ratio",
     "latency_threads",
     "layer_error",
-    "memory",
     "pareto",
     "save_all",
     "save_figure",
-    "size",
     "time_by_operator",
     "time_by_part",
 ]  # fmt: skip
@@ -61,7 +65,7 @@ class FigureEntry:
         function: draws it from the results, the frames that it needs in that order, and the context.
         needs: names of those frames.
         of_results: whether it takes the results at all.
-        columns: of the results, without which in one row there is nothing to draw.
+        shows: quantities, without which in one row there is nothing to draw.
     """
 
     id: str
@@ -70,9 +74,23 @@ class FigureEntry:
     function: Callable[..., LabFigure]
     needs: tuple[str, ...] = ()
     of_results: bool = True
-    columns: tuple[str, ...] = ()
+    shows: tuple[Quantity, ...] = ()
 
 
+# Names that the files of older figures have.
+BAR_FIGURES = {"size_bytes": "size", "peak_rss_bytes": "memory", "download_bytes": "download",
+               "throughput_images_per_s": "throughput"}  # fmt: skip
+BARS_READING = {
+    "size_bytes": "Length of the bar is the size of the file that is shipped. It is exact. Storage is not "
+    "arithmetic: a small file may still be computed in float32.",
+    "download_bytes": "What an app's users download. Weights of 8 bits hardly shrink further; float32's do a "
+    "little, so the ratio differs from that of the files.",
+    "throughput_images_per_s": "Longer is better. All cores at once, for work that comes in batches; latency "
+    "is one image alone. Run once, one variant after the other: small differences are nothing.",
+    "peak_rss_bytes": "Resident memory above that of a process which only loads the runtime. Where whiskers "
+    "overlap, no difference is shown. Pages are 4 kB and allocators keep reserves: take differences of a few "
+    "hundred kB as nothing.",
+}
 _ENTRIES = (
     FigureEntry(
         "pareto", "Accuracy against latency",
@@ -80,7 +98,7 @@ _ENTRIES = (
         "counts, going by point estimates; where intervals overlap, the order is open. The vertical bars are "
         "the uncertainty of each AP by itself: all variants saw the same images, so their differences are "
         "known far better than these bars suggest. Judge those in the figure of AP differences.",
-        pareto, columns=("ap", "latency_ms_p50"),
+        pareto, shows=(AP, LATENCY),
     ),
     FigureEntry(
         "ap_difference", "Accuracy lost or gained",
@@ -89,13 +107,13 @@ _ENTRIES = (
         "losses that the margin accepts. Within it: yes, where the thin interval lies wholly right of the "
         "band's left edge; no, where it lies wholly left of it; else more images are needed. A grey line "
         "below a mark: coarse scores tie, and the order of equal scores alone moves the mark that far.",
-        ap_difference, columns=("ap_diff",),
+        ap_difference, shows=(AP_DIFFERENCE,),
     ),
     FigureEntry(
         "ap_by_size", "Accuracy by object size",
         "Small objects usually suffer first. Compare variants within a panel; the panels span equally many "
         "points, so a shift of equal length is an equally large loss.",
-        ap_by_size, columns=("ap",),
+        ap_by_size, shows=(AP,),
     ),
     FigureEntry(
         "ap_loss", "Where the loss is",
@@ -105,7 +123,7 @@ _ENTRIES = (
         "the objects that both find. The remainder is what reading the curve at 101 recalls changes. "
         "Whiskers are 95 % intervals; one that crosses zero shows "
         "neither loss nor gain. Kinds can cancel: look at the bars even where the total is small.",
-        ap_loss, ("losses",), columns=("ap_diff",),
+        ap_loss, ("losses",), shows=(AP_DIFFERENCE,),
     ),
     FigureEntry(
         "layer_error", "Where the error begins", LAYERS_READING, layer_error, ("layers",), of_results=False,
@@ -115,13 +133,13 @@ _ENTRIES = (
         "Left of the dashed line is faster. The control is float32 timed twice under two names: its interval "
         "sets the grey band, the noise floor, unless a self-test of this machine found more noise. A variant "
         "whose interval touches the band is not shown to differ.",
-        latency_ratio, columns=("latency_ratio",),
+        latency_ratio, shows=(LATENCY_RATIO,),
     ),
     FigureEntry(
         "latency_distribution", "Distribution of latency",
         "The hill and the dots show every timed inference. Two hills mean two states of the machine, and a "
         "long right tail means interruptions: then p99 matters more to a user than the median.",
-        latency_distribution, ("latency_samples",), columns=("latency_ms_p50",),
+        latency_distribution, ("latency_samples",), shows=(LATENCY,),
     ),
     FigureEntry(
         "latency_threads", "Latency by number of threads",
@@ -144,18 +162,13 @@ _ENTRIES = (
     FigureEntry(
         "time_by_part", "Where a detector's time goes", PARTS_READING, time_by_part, ("parts",),
     ),
-    FigureEntry(
-        "size", "File size",
-        "Length of the bar is the size of the file that is shipped. It is exact. Storage is not "
-        "arithmetic: a small file may still be computed in float32.",
-        size,
-    ),
-    FigureEntry(
-        "memory", "Peak memory",
-        "Resident memory above that of a process which only loads the runtime. Where whiskers overlap, no "
-        "difference is shown. Pages are 4 kB and "
-        "allocators keep reserves: take differences of a few hundred kB as nothing.",
-        memory, columns=("peak_rss_bytes",),
+    *(
+        FigureEntry(
+            BAR_FIGURES.get(quantity.id, quantity.id), quantity.title.partition(" (")[0],
+            BARS_READING.get(quantity.id, "Compare lengths; the ratio to float32 stands beside each."),
+            partial(bars, quantity=quantity), shows=(quantity,),
+        )
+        for quantity in QUANTITIES.values() if quantity.caption
     ),
     FigureEntry(
         "energy", "Energy per image",
@@ -189,7 +202,7 @@ def draw(
 def why_absent(entry: FigureEntry, results: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> str:
     """Why a figure has nothing to show; empty if it has something."""
     tables = [frames[name] for name in entry.needs]
-    return why_empty(results if entry.of_results else None, entry.columns, tables)
+    return why_empty(results if entry.of_results else None, entry.shows, tables)
 
 
 def require_frames(entry: FigureEntry, frames: Mapping[str, pd.DataFrame]) -> None:

@@ -1,6 +1,5 @@
 """The distribution of latency: every timed inference, not only its median."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from helpers.energy.quantities import LATENCY
 from helpers.show.captions import add_caption, caption_height_in, known, threads_text
-from helpers.show.quantities import number, reason_for
 from helpers.show.rows import by_model, variant_rows, write_missing, write_number
 from helpers.show.style import INK, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.values import reason_for
 
-COLUMN = "latency_ms_p50"
 _ROW_IN = 0.62
 _MOST_POINTS = 400
 # p99 may lie this many interquartile ranges above the third quartile before it leaves the axis.
@@ -64,7 +63,7 @@ def draw_model(axes: Axes, frame: pd.DataFrame, samples: Mapping[str, np.ndarray
     for y, row in variant_rows(axes, frame):
         values = samples.get(str(row["variant"]))
         if values is None or was_given_up(row):
-            write_missing(axes, y, {"reason": "no samples", **row}, column=COLUMN)
+            write_missing(axes, y, {"reason": "no samples", **row}, quantity=LATENCY)
             continue
         draw_hill(axes, y, values, str(row["variant"]), (left, right))
         draw_dots(axes, y, values, str(row["variant"]))
@@ -76,7 +75,7 @@ def draw_model(axes: Axes, frame: pd.DataFrame, samples: Mapping[str, np.ndarray
 
 def was_given_up(row: Mapping[str, Any]) -> bool:
     """Whether a variant has no median for a reason: the samples before it failed are no distribution."""
-    return bool(reason_for(row, COLUMN)) and not math.isfinite(number(row, COLUMN))
+    return bool(reason_for(row, LATENCY)) and LATENCY.at(row) is None
 
 
 def density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ from matplotlib.patches import Patch
 
 from helpers.compare.tables.loss import REMAINDER, TOTAL, with_totals
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import Quantity, has_bounds, number
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, caption_height_in, known, level_text
-from helpers.show.quantities import Quantity, has_bounds, number
 from helpers.show.rows import (
     by_model,
     missing_text,
@@ -28,6 +28,7 @@ from helpers.show.rows import (
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
 from helpers.tasks.detection.attribution import PARTS, SIZES
 from helpers.tasks.detection.kinds import KINDS
+from helpers.tasks.detection.quantities import AP
 
 # Tol's muted palette: none of the colours that variants have.
 KIND_COLOURS = MappingProxyType(
@@ -42,7 +43,7 @@ LINES = (
     ("size", ""), *(("size", name) for name in SIZES),
     ("kind", REMAINDER),
 )  # fmt: skip
-POINTS = Quantity("points", "low", "high", "AP points")
+POINTS = Quantity("points", "AP points", low="low", high="high")
 _MOST_PANELS, _LINE_IN, _NAME_WIDTH = 3, 0.215, 15
 # In lines: a bar's thickness, how far it is above the middle of its line, and the whisker below it.
 _BAR, _BAR_UP, _WHISKER_DOWN = 0.46, 0.12, 0.28
@@ -142,7 +143,7 @@ def set_up_lines(axes: Axes, span: tuple[float, float]) -> None:
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(LINES) - 0.4, -0.6)
     axes.set_xlim(*span)
-    axes.set_xlabel(POINTS.label, fontsize=SMALL_PT)
+    axes.set_xlabel(POINTS.axis, fontsize=SMALL_PT)
     axes.set_xticks(sorted({0.0, round_end(span)}))
     axes.xaxis.set_major_formatter("{x:g}")
     reference_line(axes, 0)
@@ -157,11 +158,11 @@ def round_end(span: tuple[float, float]) -> float:
 
 def draw_variant(axes: Axes, row: Mapping[str, Any], found: Rows, digits: int) -> None:
     if not found:
-        write_reason(axes, missing_text(row, "ap"))
+        write_reason(axes, missing_text(row, AP))
         return
     for y, record in shown(found):
         draw_bar(axes, y, record, str(row["variant"]))
-        value = Quantity("points", "", "", "", 1, digits, signed=True)
+        value = Quantity("points", digits=digits, signed=True, bounds="")
         write_number(axes, y, value.text(value.at(record)), gap_pt=4)
 
 

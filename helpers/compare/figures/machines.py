@@ -27,10 +27,12 @@ from helpers.compare.figures.rows_machines import (
     title_of,
 )
 from helpers.compare.noise import noise_floor
+from helpers.energy.quantities import ENERGY, LATENCY, LATENCY_RATIO
+from helpers.lab.quantities import number
 from helpers.show.captions import add_caption, caption_height_in, known, level_text, origin_text
-from helpers.show.quantities import LATENCY, LATENCY_RATIO, Quantity, failure_of, number
 from helpers.show.rows import padded, records_of, reference_line, span_of
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, new_figure, styled
+from helpers.show.values import failure_of
 
 # Two panels, each with its numbers: the whole width of a page's text.
 WIDE_IN = 7.2
@@ -194,8 +196,7 @@ def draw_energy(axes: Axes, groups: Groups, grade: str) -> None:
     smallest = min((value for value in joules if math.isfinite(value)), default=0.0)
     scale, unit = (1.0, "J") if smallest >= 1 else (1e3, "mJ")
     digits = 2 if smallest * scale < 10 else 1
-    label = f"Energy per image ({unit})"
-    quantity = Quantity("energy_j_per_image", "energy_low", "energy_high", label, scale, digits)
+    quantity = replace(ENERGY, label=f"Energy per image ({unit})", scale=scale, digits=digits)
     drawn = draw_places(axes, lay_out(axes, groups), quantity, 76)
     if drawn:
         scale_axis(axes, drawn, spread_of(groups, "energy_j_per_image"))

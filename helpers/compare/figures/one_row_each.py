@@ -1,17 +1,19 @@
 """Figures with one variant per row: size, memory, ratios of latency, energy."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from helpers.compare.noise import noise_floor
+from helpers.energy.quantities import ENERGY, ENERGY_NET, LATENCY_RATIO
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import Quantity
 from helpers.lab.units import format_bytes
 from helpers.run.variants import BASELINE
 from helpers.show.captions import add_caption, caption_height_in, known, level_text, ratio_interval
-from helpers.show.quantities import LATENCY_RATIO, Quantity, number
 from helpers.show.rows import (
     by_model,
     draw_bars,
@@ -24,14 +26,6 @@ from helpers.show.rows import (
 )
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
 
-SIZE = Quantity("size_bytes", "", "", "File size (MB)", 1e-6, 2)
-MEMORY = Quantity(
-    "peak_rss_bytes",
-    "peak_rss_bytes_low",
-    "peak_rss_bytes_high",
-    "Peak memory above the bare runtime (MB)",
-    1e-6,
-)
 REFERENCE = {BASELINE: "reference"}
 GRADES = {
     "A": "hardware counter of the CPU",
@@ -54,43 +48,38 @@ def title_models(axes: Sequence[Axes], models: Sequence[str]) -> None:
         panel.set_title(model, fontsize=10)
 
 
-def ratio_texts(frame: pd.DataFrame, column: str) -> dict[str, str]:
-    """``0.90 MB (0.31x)`` for each variant; the ratio is to the baseline of the same frame."""
-    records = records_of(frame)
-    base = next((number(r, column) for r in records if r["variant"] == BASELINE), float("nan"))
+def ratio_texts(frame: pd.DataFrame, quantity: Quantity) -> dict[str, str]:
+    """``0.90 MB  (0.31×)`` for each variant; the ratio is to the baseline of the same frame."""
+    found = {str(row["variant"]): quantity.at(row) for row in records_of(frame)}
+    base = found.get(BASELINE)
     texts = {}
-    for row in records:
-        value = number(row, column)
-        ratio = f"  ({value / base:.2f}×)" if base == base and row["variant"] != BASELINE else ""
-        texts[str(row["variant"])] = format_bytes(value) + ratio
+    for variant, interval in found.items():
+        ratio = f"  ({interval.value / base.value:.2f}×)" if interval and base and base.value else ""
+        texts[variant] = (amount_text(quantity, interval) if interval else "") + ratio * (variant != BASELINE)
     return texts
+
+
+def amount_text(quantity: Quantity, interval: Interval) -> str:
+    """The number without bounds; bytes with the unit that suits them."""
+    if quantity.id.endswith("_bytes"):
+        return format_bytes(interval.value / quantity.scale)
+    return replace(quantity, bounds="").text(interval)
 
 
 def bar_figure(results: pd.DataFrame, context: Mapping[str, Any], quantity: Quantity, text: str) -> LabFigure:
     models, frames = zip(*by_model(results), strict=True)
     figure, axes = model_panels(frames, len(text) + 120)
     for panel, frame in zip(axes, frames, strict=True):
-        draw_bars(panel, frame, quantity, ratio_texts(frame, quantity.column))
+        draw_bars(panel, frame, quantity, ratio_texts(frame, quantity))
     title_models(axes, models)
     return add_caption(figure, text, context)
 
 
 @styled
-def size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
-    """File size of each variant, and its ratio to float32."""
-    text = "Size of the .tflite file; exact, so without interval. In brackets: ratio to float32."
-    return bar_figure(results, context, SIZE, text)
-
-
-@styled
-def memory(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
-    """Peak resident memory of each variant above the bare runtime."""
-    probes = known(context, "memory_probes").replace("unknown", "the")
-    text = (
-        f"Peak resident memory less that of a process which only loads the runtime; median of {probes} fresh "
-        "processes per variant. Whiskers, where drawn: lowest and highest. In brackets: ratio to float32."
-    )
-    return bar_figure(results, context, MEMORY, text)
+def bars(results: pd.DataFrame, context: Mapping[str, Any], quantity: Quantity) -> LabFigure:
+    """A bar per variant of a quantity that has a ``caption``."""
+    unknown = {name: "the" for name in ("memory_probes",) if known(context, name) == "unknown"}
+    return bar_figure(results, context, quantity, quantity.caption.format_map({**context, **unknown}))
 
 
 @styled
@@ -154,9 +143,7 @@ def by_grade(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str, reason: str) -> None:
     scale, unit = (1.0, "J") if frame["energy_j_per_image"].max() >= 1 else (1e3, "mJ")
     digits = 2 if frame["energy_j_per_image"].max() * scale < 10 else 1
-    quantity = Quantity(
-        "energy_j_per_image", "energy_low", "energy_high", f"Energy per image ({unit})", scale, digits
-    )
+    quantity = replace(ENERGY, label=f"Energy per image ({unit})", scale=scale, digits=digits)
     drawn = draw_rows(axes, with_energy_reason(frame, reason), quantity)
     drawn += draw_net(axes, frame, scale) if has_net(frame) else []
     axes.set_xlim(0, padded(*span_of(drawn, [0]))[1])
@@ -179,7 +166,7 @@ def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str, reason: str) -> Non
 
 def draw_net(axes: Axes, frame: pd.DataFrame, scale: float) -> list[Interval]:
     """Energy less idle power x time: a small open mark below each variant's, with its interval."""
-    quantity = Quantity("energy_net_j", "energy_net_j_low", "energy_net_j_high", "", scale)
+    quantity = replace(ENERGY_NET, scale=scale)
     found = [(place, row, quantity.at(row)) for place, row in enumerate(records_of(frame))]
     for place, row, net in found:
         if net is not None:

@@ -11,16 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
+from helpers.energy.quantities import LATENCY
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import has_bounds
 from helpers.run.variants import CONTROL
 from helpers.show.captions import accuracy_interval, add_caption, caption_height_in, known, threads_text
 from helpers.show.placement import place_labels
-from helpers.show.quantities import Quantity, has_bounds
 from helpers.show.rows import by_model, missing_text, name_lines, padded, records_of, span_of
 from helpers.show.style import FAINT, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.tasks.detection.quantities import AP
 
-AP = Quantity("ap", "ap_low", "ap_high", "COCO AP (points)", 100)
-LATENCY = Quantity("latency_ms_p50", "latency_ms_p50_low", "latency_ms_p50_high", "Median latency (ms)", 1, 2)
 Point = tuple[dict[str, Any], Interval, Interval]
 _PANEL_IN = 3.2
 
@@ -58,8 +58,8 @@ def draw_pareto(axes: Axes, frame: pd.DataFrame) -> list[Point]:
         draw_point(axes, *point, zorder=4 - 0.1 * index)
     set_limits(axes, whole)
     axes.grid(True, axis="both")
-    axes.set_xlabel(f"{LATENCY.label}   ← better")
-    axes.set_ylabel(f"{AP.label}   better →")
+    axes.set_xlabel(f"{LATENCY.axis}   ← better")
+    axes.set_ylabel(f"{AP.axis}   better →")
     write_absent(axes, [row for row, latency, ap in points if not (latency and ap)])
     return whole
 
@@ -115,7 +115,7 @@ def set_limits(axes: Axes, points: Sequence[Point]) -> None:
 
 def absent_text(row: Mapping[str, Any]) -> str:
     """Why a variant lacks its AP or, if it has one, its latency."""
-    return missing_text(row, (LATENCY if AP.at(row) else AP).column)
+    return missing_text(row, LATENCY if AP.at(row) else AP)
 
 
 def write_absent(axes: Axes, rows: Sequence[dict]) -> None:

@@ -12,10 +12,10 @@ from matplotlib.patches import Patch
 
 from helpers.energy.parts.summary import CORE, PARTS, STORE
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import has_bounds, number
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, caption_height_in, level_text, threads_text
 from helpers.show.placement import text_extent
-from helpers.show.quantities import failure_of, has_bounds, number
 from helpers.show.rows import (
     by_model,
     draw_whisker,
@@ -27,6 +27,7 @@ from helpers.show.rows import (
     write_number,
 )
 from helpers.show.style import INK, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
+from helpers.show.values import failure_of
 
 COLUMNS = ("model", "variant", "part", "ms", "total_ms", "ratio", "photos", "rounds", "threads", "failed")
 NAMES = MappingProxyType(

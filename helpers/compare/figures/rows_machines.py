@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import Quantity, has_bounds, number
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import known, threads_text
-from helpers.show.quantities import Quantity, has_bounds, number
 from helpers.show.rows import (
     missing_text,
     name_lines,
@@ -144,12 +144,12 @@ def draw_places(
     for y, machine, row in places:
         interval, variant = quantity.at(row), str(row["variant"])
         if interval is None:
-            write_reason(axes, y, row, width, quantity.column)
+            write_reason(axes, y, row, width, quantity)
             continue
         draw_mark(axes, y, interval, variant, machine)
         write_number(axes, y, (variant == BASELINE and reference) or short_text(quantity, interval))
         drawn.append(interval)
-    axes.set_xlabel(quantity.label)
+    axes.set_xlabel(quantity.axis)
     return drawn
 
 
@@ -159,9 +159,9 @@ def short_text(quantity: Quantity, interval: Interval) -> str:
     return replace(quantity, digits=max(0, quantity.digits - surplus)).text(interval)
 
 
-def write_reason(axes: Axes, y: float, row: Mapping[str, Any], width: int, column: str) -> None:
+def write_reason(axes: Axes, y: float, row: Mapping[str, Any], width: int, quantity: Quantity) -> None:
     """On one line, shortened; the whole reason stands in the table."""
-    text = textwrap.shorten(missing_text(row, column), width, placeholder=" …")
+    text = textwrap.shorten(missing_text(row, quantity), width, placeholder=" …")
     kind, _, reason = text.partition(": ")
     short = {"failed": reason} if kind == "failed" else {"reason": reason}
     write_missing(axes, y, {"variant": row["variant"], **short}, width + 10)

@@ -11,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform, blended_transform_factory
 
+from helpers.energy.quantities import LATENCY
 from helpers.lab.intervals import Interval
+from helpers.lab.quantities import has_bounds
 from helpers.run.variants import BASELINE
 from helpers.show.captions import add_caption, caption_height_in, level_text
-from helpers.show.quantities import Quantity, failure_of, has_bounds
 from helpers.show.rows import by_model, missing_text, name_lines, records_of
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.values import failure_of
 
-LATENCY = Quantity("latency_ms_p50", "latency_ms_p50_low", "latency_ms_p50_high", "Median latency (ms)")
 Marks = dict[int, Interval]
 _PANEL_IN = 3.3
 _AXES_PT, _AXES_HEIGHT_PT = 230, 166  # about the size of a panel without names and labels
@@ -189,7 +190,7 @@ def set_latency_axis(axes: Axes, marks: Sequence[Interval]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(True, axis="both")
-    axes.set_ylabel(f"← faster    {LATENCY.label}")
+    axes.set_ylabel(f"← faster    {LATENCY.axis}")
 
 
 def tidy_ticks(low: float, high: float) -> list[float]:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.compare.tables.latex import split_interval
 from helpers.compare.tables.loss import NOTE, class_frame, error_frame, with_totals
 from helpers.compare.tables.writing import accuracy_frame, accuracy_note, difference_frame
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.quantities import failure_of
 from helpers.show.rows import records_of
+from helpers.show.values import failure_of
 
 Group = tuple[str, list[dict[str, Any]]]
 
@@ -44,12 +45,6 @@ def table_groups(results: pd.DataFrame, texts: pd.DataFrame) -> list[Group]:
         cells = [split_interval(text) for text in line]
         rows.setdefault(model, []).append({"failed": failure_of(row), "name": line[0], "cells": cells})
     return list(rows.items())
-
-
-def split_interval(text: str) -> tuple[str, str]:
-    """``61.2 [59.8, 62.7]`` -> (``61.2``, ``[59.8, 62.7]``)."""
-    value, bracket, rest = text.partition(" [")
-    return value, f"[{rest}" if bracket else ""
 
 
 def error_pages(losses: pd.DataFrame) -> list[dict[str, Any]]:

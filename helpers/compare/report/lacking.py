@@ -1,6 +1,5 @@
 """What has no value, and why: each thing once, variants with one reason together."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,15 +7,16 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.energy.quantities import ENERGY, LATENCY, MEMORY
 from helpers.lab.errors import found_of
+from helpers.lab.quantities import Quantity
 from helpers.run.variants import CONTROL
-from helpers.show.quantities import failure_of, number, raw_reason
 from helpers.show.rows import by_model, records_of
+from helpers.show.values import failure_of, raw_reason
+from helpers.tasks.detection.quantities import AP
 
-# Quantity as people say it -> its column.
-QUANTITIES = MappingProxyType({
-    "accuracy": "ap", "latency": "latency_ms_p50", "memory": "peak_rss_bytes", "energy": "energy_j_per_image",
-})  # fmt: skip
+# As people say it -> the quantity without which there is nothing of it.
+ASKED = MappingProxyType({"accuracy": AP, "latency": LATENCY, "memory": MEMORY, "energy": ENERGY})
 UNKNOWN = "no reason is recorded"
 Row = Mapping[str, Any]
 
@@ -47,16 +47,16 @@ def lacking(results: pd.DataFrame) -> list[Lack]:
 def lacking_of(model: str, rows: Sequence[Row]) -> list[Lack]:
     failed = {str(row["variant"]): str(row["failed"]).strip() for row in rows if failure_of(row)}
     whole = [Lack(model, listed(names), reason, "") for reason, names in by_reason(failed).items()]
-    return whole + [lack for each in QUANTITIES for lack in lacking_quantity(model, rows, each)]
+    return whole + [lack for each in ASKED for lack in lacking_quantity(model, rows, each)]
 
 
 def lacking_quantity(model: str, rows: Sequence[Row], quantity: str) -> list[Lack]:
     asked = [row for row in rows if not failure_of(row) and is_asked(row, quantity)]
     grouped: dict[tuple[str, str], list[str]] = {}
     for row in asked:
-        if reason := why(row, QUANTITIES[quantity]):
+        if reason := why(row, ASKED[quantity]):
             # What was measured, but not float32 with it, has no ratio.
-            measured = math.isfinite(number(row, QUANTITIES[quantity]))
+            measured = ASKED[quantity].at(row) is not None
             name = f"{quantity} ratio" if measured else quantity
             grouped.setdefault((name, reason), []).append(str(row["variant"]))
     failed = quantity != "energy" or has_meter(asked)
@@ -79,9 +79,9 @@ def is_asked(row: Row, quantity: str) -> bool:
     return quantity != "accuracy" or row["variant"] != CONTROL
 
 
-def why(row: Row, column: str) -> str:
+def why(row: Row, quantity: Quantity) -> str:
     """Why a value, or what it is compared with, is not there; empty if all is."""
-    return raw_reason(row, column) or ("" if math.isfinite(number(row, column)) else UNKNOWN)
+    return raw_reason(row, quantity) or ("" if quantity.at(row) else UNKNOWN)
 
 
 def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:

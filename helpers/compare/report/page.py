@@ -15,9 +15,10 @@ import pandas as pd
 
 from helpers.compare.figures.catalogue import FIGURES
 from helpers.compare.findings import Finding, Judgement, by_variant, failures, findings
-from helpers.compare.report.accuracy import accuracy_page, table_groups
+from helpers.compare.report.accuracy import accuracy_page, table_groups, table_page
 from helpers.compare.report.lacking import lacking
 from helpers.compare.report.texts import limits, meanings, method
+from helpers.compare.tables.cells import DETAILS
 from helpers.compare.tables.writing import human_frame, table_note
 from helpers.compare.verdict_texts import unjudged, unjudged_note
 from helpers.lab.errors import LabError, found_of
@@ -82,6 +83,9 @@ def render_report(
         "quantities": QUANTITIES,
         "columns": list(human_frame(results).columns[1:]),
         "table": table_groups(results, human_frame(results)),
+        "details": {
+            title: table_page(results, human_frame(results, cells)) for title, cells in DETAILS.items()
+        },
         "accuracy": accuracy_page(results, losses, context),
         "unjudged": unjudged_note(results, points_text(margin_points(context))),
         "lossy": [] if layers is None else lossy_layers_texts(judged_rows(results), layers),

@@ -1,67 +1,46 @@
 """Cells of the tables: what people read in each column, and what stands there where nothing is."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
-from helpers.compare.verdict_texts import (
-    AP_DIFFERENCE,
-    JOINT_DIFFERENCE,
-    POINTS,
-    TIES,
-    long_answer,
-    tie_ends,
-    tie_range,
-)
+from helpers.compare.quantities import JOINT_DIFFERENCE, POINTS, QUANTITIES, WORSE_SHARE
+from helpers.compare.verdict_texts import long_answer, tie_ends, tie_range
+from helpers.energy.quantities import ENERGY
+from helpers.lab.quantities import ABSENT, Quantity, has_bounds, number
 from helpers.lab.units import format_bytes
+from helpers.quantize.quantities import DOWNLOAD, SIZE
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import points_text
-from helpers.show.quantities import (
-    ABSENT,
-    LATENCY,
-    Quantity,
-    cell,
-    failure_of,
-    has_bounds,
-    number,
-    ratio_cell,
-)
+from helpers.show.values import failure_of, reference_cell
+from helpers.tasks.detection.quantities import AP, AP_DIFFERENCE, DISTINCT_SCORES, TIES
 
+Cell = Callable[[Mapping[str, Any]], str]
 NOT_ASKED = "–"
 WITHIN = "Within the margin"  # in tables, the margin's size
-
-AP = Quantity("ap", "ap_low", "ap_high", "AP", 100, 1)
-# Its bounds are the lowest and the highest probe, no 95 % interval, so the table leaves them out.
-MEMORY = Quantity("peak_rss_bytes", "", "", "Memory (MB)", 1e-6, 1)
-P99 = Quantity("latency_ms_p99", "", "", "p99 (ms)", 1, 2)
 
 
 def accuracy_cell(row: Mapping[str, Any]) -> str:
     """AP with its interval, or why there is none."""
     reason = failure_of(row)
-    return f"failed: {reason}" if reason else cell(AP)(row)
+    return f"failed: {reason}" if reason else AP.cell(row)
 
 
 def difference_cell(row: Mapping[str, Any]) -> str:
     """Difference to float32; of float32 itself and of the same file there is none to measure."""
     fixed = {BASELINE: "reference", CONTROL: "0, same file"}.get(str(row["variant"]))
-    return fixed if fixed and AP.at(row) else cell(AP_DIFFERENCE)(row)
+    return fixed if fixed and AP.at(row) else AP_DIFFERENCE.cell(row)
 
 
 def energy_cell(row: Mapping[str, Any]) -> str:
     """In mJ, to a tenth; small figures to a hundredth."""
     digits = 1 if number(row, "energy_j_per_image") >= 0.01 else 2
-    return cell(Quantity("energy_j_per_image", "energy_low", "energy_high", "mJ", 1e3, digits))(row)
-
-
-def sizes_cell(row: Mapping[str, Any]) -> str:
-    values = [number(row, f"ap_{area}") * 100 for area in ("small", "medium", "large")]
-    if not any(math.isfinite(value) for value in values):
-        return ABSENT
-    return " / ".join(f"{value:.1f}" if math.isfinite(value) else ABSENT for value in values)
+    return replace(ENERGY, digits=digits).cell(row)
 
 
 def lacks_ap(row: Mapping[str, Any]) -> bool:
@@ -84,7 +63,7 @@ def joint_cell(row: Mapping[str, Any]) -> str:
 def worse_cell(row: Mapping[str, Any]) -> str:
     share = number(row, "ap_worse_share")
     if math.isfinite(share):
-        return f"{100 * share:.1f} %"
+        return f"{100 * share:.1f}"
     return ABSENT if lacks_ap(row) or long_answer(row) else NOT_ASKED
 
 
@@ -101,11 +80,13 @@ def scores_cell(row: Mapping[str, Any]) -> str:
     return f"{count:,.0f}" if math.isfinite(count) else ABSENT
 
 
-def change_cell(column: str) -> Callable[[Mapping[str, Any]], str]:
-    quantity = Quantity(
-        f"{column}_diff", f"{column}_diff_low", f"{column}_diff_high", "", POINTS, 2, signed=True
-    )
-    return lambda row: NOT_ASKED if row["variant"] in (BASELINE, CONTROL) else cell(quantity)(row)
+def change_cell(quantity: Quantity) -> Cell:
+    return lambda row: NOT_ASKED if row["variant"] in (BASELINE, CONTROL) else quantity.cell(row)
+
+
+def bytes_cell(quantity: Quantity) -> Cell:
+    """With the unit that suits the size."""
+    return lambda row: format_bytes(number(row, quantity.id))
 
 
 def grade_cell(row: Mapping[str, Any]) -> str:
@@ -120,42 +101,66 @@ def dtypes_cell(row: Mapping[str, Any]) -> str:
     return f"{stored} / {computed}" if isinstance(stored, str) and isinstance(computed, str) else ABSENT
 
 
-HUMAN = MappingProxyType({
-    "Variant": lambda row: str(row["variant"]),
-    "Stored / computed": dtypes_cell,
-    "Size": lambda row: format_bytes(number(row, "size_bytes")),
-    "AP": accuracy_cell,
-    "ΔAP": difference_cell,
-    WITHIN: within_cell,
-    "AP small / medium / large": sizes_cell,
-    "Latency p50 (ms)": cell(LATENCY),
-    "p99 (ms)": cell(P99),
-    "Latency ratio": ratio_cell,
-    "Memory (MB)": cell(MEMORY),
-    "Energy (mJ/image)": energy_cell,
-    "Grade": grade_cell,
+def cell_of(quantity: Quantity) -> Cell:
+    """What a table says of a quantity: most in the common form, some in their own."""
+    if quantity.id in OWN_CELLS:
+        return OWN_CELLS[quantity.id]
+    if quantity.id.endswith("_diff"):
+        return change_cell(quantity)
+    return partial(reference_cell, quantity)
+
+
+OWN_CELLS: Mapping[str, Cell] = MappingProxyType({
+    AP.id: accuracy_cell,
+    AP_DIFFERENCE.id: difference_cell,
+    JOINT_DIFFERENCE.id: joint_cell,
+    WORSE_SHARE.id: worse_cell,
+    TIES.id: ties_cell,
+    DISTINCT_SCORES.id: scores_cell,
+    SIZE.id: bytes_cell(SIZE),
+    DOWNLOAD.id: bytes_cell(DOWNLOAD),
+    ENERGY.id: energy_cell,
 })  # fmt: skip
-# What fits across a printed page.
-LATEX_COLUMNS = ("Variant", "Stored / computed", "Size", "AP", "ΔAP", "Latency p50 (ms)", "Latency ratio",
-                 "Energy (mJ/image)")  # fmt: skip
-ACCURACY = MappingProxyType({
-    "Variant": lambda row: str(row["variant"]),
-    "ΔAP": difference_cell,
-    WITHIN: within_cell,
-    "ΔAP, all at once": joint_cell,
-    "Resamples worse": worse_cell,
-    "AP by order of ties": ties_cell,
-    "Distinct scores": scores_cell,
+VARIANT: Mapping[str, Cell] = MappingProxyType({"Variant": lambda row: str(row["variant"])})
+
+
+def title_of(quantity: Quantity) -> str:
+    return quantity.title.removesuffix(" (MB)") if quantity in (SIZE, DOWNLOAD) else quantity.title
+
+
+def cells_of(shown: Iterable[Quantity]) -> dict[str, Cell]:
+    return {title_of(quantity): cell_of(quantity) for quantity in shown}
+
+
+def cells_in(table: str) -> dict[str, Cell]:
+    return cells_of(quantity for quantity in QUANTITIES.values() if quantity.table == table)
+
+
+def with_verdict(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    """The answer stands after the difference that it is about."""
+    found: dict[str, Cell] = {}
+    for name, cell in cells.items():
+        found[name] = cell
+        if name == AP_DIFFERENCE.title:
+            found[WITHIN] = within_cell
+    return found
+
+
+# What matters most, narrow enough for a page.
+SUMMARY = MappingProxyType(
+    {**VARIANT, **with_verdict(cells_of(q for q in QUANTITIES.values() if q.summary)), "Grade": grade_cell}
+)
+ACCURACY = MappingProxyType({**VARIANT, **with_verdict(cells_in("accuracy"))})
+DIFFERENCES = MappingProxyType({**VARIANT, **cells_in("differences")})
+# The rest: title -> cells.
+DETAILS: Mapping[str, Mapping[str, Cell]] = MappingProxyType({
+    "Form and size": {**VARIANT, "Stored / computed": dtypes_cell, **cells_in("size")},
+    "Speed": {**VARIANT, **cells_in("speed")},
+    "Memory and energy": {**VARIANT, **cells_in("energy"), "Grade": grade_cell},
+    "Objects of all sizes": {**VARIANT, **cells_in("objects")},
 })  # fmt: skip
 # Left out where nothing is judged.
-VERDICT = (WITHIN, "ΔAP, all at once", "Resamples worse")
-LATEX_ACCURACY = ("Variant", "ΔAP", WITHIN, "Resamples worse", "AP by order of ties")
-DIFFERENCES = MappingProxyType({
-    "Variant": lambda row: str(row["variant"]),
-    "ΔAP50": change_cell("ap50"),
-    "ΔAP75": change_cell("ap75"),
-    **{f"ΔAP {area}": change_cell(f"ap_{area}") for area in ("small", "medium", "large")},
-})  # fmt: skip
+VERDICT = (WITHIN, JOINT_DIFFERENCE.title, WORSE_SHARE.title)
 
 
 def within_title(results: pd.DataFrame) -> str:

@@ -17,16 +17,23 @@ def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
-def latex_table(texts: pd.DataFrame, columns: Sequence[str], caption: str, label: str, note: str) -> str:
+def split_interval(text: str) -> tuple[str, str]:
+    """``61.2 [59.8, 62.7]`` -> (``61.2``, ``[59.8, 62.7]``)."""
+    value, bracket, rest = text.partition(" [")
+    return value, f"[{rest}" if bracket else ""
+
+
+def latex_table(texts: pd.DataFrame, caption: str, label: str, note: str) -> str:
     """A ``booktabs`` table with caption, label and note; needs no package but ``booktabs``.
 
     Args:
-        texts: with a column ``Model``, by which rows are grouped, and ``failed``, why a row has no cells.
-        columns: those to print, of the texts.
+        texts: with a column ``Model``, by which rows are grouped, and ``failed``, why a row has no cells. An
+            interval is set small below its value, so that a table of eight columns fits a page.
     """
+    columns = [name for name in texts if name not in ("Model", "failed")]
     lines = [
         r"\begin{table*}",
-        r"\centering\small",
+        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escape_latex(caption)}}}",
         rf"\label{{{label}}}",
         rf"\begin{{tabular}}{{{'l' * len(columns)}}}",
@@ -35,8 +42,11 @@ def latex_table(texts: pd.DataFrame, columns: Sequence[str], caption: str, label
         *(model_rows(str(model), frame, columns) for model, frame in texts.groupby("Model", sort=False)),
         r"\bottomrule",
         r"\end{tabular}",
-        r"\par\smallskip",
-        rf"\parbox{{\linewidth}}{{\footnotesize {escape_latex(note)}}}",
+        *(
+            [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize {escape_latex(note)}}}"]
+            if note
+            else []
+        ),
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
@@ -49,10 +59,14 @@ def model_rows(model: str, frame: pd.DataFrame, columns: Sequence[str]) -> str:
         rf"\multicolumn{{{len(columns)}}}{{l}}{{\textbf{{{escape_latex(model)}}}}} \\",
     ]
     for row in frame.to_dict("records"):
-        cells = [escape_latex(row[name]) for name in columns]
+        pairs = [split_interval(row[name]) for name in columns]
+        cells = [escape_latex(value) for value, _ in pairs]
+        below = [rf"{{\scriptsize {escape_latex(bounds)}}}" if bounds else "" for _, bounds in pairs]
         if row["failed"]:
             reason = textwrap.shorten(f"failed: {row['failed']}", 100, placeholder=" …")
             across = rf"\multicolumn{{{len(columns) - 1}}}{{l}}{{\emph{{{escape_latex(reason)}}}}}"
-            cells = [cells[0], across]
+            cells, below = [cells[0], across], []
         lines.append(" & ".join(cells) + r" \\")
+        if any(below):
+            lines.append(" & ".join(below) + r" \\")
     return "\n".join(lines)

@@ -5,15 +5,15 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.compare.quantities import POINTS
 from helpers.compare.tables.cells import NOT_ASKED
-from helpers.compare.verdict_texts import POINTS
-from helpers.show.quantities import Quantity, number
+from helpers.lab.quantities import Quantity, number
 from helpers.show.rows import records_of
 from helpers.tasks.detection.attribution import PARTS
 
 TOTAL, REMAINDER = "total", "remainder"
 _DIGITS = 3
-CONTRIBUTION = Quantity("points", "low", "high", "AP points", 1, _DIGITS, signed=True)
+CONTRIBUTION = Quantity("points", "AP points", digits=_DIGITS, signed=True, low="low", high="high")
 NOTE = (
     "In AP points; negative is loss. Kinds and remainder add up exactly to the total, the difference of AP. "
     "Objects: those that one of the two finds and the other does not, by the cause. False alarms: what they "
@@ -51,7 +51,7 @@ def error_frame(losses: pd.DataFrame) -> pd.DataFrame:
 
 def part_text(row: Mapping[str, Any], part: str) -> str:
     """One of the two parts of a kind; the remainder and the total have none."""
-    quantity = Quantity(part, "", "", "", 1, _DIGITS, signed=True)
+    quantity = Quantity(part, digits=_DIGITS, signed=True, bounds="")
     interval = quantity.at(row)
     return quantity.text(interval) if interval else NOT_ASKED
 

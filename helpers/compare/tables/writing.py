@@ -9,13 +9,14 @@ from pandas.io.formats.style import Styler
 
 from helpers.compare.figures.one_row_each import GRADES
 from helpers.compare.noise import noise_floor
+from helpers.compare.quantities import QUANTITIES
 from helpers.compare.report.lacking import lacking_note
+from helpers.compare.results import COLUMNS
 from helpers.compare.tables.cells import (
     ACCURACY,
+    DETAILS,
     DIFFERENCES,
-    HUMAN,
-    LATEX_ACCURACY,
-    LATEX_COLUMNS,
+    SUMMARY,
     VERDICT,
     WITHIN,
     grade_cell,
@@ -26,21 +27,12 @@ from helpers.compare.tables.loss import NOTE, error_frame, with_totals
 from helpers.compare.verdict_texts import is_judged, unjudged_note
 from helpers.lab.errors import LabError
 from helpers.lab.files import write_text
+from helpers.lab.quantities import ABSENT
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import known, level_text, margin_points, points_text
-from helpers.show.quantities import ABSENT, REASONS, failure_of
 from helpers.show.rows import by_model, records_of, require_columns
+from helpers.show.values import failure_of
 
-COLUMNS = (
-    "model", "variant", "storage_dtype", "compute_dtype", "size_bytes", "images", "ap", "ap_low", "ap_high",
-    "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100", "ap_diff", "ap_diff_low", "ap_diff_high",
-    "ap_within", "ap_margin", "ap_joint_low", "ap_joint_high", "ap_worse_share", "ap_images_needed",
-    "ap_ties_low", "ap_ties_high", "distinct_scores",
-    *(f"{name}_diff{end}" for name in ("ap50", "ap75", "ap_small", "ap_medium", "ap_large")
-      for end in ("", "_low", "_high")),
-    "latency_ms_p50", "latency_ms_p99", "latency_ratio", "latency_ratio_low", "latency_ratio_high",
-    "peak_rss_bytes", "energy_j_per_image", "energy_low", "energy_high", "energy_grade", "failed",
-)  # fmt: skip
 Cells = Mapping[str, Callable[[Mapping[str, Any]], str]]
 
 
@@ -53,7 +45,7 @@ def text_frame(results: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Model", "failed", *cells])
 
 
-def human_frame(results: pd.DataFrame, cells: Cells = HUMAN, without: Sequence[str] = ()) -> pd.DataFrame:
+def human_frame(results: pd.DataFrame, cells: Cells = SUMMARY, without: Sequence[str] = ()) -> pd.DataFrame:
     """Rounded texts for people, intervals in brackets; the margin's size in the name of its column.
 
     Args:
@@ -128,26 +120,20 @@ def noise_text(model: str, frame: pd.DataFrame) -> str:
     return f"Noise floor of the ratios of {model}: {', '.join(texts)}."
 
 
-def ordered(results: pd.DataFrame) -> pd.DataFrame:
-    """The documented columns first, then the others, in their order."""
-    require_columns(results, COLUMNS)
-    rest = [column for column in results.columns if column not in COLUMNS]
-    return results[[*COLUMNS, *rest]]
-
-
 def markdown(
     results: pd.DataFrame, context: Mapping[str, Any] | None = None, losses: pd.DataFrame | None = None
 ) -> str:
     """The results, the verdicts, the other differences and where the loss is, each with its note."""
     tables = {
         "": (human_frame(results), whole_note(results, context)),
+        **{title: (human_frame(results, cells), "") for title, cells in DETAILS.items()},
         "Accuracy": (accuracy_frame(results), accuracy_note(results, context)),
         "Differences to float32": (difference_frame(results), "In points; each interval by itself."),
     }
     if losses is not None:
         tables["Where the loss is"] = error_frame(with_totals(losses, results)), NOTE
     parts = [
-        (f"## {title}\n\n" if title else "") + f"{markdown_table(frame)}\n\n{note}\n"
+        (f"## {title}\n\n" if title else "") + f"{markdown_table(frame)}\n" + (f"\n{note}\n" if note else "")
         for title, (frame, note) in tables.items()
         if len(frame)
     ]
@@ -164,21 +150,24 @@ def escape_markdown(text: str) -> str:
 
 
 def latex(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
-    """Two tables: the results and, narrower, the verdicts on accuracy."""
-    run, title = known(context or {}, "run"), within_title(results)
-    columns = [name for name in LATEX_ACCURACY if name not in VERDICT or is_judged(results)]
-    whole = latex_table(
-        text_frame(results, HUMAN), LATEX_COLUMNS,
-        f"Quantized variants against float32, run {run}.", "tab:quantization-results",
-        whole_note(results, context),
+    """A table of what matters most, and narrower ones of the rest; each fits a page."""
+    run = known(context or {}, "run")
+    tables = {
+        "Quantized variants against float32": (SUMMARY, whole_note(results, context)),
+        "Accuracy against float32": (ACCURACY, accuracy_note(results, context)),
+        **{title: (cells, "") for title, cells in DETAILS.items()},
+    }
+    return "\n".join(
+        latex_table(
+            text_frame(results, asked(results, cells)).rename(columns={WITHIN: within_title(results)}),
+            f"{title}, run {run}.", f"tab:quantization-{slug(title)}", note,
+        )
+        for title, (cells, note) in tables.items()
     )  # fmt: skip
-    rows = text_frame(results[results["variant"] != CONTROL], ACCURACY).rename(columns={WITHIN: title})
-    judged = latex_table(
-        rows, [title if name == WITHIN else name for name in columns],
-        f"Accuracy against float32, run {run}.", "tab:quantization-accuracy",
-        accuracy_note(results, context),
-    )  # fmt: skip
-    return f"{whole}\n{judged}"
+
+
+def slug(title: str) -> str:
+    return title.split(" ")[0].lower()
 
 
 def write_results(
@@ -186,18 +175,20 @@ def write_results(
     folder: Path,
     context: Mapping[str, Any] | None = None,
     losses: pd.DataFrame | None = None,
+    long: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write ``results.csv`` (full precision), ``results.md`` and ``results.tex``; return the paths.
 
-    Where there are losses, ``losses.csv`` too.
+    Where there are losses, ``losses.csv`` too; where there are results by quantity, ``results_long.csv``.
     """
+    require_columns(results, COLUMNS)
     texts = {
-        "results.csv": csv_text(ordered(results)),
+        "results.csv": csv_text(results),
         "results.md": markdown(results, context, losses),
         "results.tex": latex(results, context),
     }
-    if losses is not None:
-        texts["losses.csv"] = csv_text(losses)
+    texts |= {} if losses is None else {"losses.csv": csv_text(losses)}
+    texts |= {} if long is None else {"results_long.csv": csv_text(long)}
     for name, text in texts.items():
         write_text(Path(folder) / name, text)
     return [Path(folder) / name for name in texts]
@@ -208,7 +199,7 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """Read back ``results.csv``, numbers exact, texts as texts."""
+    """Read back ``results.csv``, numbers exact, texts as texts; what an older run did not measure is NaN."""
     cure = "run 05_compare.ipynb, which writes it."
     try:
         frame = pd.read_csv(path, float_precision="round_trip")
@@ -216,8 +207,9 @@ def read_results(path: Path) -> pd.DataFrame:
         raise LabError(f"{path} does not exist.", "a results table", cure) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise LabError(f"{path} is not a results table ({error}).", "a whole CSV file", cure) from None
-    require_columns(frame, COLUMNS)
-    texts = [c for c in ("failed", *REASONS.values(), "storage_dtype", "compute_dtype") if c in frame]
+    require_columns(frame, ["model", "variant", "failed"])
+    frame = frame.reindex(columns=list(dict.fromkeys([*COLUMNS, *frame.columns])))
+    texts = ("failed", *(q.reason for q in QUANTITIES.values() if q.reason), "storage_dtype", "compute_dtype")
     return frame.assign(**{column: frame[column].fillna("").astype(str) for column in texts})
 
 
@@ -231,11 +223,19 @@ def display_accuracy(results: pd.DataFrame, context: Mapping[str, Any] | None = 
     return display_texts(accuracy_frame(results), accuracy_note(results, context), "accuracy")
 
 
+def display_details(results: pd.DataFrame) -> dict[str, Styler]:
+    """Title -> table, of the quantities that the first table leaves out."""
+    frames = {title: human_frame(results, cells) for title, cells in DETAILS.items()}
+    return {title: display_texts(frame, "", slug(title)) for title, frame in frames.items()}
+
+
 def display_texts(frame: pd.DataFrame, note: str, name: str) -> Styler:
+    """A table that notebooks show; an interval stands below its value, so that columns stay narrow."""
     if frame["Model"].nunique() == 1:
         frame = frame.drop(columns="Model")
-    styler = Styler(frame, uuid=name, escape="html").hide(axis="index")
-    left = {"text-align": "left", "white-space": "nowrap"}
+    lines = frame.map(lambda text: text.replace(" [", "\n["))
+    styler = Styler(lines, uuid=name, escape="html").hide(axis="index")
+    left = {"text-align": "left", "white-space": "pre"}
     rules = "; ".join(f"{key}: {value}" for key, value in left.items())
     styler.set_table_styles([
         {"selector": "th, td", "props": rules},

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from helpers.lab.quantities import number
 from helpers.runtimes.litert.operator_kinds import (
     ALL_KINDS,
     BETWEEN,
@@ -19,7 +20,6 @@ from helpers.runtimes.litert.operator_kinds import (
     POINTWISE,
 )
 from helpers.show.captions import add_caption, caption_height_in, known, threads_text
-from helpers.show.quantities import number
 from helpers.show.rows import by_model, require_columns, rows_height_in, variant_rows, write_missing
 from helpers.show.style import INK, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
 

@@ -1,14 +1,17 @@
 """What detection adds to the quantities: COCO's twelve numbers, their differences to float32, ties."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.lab.intervals import NAN, Interval, bias_corrected_interval, interval_of
+from helpers.lab.intervals import NAN, Absent, Interval, bias_corrected_interval, interval_of
 from helpers.lab.quantities import Quantity, taken
 
 POINTS = 100
+NOTHING_TO_FIND = "no object on the evaluation photos counts"
+REASON = "ap_reason"
 AREAS = ("small", "medium", "large")
 AP_TITLES = {
     "ap": "AP",
@@ -43,8 +46,10 @@ class Accuracy:
     def stat(self, name: str) -> float:
         return self.stats[name] if self.stats[name] >= 0 else NAN
 
-    def average(self, name: str) -> Interval:
+    def average(self, name: str) -> Interval | Absent:
         """COCO's number, with the interval of its resamples."""
+        if math.isnan(self.stat(name)) and name == "ap":
+            return Absent(NOTHING_TO_FIND)
         bounds = bias_corrected_interval(self.draws[name])
         return Interval(self.stat(name), bounds.low, bounds.high)
 
@@ -61,18 +66,25 @@ class Accuracy:
 def average(name: str, title: str) -> Quantity:
     of = taken("accuracy", lambda accuracy: accuracy.average(name))
     label = "COCO AP (points)" if name == "ap" else "AP (points)"
-    return Quantity(name, title, label, POINTS, 1, better="more", of=of)
+    shown = "accuracy" if name == "ap" else "objects" if name.removeprefix("ap_") in AREAS else ""
+    return Quantity(
+        name, title, label, POINTS, 1, better="more", table=shown, summary=name == "ap", reason=REASON, of=of
+    )
 
 
 def difference(name: str, title: str) -> Quantity:
     of = taken("accuracy", lambda accuracy: accuracy.difference(name))
     label = f"← worse    {title} difference to float32 (points)    better →"
-    return Quantity(f"{name}_diff", f"Δ{title}", label, POINTS, 2, signed=True, better="more", of=of)
+    shown = "accuracy" if name == "ap" else "differences"
+    return Quantity(
+        f"{name}_diff", f"Δ{title}", label, POINTS, 2, signed=True, better="more", against=True, table=shown,
+        summary=name == "ap", reason=REASON, of=of,
+    )  # fmt: skip
 
 
 def recall(name: str, title: str) -> Quantity:
     of = taken("accuracy", lambda accuracy: accuracy.stat(name))
-    return Quantity(name, title, "", POINTS, 1, better="more", bounds="", of=of)
+    return Quantity(name, title, "", POINTS, 1, better="more", bounds="", reason=REASON, of=of)
 
 
 AVERAGES = tuple(average(name, title) for name, title in AP_TITLES.items())
@@ -81,11 +93,11 @@ RECALLS = tuple(recall(name, title) for name, title in AR_TITLES.items())
 AP, AP_DIFFERENCE = AVERAGES[0], DIFFERENCES[0]
 # Between the worst and the best order of equal scores.
 TIES = Quantity(
-    "ap_ties", "AP by order of ties", "", POINTS, 1, bounds="range", column="ap",
+    "ap_ties", "AP by order of ties", "", POINTS, 1, bounds="range", column="ap", table="accuracy",
     of=taken("accuracy", Accuracy.ties),
 )  # fmt: skip
 DISTINCT_SCORES = Quantity(
-    "distinct_scores", "Distinct scores", "", 1, 0, bounds="",
+    "distinct_scores", "Distinct scores", "", 1, 0, bounds="", table="accuracy",
     of=taken("accuracy", lambda accuracy: accuracy.distinct_scores),
 )  # fmt: skip
 QUANTITIES = (*AVERAGES, *RECALLS, *DIFFERENCES, TIES, DISTINCT_SCORES)
