@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from helpers.errors import LabError
+from helpers.families import find_files
 from helpers.files import read_json
 from helpers.records import read_record
 from helpers.sources import SavedModelSource
@@ -64,8 +65,9 @@ def test_a_model_that_is_not_the_original_is_not_measured(finished):
 
 
 def test_a_label_map_with_too_few_names_fails_its_model_before_its_variants_are_made(finished):
-    names = finished.model.categories[:3]
-    run, short, good = with_twin(copy_run(finished, "short"), categories=names)
+    (folder,) = find_files(finished.model, None)
+    changes = {"categories": finished.model.categories[:3], "source": SavedModelSource(str(folder))}
+    run, short, good = with_twin(copy_run(finished, "short"), **changes)
     assert quantize.make_models(run) == (good,)
     first, *others = failures(run, short)
     assert "the label map of twin has 3 names, and the network of twin has 12 classes" in first
