@@ -1,5 +1,7 @@
 """The photos on which variants lost most: as FiftyOne views, in the App."""
 
+import os
+import shlex
 from collections.abc import Mapping
 
 from helpers import paths
@@ -8,6 +10,7 @@ from helpers.dataset import field_name, has_display, launch_app, load_dataset, p
 from helpers.error_tables import image_table
 from helpers.experiment import Run
 from helpers.models import Model
+from helpers.mongo import server_address
 from helpers.show.pictures import SHOWN_FROM_SCORE
 from helpers.stages.download import data_folders
 from helpers.stages.explain import explain_all
@@ -57,9 +60,18 @@ def offer_app(view, wanted: bool):
             reason = f"it did not start: {error}"
     print(
         f"FiftyOne App skipped: {reason}. The view is saved in data set {view.dataset_name!r}. "
-        f"An App that you start yourself needs PYTHONPATH={paths.ROOT}, else it shows no mAP."
+        f"An App that you start yourself, while no run is being made, needs {app_settings()} (without "
+        "PYTHONPATH it shows no mAP, without the others another database)."
     )
     return None
+
+
+def app_settings() -> str:
+    """Of an App by hand. The address of a server of the user's own is not told: it may hold a password."""
+    own = () if server_address() else ("FIFTYONE_DATABASE_DIR",)
+    settings = {"PYTHONPATH": str(paths.ROOT)}
+    settings |= {name: os.environ[name] for name in (*own, "FIFTYONE_DATABASE_NAME") if name in os.environ}
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
 
 
 def offer_later(run: Run, wanted: bool):
