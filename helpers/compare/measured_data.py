@@ -55,7 +55,7 @@ def counts_text(labels: Mapping[str, Any]) -> str:
     crowds = sum(bool(entry.get("iscrowd")) for entry in labels["annotations"])
     objects, numbers = len(labels["annotations"]) - crowds, categories(labels)
     used = len(numbers[1])
-    apart = f" and {crowds:,} crowd regions" if crowds else ""
+    apart = f" and {crowds:,} crowd region{'s' * (crowds > 1)}" if crowds else ""
     occur = "all of which occur" if used == len(numbers[0]) else f"of which {used} occur"
     return (
         f"Evaluation: {len(labels['images']):,} photos with {objects:,} objects{apart}, "

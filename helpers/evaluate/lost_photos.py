@@ -1,10 +1,13 @@
 """The photos on which variants lost most: as FiftyOne views, in the App."""
 
+import os
+import shlex
 from collections.abc import Mapping
 
 from helpers.download.stage import data_folders
 from helpers.evaluate.loss_shares import explain_all
 from helpers.lab import paths
+from helpers.lab.mongo import server_address
 from helpers.models.registry import Model
 from helpers.photos.dataset import field_name, has_display, launch_app, load_dataset, photo_paths, view_of
 from helpers.run.experiment import Run
@@ -57,9 +60,18 @@ def offer_app(view, wanted: bool):
             reason = f"it did not start: {error}"
     print(
         f"FiftyOne App skipped: {reason}. The view is saved in data set {view.dataset_name!r}. "
-        f"An App that you start yourself needs PYTHONPATH={paths.ROOT}, else it shows no mAP."
+        f"An App that you start yourself, while no run is being made, needs {app_settings()} (without "
+        "PYTHONPATH it shows no mAP, without the others another database)."
     )
     return None
+
+
+def app_settings() -> str:
+    """Of an App by hand. The address of a server of the user's own is not told: it may hold a password."""
+    own = () if server_address() else ("FIFTYONE_DATABASE_DIR",)
+    settings = {"PYTHONPATH": str(paths.ROOT)}
+    settings |= {name: os.environ[name] for name in (*own, "FIFTYONE_DATABASE_NAME") if name in os.environ}
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
 
 
 def offer_later(run: Run, wanted: bool):

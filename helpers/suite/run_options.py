@@ -92,7 +92,7 @@ def require_begun(name: str) -> None:
     """
     if not run_paths(name).folder.exists():
         names = ", ".join(path.name for path in run_folders()) or "none, since none was made"
-        raise LabError(f"no run {name!r}.", f"one of: {names}", "name one of these, the newest first.")
+        raise LabError(f"no run {name!r}.", f"one of: {names}", "name one of these; the newest is the first.")
 
 
 def run_folders() -> list[Path]:

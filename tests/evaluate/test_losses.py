@@ -1,6 +1,7 @@
 """Where variants lost accuracy, on a finished run: explained, as views, in the App."""
 
 import dataclasses
+import shlex
 import socket
 
 import pytest
@@ -9,6 +10,7 @@ from helpers.download import stage as download
 from helpers.evaluate import loss_shares as explain
 from helpers.evaluate import lost_photos as losses
 from helpers.evaluate import stage as evaluate
+from helpers.lab.paths import ROOT
 from helpers.photos.dataset import free_port
 from helpers.run.variants import BASELINE
 from tests.support.finished_run import copy_run, finish
@@ -100,7 +102,20 @@ def test_the_app_is_offered_only_where_somebody_can_see_it(finished, monkeypatch
     assert "open_app is False" in capsys.readouterr().out
     monkeypatch.setattr("sys.platform", "linux")
     assert losses.offer_app(view, wanted=True) is None
-    assert "there is no display" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "there is no display" in printed
+    assert losses.app_settings() in printed
+
+
+def test_an_app_by_hand_is_told_the_settings_but_no_password(monkeypatch):
+    monkeypatch.setenv("FIFTYONE_DATABASE_DIR", "/my data/db")
+    monkeypatch.setenv("FIFTYONE_DATABASE_NAME", "quantlab-1")
+    monkeypatch.setattr(losses, "server_address", lambda: None)
+    project = f"PYTHONPATH={shlex.quote(str(ROOT))}"
+    folder = "FIFTYONE_DATABASE_DIR='/my data/db'"
+    assert losses.app_settings() == f"{project} {folder} FIFTYONE_DATABASE_NAME=quantlab-1"
+    monkeypatch.setattr(losses, "server_address", lambda: "mongodb://me:secret@host")
+    assert losses.app_settings() == f"{project} FIFTYONE_DATABASE_NAME=quantlab-1"
 
 
 def test_an_app_that_cannot_be_shown_stops_nothing(finished, monkeypatch, capsys):

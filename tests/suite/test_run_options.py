@@ -93,7 +93,7 @@ def test_status_of_a_run_that_is_not_there_names_those_that_are_newest_first(dat
         os.utime(options, (options.stat().st_atime - age_s,) * 2)
     code, text = command("status", "--run", "nosuch")
     assert code == 1
-    assert "no run 'nosuch'. Expected: one of: b, a, c Cure: name one of these" in text
+    assert "no run 'nosuch'. Expected: one of: b, a, c Cure: name one of these; the newest" in text
 
 
 HOLD = """

@@ -14,6 +14,7 @@ from helpers.evaluate.checks import check_evaluate
 from helpers.lab.errors import LabError
 from helpers.lab.files import read_json
 from helpers.lab.records import read_record
+from helpers.models.families import find_files
 from helpers.models.files.sources import SavedModelSource
 from helpers.quantize import originals
 from helpers.quantize import stage as quantize
@@ -73,8 +74,9 @@ def test_a_model_that_is_not_the_original_is_not_measured(finished):
 
 
 def test_a_label_map_with_too_few_names_fails_its_model_before_its_variants_are_made(finished):
-    names = finished.model.categories[:3]
-    run, short, good = with_twin(copy_run(finished, "short"), categories=names)
+    (folder,) = find_files(finished.model, None)
+    changes = {"categories": finished.model.categories[:3], "source": SavedModelSource(str(folder))}
+    run, short, good = with_twin(copy_run(finished, "short"), **changes)
     assert quantize.make_models(run) == (good,)
     first, *others = failures(run, short)
     assert "the label map of twin has 3 names, and the network of twin has 12 classes" in first

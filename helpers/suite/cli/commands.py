@@ -29,6 +29,7 @@ from helpers.suite.cli.options import (
     RegionOption,
     RunOption,
     StatusProfileOption,
+    StatusRunOption,
     ThreadsOption,
     VariantsOption,
     WidthOption,
@@ -137,7 +138,7 @@ def show_failures(run, failed: Mapping[str, str]) -> None:
 @app.command()
 def status(
     profile: StatusProfileOption = "",
-    run_name: RunOption = "",
+    run_name: StatusRunOption = "",
     models: ModelsOption = None,
     variants: VariantsOption = None,
     threads: ThreadsOption = 1,

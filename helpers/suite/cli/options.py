@@ -18,6 +18,9 @@ StatusProfileOption = Annotated[
 RunOption = Annotated[
     str, typer.Option("--run", help="Name of the run's folder; the profile's name if empty.")
 ]
+StatusRunOption = Annotated[
+    str, typer.Option("--run", help="Name of the run's folder; if empty, the profile's name or the last run.")
+]
 ModelsOption = Annotated[
     list[str] | None,
     typer.Option(
