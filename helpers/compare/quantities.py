@@ -31,7 +31,7 @@ MARGIN = Quantity(
     "ap_margin", "Margin (AP points)", "", POINTS, 2, bounds="", of=taken("verdict", lambda v: v.margin)
 )
 WORSE_SHARE = Quantity(
-    "ap_worse_share", "Resamples worse (%)", "", 100, 1, bounds="", table="accuracy",
+    "ap_worse_share", "Resamples worse", "", 100, 1, bounds="", table="accuracy",
     of=taken("verdict", lambda verdict: verdict.worse_share),
 )  # fmt: skip
 IMAGES_NEEDED = Quantity(

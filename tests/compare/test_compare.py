@@ -1,26 +1,27 @@
 """Comparison: paired differences, the control, and columns for what is absent."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
+from helpers.compare.quantities import QUANTITIES, wide
 from helpers.compare.results import (
-    QUANTITIES,
-    accuracy_columns,
+    COLUMNS,
+    Sources,
+    accuracy_of,
     difference_to_baseline,
+    long_frame,
     resample_variants,
-    verdict_columns,
+    results_frame,
+    variant_results,
 )
 from helpers.compare.verdict import FEW_IMAGES, verdict
-from helpers.energy.columns import (
-    energy_columns,
-    latency_columns,
-    latency_frame,
-    measured_columns,
-    memory_columns,
-)
 from helpers.energy.rounds.schedule import BARE
+from helpers.energy.samples import latency_frame
+from helpers.energy.summary import summarize_latency, summarize_memory
+from helpers.energy.windows_summary import summarize_energy
 from helpers.lab.intervals import Absent, Interval, interval_of, spread
 from helpers.meters.absent import AbsentMeter
 from helpers.meters.base import meter_facts, quantity_to_json
@@ -31,6 +32,7 @@ from tests.tasks.test_resample import columns
 
 RESAMPLES, SEED = 200, 5
 WHY = "no kernel for it"
+DRAWN = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 
 
 def scored_by_coco(truth: dict, detections: list[dict]) -> Score:
@@ -61,7 +63,7 @@ def draws(scored):
 
 def test_every_quantity_has_the_data_first_and_then_the_resamples(scored, draws):
     for variant, quantities in draws.items():
-        assert set(quantities) == set(QUANTITIES)
+        assert set(quantities) == set(DRAWN)
         for name, values in quantities.items():
             assert values.shape == (1 + RESAMPLES,)
             assert values[0] == pytest.approx(scored[variant].stats[name], abs=1e-12)
@@ -95,41 +97,58 @@ def test_resamples_depend_on_the_seed_alone(scored):
     assert not np.array_equal(first, other)
 
 
+def sources(**known) -> Sources:
+    """All absent but what is given."""
+    return dataclasses.replace(Sources.all_absent(WHY), **known)
+
+
+def row_of(known: Sources, variant: str = "int8") -> dict:
+    return wide(variant_results("m", variant, known))[0]
+
+
+def as_recorded(score: Score) -> dict:
+    """What 03's record says of a score."""
+    return {"stats": score.stats, "tie_bounds": (0.1, 0.9), "distinct_scores": 7}
+
+
+def accuracy_columns(variant: str, score: Score, draws: dict) -> dict[str, float]:
+    row = row_of(sources(accuracy=accuracy_of(variant, as_recorded(score), draws)))
+    return {name: value for name, value in row.items() if name.startswith("ap") and name != "ap_reason"}
+
+
 def of_differences(columns: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in columns.items() if "_diff" in name}
 
 
 def test_the_control_has_the_accuracy_of_float32(scored, draws):
-    stats = scored[BASELINE].stats
-    control, base = (accuracy_columns(variant, stats, draws) for variant in (CONTROL, BASELINE))
+    control, base = (accuracy_columns(variant, scored[BASELINE], draws) for variant in (CONTROL, BASELINE))
     assert set(of_differences(control).values()) == {0}
     assert control.keys() == base.keys()
-    assert {n: v for n, v in control.items() if n not in of_differences(control)} == {
-        n: v for n, v in base.items() if n not in of_differences(base)
-    }
+    for name in set(base) - set(of_differences(base)):
+        np.testing.assert_equal(control[name], base[name])
 
 
 def test_the_baseline_has_no_interval_of_a_difference_to_itself(scored, draws):
-    differences = of_differences(accuracy_columns(BASELINE, scored[BASELINE].stats, draws))
-    for name in QUANTITIES:
+    differences = of_differences(accuracy_columns(BASELINE, scored[BASELINE], draws))
+    for name in DRAWN:
         assert differences[f"{name}_diff"] == 0
         assert math.isnan(differences[f"{name}_diff_low"])
         assert math.isnan(differences[f"{name}_diff_high"])
 
 
 def test_every_quantity_has_its_own_paired_difference(scored, draws):
-    columns = accuracy_columns("int8", scored["int8"].stats, draws)
-    for name in QUANTITIES:
+    columns = accuracy_columns("int8", scored["int8"], draws)
+    for name in DRAWN:
         expected = difference_to_baseline(draws["int8"], draws[BASELINE], name)
         found = tuple(columns[f"{name}_diff{end}"] for end in ("", "_low", "_high"))
         assert found == (expected.value, expected.low, expected.high)
         assert expected.value == pytest.approx(scored["int8"].stats[name] - scored[BASELINE].stats[name])
 
 
-def test_verdict_columns_say_what_the_answer_rests_on():
+def test_a_verdict_says_what_the_answer_rests_on():
     judged = verdict("int8", np.concatenate([[-0.004], np.linspace(-0.03, 0.01, 401)]), 500)
-    columns = verdict_columns({"int8": judged})["int8"]
-    assert columns["ap_within"] == FEW_IMAGES
+    columns = row_of(sources(verdict=judged))
+    assert judged.answer == FEW_IMAGES
     assert (columns["ap_joint_low"], columns["ap_joint_high"]) == (judged.low, judged.high)
     assert columns["ap_margin"] == 0.01
     assert columns["ap_worse_share"] == pytest.approx(0.75, abs=0.01)
@@ -137,9 +156,9 @@ def test_verdict_columns_say_what_the_answer_rests_on():
 
 
 def test_accuracy_columns_hold_coco_numbers_within_their_intervals(scored, draws):
-    columns = accuracy_columns("int8", scored["int8"].stats, draws)
+    columns = accuracy_columns("int8", scored["int8"], draws)
     assert columns["ap"] == scored["int8"].stats["ap"]
-    for name in QUANTITIES:
+    for name in DRAWN:
         assert columns[f"{name}_low"] < columns[f"{name}_high"]
     expected = scored["int8"].stats["ap"] - scored[BASELINE].stats["ap"]
     assert columns["ap_diff"] == pytest.approx(expected, abs=1e-12)
@@ -151,7 +170,7 @@ def test_where_there_is_nothing_to_find_accuracy_is_not_a_number():
     result = scored_by_coco(truth, random_detections(np.random.default_rng(5), truth))
     draws = resample_variants({BASELINE: result.evidence}, 20, SEED)
     assert result.stats["ap_large"] == -1
-    columns = accuracy_columns(BASELINE, result.stats, draws)
+    columns = accuracy_columns(BASELINE, result, draws)
     assert all(math.isnan(columns[name]) for name in ("ap_large", "ap_large_low", "ap_large_high"))
     assert columns["ap"] > 0
 
@@ -161,10 +180,31 @@ def test_an_absent_quantity_gives_no_number():
     assert spread("x", Interval(2, 1, 3)) == {"x": 2, "x_low": 1, "x_high": 3}
 
 
-def test_absent_summaries_give_no_columns_but_the_energy_grade_and_reason():
-    assert latency_columns(Absent(WHY)) == {"latency_reason": WHY}
-    assert memory_columns(Absent(WHY)) == {"memory_reason": WHY}
-    assert energy_columns(Absent(WHY), "D") == {"energy_grade": "D", "energy_reason": WHY}
+def test_what_is_absent_is_a_reason_for_every_quantity_and_no_number():
+    found = variant_results("m", "int8", Sources.all_absent(WHY))
+    assert [result.quantity for result in found] == list(QUANTITIES)
+    assert {result.reason for result in found if result.quantity != "latency_selftest_noise"} == {WHY}
+    assert all(math.isnan(result.value) for result in found)
+
+
+def test_the_long_table_and_the_wide_one_hold_the_same_numbers(scored, draws):
+    made = {"size_bytes": 123_457, "download_bytes": 100_001}
+    found = {v: accuracy_of(v, as_recorded(scored[v]), draws) for v in (BASELINE, "int8")}
+    rest = {"made": made, "energy": Absent("no meter")}
+    known = {variant: sources(accuracy=accuracy, **rest) for variant, accuracy in found.items()}
+    results = [r for variant, each in known.items() for r in variant_results("m", variant, each)]
+    long, frame = long_frame(results), results_frame(results, [{"failed": ""}] * 2)
+    assert list(long.columns) == ["model", "variant", "runtime", "quantity", "value", "low", "high", "reason"]
+    assert list(frame.columns) == list(COLUMNS)
+    for row in long.to_dict("records"):
+        wide_row = frame[frame["variant"] == row["variant"]].iloc[0]
+        quantity = QUANTITIES[row["quantity"]]
+        for column, value in zip(quantity.columns, list(row.values())[4:7], strict=True):
+            # A quantity with a column of another shares its value.
+            if column and column != quantity.column:
+                np.testing.assert_equal(float(wide_row[column]), float(value))
+    assert frame["size_bytes"].tolist() == [123_457] * 2
+    assert frame["energy_reason"].tolist() == ["no meter"] * 2
 
 
 def visit(milliseconds: float) -> dict:
@@ -211,15 +251,21 @@ def test_latency_frame_keeps_every_sample_and_marks_the_warmups(raw):
     assert sorted(frame["round"].unique()) == [0, 1, 2]
 
 
-def test_measured_columns_leave_warmups_out_and_show_what_failed(raw):
-    columns = measured_columns(raw, 50, SEED)
-    assert set(columns) == {BASELINE, "float16", "int8"}
-    assert columns["int8"]["latency_ms_p50"] == 2
-    assert [columns["int8"][f"latency_ratio{end}"] for end in ("", "_low", "_high")] == [0.5, 0.5, 0.5]
-    assert columns["int8"]["peak_rss_bytes"] == 5
-    assert "latency_ms_p50" not in columns["float16"]
-    assert "peak_rss_bytes" not in columns["float16"]
-    for row in columns.values():
-        assert row["energy_grade"] == "D"
+def test_what_was_measured_leaves_warmups_out_and_shows_what_failed(raw):
+    found = {
+        "latency": summarize_latency(raw["latency"], 50, SEED),
+        "memory": summarize_memory(raw["memory"]),
+        "energy": summarize_energy(raw["energy"], 50, SEED),
+    }
+    rows = {
+        variant: row_of(sources(**{name: each[variant] for name, each in found.items()}), variant)
+        for variant in (BASELINE, "float16", "int8")
+    }
+    assert rows["int8"]["latency_ms_p50"] == 2
+    assert [rows["int8"][f"latency_ratio{end}"] for end in ("", "_low", "_high")] == [0.5, 0.5, 0.5]
+    assert rows["int8"]["peak_rss_bytes"] == 5
+    assert math.isnan(rows["float16"]["latency_ms_p50"])
+    assert rows["float16"]["latency_reason"] == rows["float16"]["memory_reason"] == WHY
+    for row in rows.values():
         assert row["energy_reason"]
-        assert "energy_j_per_image" not in row
+        assert math.isnan(row["energy_j_per_image"])

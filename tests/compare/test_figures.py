@@ -13,6 +13,7 @@ from PIL import Image
 from helpers.compare.figures import catalogue as figures
 from helpers.compare.figures.latency import axis_range, samples_of
 from helpers.compare.figures.pareto import front_of
+from helpers.quantize.quantities import SIZE
 from helpers.run.variants import VARIANTS
 from helpers.show.style import look_of, styled
 from tests.support.example_results import (
@@ -239,7 +240,7 @@ def test_looks_differ_and_the_control_is_the_hollow_baseline():
 def test_saved_files_carry_run_and_fonts_and_are_the_same_every_time(tmp_path):
     contents = []
     for folder in ("one", "two"):
-        figure = figures.size(CASES["usual"], CONTEXT)
+        figure = figures.bars(CASES["usual"], CONTEXT, SIZE)
         png, pdf = figures.save_figure(figure, tmp_path / folder, "size", CONTEXT)
         contents.append((png.read_bytes(), pdf.read_bytes()))
     assert contents[0] == contents[1]
@@ -260,7 +261,7 @@ def test_text_is_large_enough_for_a_column_of_8_cm(drawn):
 
 def test_drawing_leaves_the_users_style_alone():
     before = dict(matplotlib.rcParams)
-    figure = styled(figures.size)(CASES["usual"], CONTEXT)
+    figure = styled(figures.bars)(CASES["usual"], CONTEXT, SIZE)
     png, _ = figure._repr_png_()
     assert png.startswith(b"\x89PNG")
     assert dict(matplotlib.rcParams) == before

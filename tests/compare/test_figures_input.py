@@ -5,7 +5,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from helpers.compare.figures import catalogue as figures
+from helpers.energy.quantities import MEMORY
 from helpers.lab.errors import LabError
+from helpers.quantize.quantities import SIZE
 from tests.support.example_results import (
     CONTEXT,
     NAN,
@@ -21,7 +23,7 @@ from tests.support.figure_checks import CASES, lines_by_gid, overlapping, pictur
 
 def test_bad_input_is_explained():
     with pytest.raises(LabError, match="05_compare"):
-        figures.size(pd.DataFrame(), CONTEXT)
+        figures.bars(pd.DataFrame(), CONTEXT, SIZE)
     with pytest.raises(LabError, match="one list of boxes per image"):
         figures.detections_grid(pictures(2), {"int8": [[]]}, CONTEXT)
     with pytest.raises(LabError, match="pareto"):
@@ -53,9 +55,9 @@ def test_memory_has_whiskers_where_the_table_has_bounds():
     results = example_results()
     peak = results["peak_rss_bytes"]
     bounded = results.assign(peak_rss_bytes_low=peak - 2e5, peak_rss_bytes_high=peak + 1e5)
-    whiskers = lines_by_gid(figures.memory(bounded, CONTEXT))
+    whiskers = lines_by_gid(figures.bars(bounded, CONTEXT, MEMORY))
     assert list(whiskers["interval:int8"][0].get_xdata()) == pytest.approx([6.1, 6.4])
-    assert "interval:int8" not in lines_by_gid(figures.memory(results, CONTEXT))
+    assert "interval:int8" not in lines_by_gid(figures.bars(results, CONTEXT, MEMORY))
 
 
 def test_values_without_bounds_are_drawn_without_bar():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from helpers.compare.results import COLUMNS
 from helpers.compare.verdict import FEW_IMAGES, NO, YES
 from helpers.energy.parts.summary import PARTS
 from helpers.quantize.layers.frame import COLUMNS as LAYER_COLUMNS
@@ -65,7 +66,8 @@ def result_row(model: str, variant: str) -> dict:
     spread = 0 if variant == "float32" else 1
     row = {
         "model": model, "variant": variant, "storage_dtype": storage, "compute_dtype": compute,
-        "size_bytes": size_mb * 1e6, "images": 500,
+        "size_bytes": size_mb * 1e6, "download_bytes": 0.9 * size_mb * 1e6, "images": 500,
+        **with_bounds("throughput_images_per_s", 1800 / latency_ms, 20, 10),
         **with_bounds("ap", ap, 0.014, 0.013), "ap50": ap + 0.2, "ap75": ap + 0.08,
         **differences(variant, ap_diff), **verdict_cells(variant, ap, ap_diff),
         **with_bounds("ap_small", ap - 0.4, 0.03, 0.04), **with_bounds("ap_medium", ap - 0.02, 0.02, 0.025),
@@ -213,7 +215,8 @@ def example_operators(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def example_results(variants: tuple[str, ...] = USUAL, model: str = MODEL) -> pd.DataFrame:
-    return pd.DataFrame([result_row(model, variant) for variant in variants])
+    rows = [result_row(model, variant) for variant in variants]
+    return pd.DataFrame(rows, columns=list(dict.fromkeys([*COLUMNS, *rows[0]])))
 
 
 def fail(results: pd.DataFrame, variant: str, reason: str = REASON) -> pd.DataFrame:

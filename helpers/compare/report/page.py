@@ -18,8 +18,7 @@ from helpers.compare.findings import Finding, Judgement, by_variant, failures, f
 from helpers.compare.report.accuracy import accuracy_page, table_groups, table_page
 from helpers.compare.report.lacking import lacking
 from helpers.compare.report.texts import limits, meanings, method
-from helpers.compare.tables.cells import DETAILS
-from helpers.compare.tables.writing import human_frame, table_note
+from helpers.compare.tables.writing import detail_frames, human_frame, table_note, with_file
 from helpers.compare.verdict_texts import unjudged, unjudged_note
 from helpers.lab.errors import LabError, found_of
 from helpers.lab.files import write_text
@@ -84,7 +83,7 @@ def render_report(
         "columns": list(human_frame(results).columns[1:]),
         "table": table_groups(results, human_frame(results)),
         "details": {
-            title: table_page(results, human_frame(results, cells)) for title, cells in DETAILS.items()
+            title: table_page(with_file(results), frame) for title, frame in detail_frames(results).items()
         },
         "accuracy": accuracy_page(results, losses, context),
         "unjudged": unjudged_note(results, points_text(margin_points(context))),

@@ -63,7 +63,7 @@ def joint_cell(row: Mapping[str, Any]) -> str:
 def worse_cell(row: Mapping[str, Any]) -> str:
     share = number(row, "ap_worse_share")
     if math.isfinite(share):
-        return f"{100 * share:.1f}"
+        return f"{100 * share:.1f} %"
     return ABSENT if lacks_ap(row) or long_answer(row) else NOT_ASKED
 
 

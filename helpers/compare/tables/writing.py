@@ -62,6 +62,17 @@ def asked(results: pd.DataFrame, cells: Cells) -> Cells:
     return {name: make for name, make in cells.items() if judged or name not in VERDICT}
 
 
+def with_file(results: pd.DataFrame) -> pd.DataFrame:
+    """Without variants that failed: the first table says why, and that is once enough."""
+    return results[[not failure_of(row) for row in records_of(results)]]
+
+
+def detail_frames(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Title -> texts, of the quantities that the first table leaves out."""
+    whole = with_file(results)
+    return {title: human_frame(whole, cells) for title, cells in DETAILS.items()} if len(whole) else {}
+
+
 def accuracy_frame(results: pd.DataFrame) -> pd.DataFrame:
     """Verdicts, and what the order of equal scores leaves open, of each variant and the baseline."""
     return human_frame(results, ACCURACY, [CONTROL])
@@ -126,7 +137,7 @@ def markdown(
     """The results, the verdicts, the other differences and where the loss is, each with its note."""
     tables = {
         "": (human_frame(results), whole_note(results, context)),
-        **{title: (human_frame(results, cells), "") for title, cells in DETAILS.items()},
+        **{title: (frame, "") for title, frame in detail_frames(results).items()},
         "Accuracy": (accuracy_frame(results), accuracy_note(results, context)),
         "Differences to float32": (difference_frame(results), "In points; each interval by itself."),
     }
@@ -159,10 +170,11 @@ def latex(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> st
     }
     return "\n".join(
         latex_table(
-            text_frame(results, asked(results, cells)).rename(columns={WITHIN: within_title(results)}),
+            text_frame(shown, asked(shown, cells)).rename(columns={WITHIN: within_title(results)}),
             f"{title}, run {run}.", f"tab:quantization-{slug(title)}", note,
         )
         for title, (cells, note) in tables.items()
+        if len(shown := results if cells is SUMMARY else with_file(results))
     )  # fmt: skip
 
 
@@ -225,7 +237,7 @@ def display_accuracy(results: pd.DataFrame, context: Mapping[str, Any] | None = 
 
 def display_details(results: pd.DataFrame) -> dict[str, Styler]:
     """Title -> table, of the quantities that the first table leaves out."""
-    frames = {title: human_frame(results, cells) for title, cells in DETAILS.items()}
+    frames = detail_frames(results)
     return {title: display_texts(frame, "", slug(title)) for title, frame in frames.items()}
 
 
