@@ -23,22 +23,38 @@ def split_interval(text: str) -> tuple[str, str]:
     return value, f"[{rest}" if bracket else ""
 
 
+def split_below(text: str) -> tuple[str, str]:
+    """What stands below a value: its interval, or what is said in round brackets."""
+    value, below = split_interval(text)
+    if below:
+        return value, below
+    value, bracket, rest = text.partition(" (")
+    return value, f"({rest}" if bracket else ""
+
+
+def header_lines(columns: Sequence[str]) -> list[str]:
+    """Names of columns, their units in a line of their own."""
+    names, units = zip(*map(split_below, columns), strict=True)
+    lines = [names, units] if any(units) else [names]
+    return [" & ".join(map(escape_latex, line)) + r" \\" for line in lines]
+
+
 def latex_table(texts: pd.DataFrame, caption: str, label: str, note: str) -> str:
     """A ``booktabs`` table with caption, label and note; needs no package but ``booktabs``.
 
     Args:
         texts: with a column ``Model``, by which rows are grouped, and ``failed``, why a row has no cells. An
-            interval is set small below its value, so that a table of eight columns fits a page.
+            interval stands below its value, so that a table of nine columns fits a page.
     """
     columns = [name for name in texts if name not in ("Model", "failed")]
     lines = [
         r"\begin{table*}",
-        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
+        r"\centering\scriptsize\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escape_latex(caption)}}}",
         rf"\label{{{label}}}",
         rf"\begin{{tabular}}{{{'l' * len(columns)}}}",
         r"\toprule",
-        " & ".join(escape_latex(name) for name in columns) + r" \\",
+        *header_lines(columns),
         *(model_rows(str(model), frame, columns) for model, frame in texts.groupby("Model", sort=False)),
         r"\bottomrule",
         r"\end{tabular}",
@@ -59,9 +75,9 @@ def model_rows(model: str, frame: pd.DataFrame, columns: Sequence[str]) -> str:
         rf"\multicolumn{{{len(columns)}}}{{l}}{{\textbf{{{escape_latex(model)}}}}} \\",
     ]
     for row in frame.to_dict("records"):
-        pairs = [split_interval(row[name]) for name in columns]
+        pairs = [split_below(row[name]) for name in columns]
         cells = [escape_latex(value) for value, _ in pairs]
-        below = [rf"{{\scriptsize {escape_latex(bounds)}}}" if bounds else "" for _, bounds in pairs]
+        below = [escape_latex(bounds) for _, bounds in pairs]
         if row["failed"]:
             reason = textwrap.shorten(f"failed: {row['failed']}", 100, placeholder=" …")
             across = rf"\multicolumn{{{len(columns) - 1}}}{{l}}{{\emph{{{escape_latex(reason)}}}}}"
