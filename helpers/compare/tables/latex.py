@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+_HEADER_WIDTH = 12
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "×": r"$\times$",
@@ -33,10 +34,11 @@ def split_below(text: str) -> tuple[str, str]:
 
 
 def header_lines(columns: Sequence[str]) -> list[str]:
-    """Names of columns, their units in a line of their own."""
-    names, units = zip(*map(split_below, columns), strict=True)
-    lines = [names, units] if any(units) else [names]
-    return [" & ".join(map(escape_latex, line)) + r" \\" for line in lines]
+    """Names of columns, broken into lines so that none is wider than its numbers."""
+    names = [textwrap.wrap(name, _HEADER_WIDTH) for name in columns]
+    height = max(map(len, names))
+    rows = zip(*([*lines, *[""] * (height - len(lines))] for lines in names), strict=True)
+    return [" & ".join(map(escape_latex, row)) + r" \\" for row in rows]
 
 
 def latex_table(texts: pd.DataFrame, caption: str, label: str, note: str) -> str:
