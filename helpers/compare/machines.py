@@ -198,6 +198,7 @@ def save_beside(run: Run, machines: Sequence[Machine]) -> dict[str, LabFigure]:
         return {}
     figures = {name: entry.function(machines) for name, entry in FIGURES_BESIDE.items()}
     for name, figure in figures.items():
+        figure.how_to_read = FIGURES_BESIDE[name].how_to_read
         save_figure(figure, run.paths.figures, name, machines[0].context)
     return figures
 

@@ -14,6 +14,7 @@ from helpers.compare.report.page import Section, registry_figures, render_report
 from helpers.compare.stage import build_long, build_provenance
 from helpers.compare.surprises import surprises
 from helpers.compare.tables.writing import write_results
+from helpers.evaluate.lost_pictures import HOW_TO_READ as LOST_READING
 from helpers.lab.paths import display
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
@@ -22,13 +23,6 @@ from helpers.run.experiment import Run
 from helpers.run.variants import Variant
 from helpers.show.pictures import lost_name
 
-LOST_READING = (
-    "The photos that take most from this variant’s AP: picked as the worst, so they are not typical. The "
-    "title of each row gives the photo, its share of the difference of AP in points, and the kind of error "
-    "that most of it is of. Compare float32 with the variant. Often little is to be seen: AP asks for ten "
-    "degrees of overlap, so a shift of a few pixels can count, and so can a false alarm whose score is too "
-    "low to be drawn."
-)
 Frames = Mapping[str, pd.DataFrame]
 FILES = (
     ("results.csv", "results, one row per model and variant, full precision"),

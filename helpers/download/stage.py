@@ -172,6 +172,16 @@ def object_table(dataset) -> pd.DataFrame:
     return pd.DataFrame([{"what": "photos", "count": photos, "per photo": 1.0}, *rows])
 
 
+def models_table(run: Run, files: Mapping[str, Sequence[Path]]) -> pd.DataFrame:
+    """Facts about every model, a column for each; ``files`` as ``prepare_models`` gives them."""
+    columns = {
+        model.id: describe_model(model)
+        | {"files": ", ".join(path.name for path in files.get(model.id, ())) or "cannot be had"}
+        for model in run.models
+    }
+    return pd.DataFrame(columns).rename_axis("fact").reset_index()
+
+
 def describe_model(model: Model) -> dict[str, Any]:
     """Facts for the notebook's table."""
     stated, names = model.stated, [name for name in model.categories if name]

@@ -25,6 +25,18 @@ def farthest(found: Mapping[str, Attribution]) -> str | None:
     return min(found, key=lambda variant: found[variant].total, default=None)
 
 
+def farthest_of_all(found: Mapping[str, Mapping[str, Attribution]]) -> tuple[str, str] | None:
+    """(model, variant) of all that lost most; None if no model has a variant but float32."""
+    totals = {(m, v): item.total for m, variants in found.items() for v, item in variants.items()}
+    return min(totals, key=totals.get, default=None)
+
+
+def worst_view(found: Mapping[str, Mapping[str, Attribution]], views: Mapping[str, Mapping]):
+    """The view of the variant that lost most; ``found`` and ``views`` by model and variant."""
+    worst = farthest_of_all(found)
+    return views[worst[0]][worst[1]] if worst else None
+
+
 def view_name(run: Run, model: Model, variant: str) -> str:
     return f"{field_name(model.id, variant)}_lost_most_{run.paths.name}".replace(".", "_")
 
@@ -79,6 +91,7 @@ def offer_later(run: Run, wanted: bool):
     if not wanted:
         print("FiftyOne App skipped: open_app is False. 03_evaluate.ipynb saved the views.")
         return None
-    model, dataset = scored_models(run)[0], load_dataset(data_folders(run).validation)
-    found = explain_all(run, model)
-    return offer_app(save_loss_views(run, model, dataset, found).get(farthest(found)), wanted)
+    dataset, models = load_dataset(data_folders(run).validation), scored_models(run)
+    found = {model.id: explain_all(run, model) for model in models}
+    views = {model.id: save_loss_views(run, model, dataset, found[model.id]) for model in models}
+    return offer_app(worst_view(found, views), wanted)

@@ -9,28 +9,27 @@ from helpers.run.experiment import Run
 
 
 def score_table(run: Run, model: Model) -> pd.DataFrame:
-    """COCO's twelve numbers, one row per variant."""
-    rows = []
-    for variant in run.variants:
-        record = read_score(run, model, variant.id)
-        rows.append({"variant": variant.id, **record.values.get("stats", {}), "failed": record.failure})
-    return pd.DataFrame(rows).set_index("variant")
+    """COCO's twelve numbers, one column per variant; in the last row why one has none."""
+    records = {variant.id: read_score(run, model, variant.id) for variant in run.variants}
+    columns = {v: {**r.values.get("stats", {}), "failed": r.failure} for v, r in records.items()}
+    return pd.DataFrame(columns).rename_axis("number").reset_index()
 
 
 def class_table(run: Run, model: Model) -> pd.DataFrame:
     """AP per class, one column per variant."""
     records = {v.id: read_score(run, model, v.id) for v in run.variants}
-    return pd.DataFrame({v: r.values["ap_per_class"] for v, r in records.items() if not r.failure})
+    found = {v: r.values["ap_per_class"] for v, r in records.items() if not r.failure}
+    return pd.DataFrame(found).rename_axis("class").reset_index()
 
 
 def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
-    """FiftyOne's own mAP against COCO's on a small random subset, for the finest and coarsest variant.
+    """FiftyOne's own mAP against COCO's on a small random subset, for the finest and coarsest scores.
 
     FiftyOne's method takes half a second per image and variant, so it is a check, not the metric.
     """
     view, rows = subset(dataset, run.profile.subset_images, run.profile.seed), []
-    working = scored(run, model)
-    for variant in dict.fromkeys([working[0], working[-1]]):
+    levels = {v: read_score(run, model, v).values["distinct_scores"] for v in scored(run, model)}
+    for variant in dict.fromkeys([max(levels, key=levels.get), min(levels, key=levels.get)]):
         field = field_name(model.id, variant)
         native, exact = native_map(view, field), evaluate_exactly(view, field)
         row = {"variant": variant, "distinct scores": exact.distinct_scores}

@@ -1,6 +1,7 @@
 """All six together: what they showed, kept with the run, and the checks at the notebook's end."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -28,8 +29,8 @@ def keep_outcomes(bench: Bench, outcomes: Sequence[Outcome]) -> Record:
         "helpers.pitfalls.checks",
     )
     values = [
-        {name: getattr(found, name) for name in ("title", "failure", "failed", "cure", "cured", "absent")}
-        | {"table": found.table.to_dict("records")}
+        {"title": found.title, "failure": asdict(found.failure), "cure": asdict(found.cure)}
+        | {"absent": found.absent, "table": found.table.to_dict("records")}
         for found in outcomes
     ]
     return keep(record_file(bench), "pitfalls", source, {"outcomes": values})
@@ -40,8 +41,8 @@ def summary_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "what was done": [f"{number} {found.title}" for number, found in enumerate(outcomes, 1)],
-            "what came of it": [found.absent or found.failure for found in outcomes],
-            "the cure": ["" if found.absent else found.cure for found in outcomes],
+            "what came of it": [found.absent or found.failure.told for found in outcomes],
+            "the cure": ["" if found.absent else found.cure.told for found in outcomes],
         }
     )
 
@@ -55,10 +56,10 @@ def check_pitfalls(run: Run, bench: Bench, outcomes: Sequence[Outcome]) -> Style
     checks = {"six failures": len(outcomes) == ENTRIES, "the record is written": record_file(bench).is_file()}
     for number, found in enumerate(outcomes, 1):
         if bench.other:
-            told = found.absent or ("shows" if found.failed else "does not show with this model")
+            told = found.absent or ("shows" if found.failure.holds else "does not show with this model")
             checks[f"{number} {found.title}: {told}"] = True
         else:
-            checks[f"{number} {found.title}: the failure shows"] = found.failed
-            checks[f"{number} {found.title}: the cure holds"] = found.cured
+            checks[f"{number} {found.title}: {found.failure.sentence}"] = found.failure.holds
+            checks[f"{number} {found.title}: {found.cure.sentence}"] = found.cure.holds
     checks[f"all files lie below {run.paths.name}"] = bench.folder.is_relative_to(run.paths.folder)
     return require(checks)

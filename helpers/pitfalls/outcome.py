@@ -6,7 +6,27 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.lab.errors import LabError
 from helpers.lab.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, and whether what was measured bears it out.
+
+    Attributes:
+        sentence: what is claimed.
+        found: the numbers that speak to it.
+        holds: whether it is so; measured, never assumed.
+    """
+
+    sentence: str
+    found: str
+    holds: bool
+
+    @property
+    def told(self) -> str:
+        return f"{self.sentence}: {self.found}"
 
 
 @dataclass(frozen=True)
@@ -16,28 +36,41 @@ class Outcome:
     Attributes:
         title: what was done wrong.
         table: the numbers, for readers.
-        failure: what came of it, with numbers.
-        failed: whether that is so; measured, never assumed.
-        cure: what is right, with numbers.
-        cured: whether that is so.
+        failure: what comes of it.
+        cure: what is right.
         drawn: what a figure of it needs.
         absent: why it could not be made with this model; empty where it was.
     """
 
     title: str
     table: pd.DataFrame
-    failure: str
-    failed: bool
-    cure: str
-    cured: bool
+    failure: Claim
+    cure: Claim
     drawn: Mapping[str, Any] = field(default_factory=dict)
     absent: str = ""
+
+    def shows_that(self, sentence: str) -> bool:
+        """Whether one of the two claims, in its own words, holds; what was found is printed if not.
+
+        Raises:
+            LabError: neither says that.
+        """
+        claims = {claim.sentence: claim for claim in (self.failure, self.cure)}
+        if sentence not in claims:
+            raise LabError(
+                f"{self.title} makes no claim {sentence!r}.",
+                f"one of: {'; '.join(claims)}",
+                "correct the sentence, in the notebook or in helpers/pitfalls.",
+            )
+        if not claims[sentence].holds:
+            print(f"Not so: {claims[sentence].told}.")
+        return claims[sentence].holds
 
 
 def not_made(title: str, reason: str) -> Outcome:
     """Of a failure that cannot be made with this model."""
-    table = pd.DataFrame({"not shown here": [reason]})
-    return Outcome(title, table, "not shown", False, "not shown", False, absent=reason)
+    table, nothing = pd.DataFrame({"not shown here": [reason]}), Claim("not shown", reason, False)
+    return Outcome(title, table, nothing, nothing, absent=reason)
 
 
 def points(difference: Interval) -> str:

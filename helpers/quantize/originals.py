@@ -24,7 +24,7 @@ from helpers.models.registry import Model
 from helpers.photos.decoding import core_input
 from helpers.quantize.stage import check_photos, load_interface, working_files
 from helpers.run.experiment import Run, keep, keep_failure, origin
-from helpers.run.standing import made_models
+from helpers.run.standing import made_failure, made_models
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.core import Core
 from helpers.tasks.detection.tails.selection import Detections
@@ -89,6 +89,14 @@ def compare_with(original: Callable[[np.ndarray], Detections], run: Run, model: 
         pairs.append((wanted, on_photo(interface.tail(heads), before, *photo.shape[:2])))
         candidates.append(on_photo(all_of(heads), before, *photo.shape[:2]))
     return summarize(pairs, candidates)
+
+
+def parity_table(run: Run, model: Model) -> pd.DataFrame:
+    """What the check of a model found, fact by fact; why there is none where it failed."""
+    path = run.paths.parity_record(model.id)
+    failure = made_failure(run, model)
+    found = {"failed": failure} if failure else read_record(path, "run 02_quantize.ipynb first.").values
+    return pd.DataFrame({"fact": list(found), "value": [str(value) for value in found.values()]})
 
 
 def parity_texts(run: Run, model: Model) -> list[str]:

@@ -255,5 +255,6 @@ def variants_table(run: Run, model: Model) -> pd.DataFrame:
             {"variant": variant.id, **{f: record.values.get(f) for f in facts}, "failed": record.failure}
         )
     table = pd.DataFrame(rows)
-    table["size_ratio"] = table["size_bytes"] / table["size_bytes"].iloc[0]
+    base = table.loc[table["variant"] == BASELINE, "size_bytes"].iloc[0]
+    table["size_ratio"] = table["size_bytes"] / base
     return table

@@ -1,7 +1,13 @@
 """Small tables in notebooks."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import pandas as pd
 from pandas.io.formats.style import Styler
+
+from helpers.models.registry import Model
+from helpers.run.experiment import Run
 
 
 def text_of(value) -> str:
@@ -22,6 +28,19 @@ def neat(table: pd.DataFrame) -> Styler:
         styler = styler.hide(axis="index")
     styler = styler.set_properties(**{"text-align": "left"})
     return styler.set_table_styles([{"selector": "th", "props": "text-align: left"}])
+
+
+def of_all(
+    table: Callable[..., pd.DataFrame], run: Run, models: Sequence[Model], *further: Any
+) -> pd.DataFrame:
+    """``table(run, model, *further)`` of every model, one below the other, with the model's id if several."""
+    tables = {model.id: table(run, model, *further) for model in models}
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    numbered = {name: each.reset_index(drop=each.index.name is None) for name, each in tables.items()}
+    parts = [pd.concat({"model": pd.Series(name, each.index)} | dict(each.items()), axis=1)
+             for name, each in numbered.items()]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
 
 
 def facts(values: dict) -> Styler:

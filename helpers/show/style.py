@@ -110,9 +110,19 @@ def styled(function: Callable) -> Callable:
 
 
 class LabFigure(Figure):
-    """A figure that notebooks show without pyplot, and that knows its caption and alternative text."""
+    """A figure that notebooks show without pyplot, and that knows its caption and how to read it."""
 
     caption: str = ""
+    how_to_read: str = ""
+
+    def _ipython_display_(self) -> None:
+        """The picture, and below it how to read it, where a text says that."""
+        from IPython.display import Image, Markdown, display
+
+        png, size = self._repr_png_()
+        display(Image(png, **size))
+        if self.how_to_read:
+            display(Markdown(f"**How to read it.** {self.how_to_read}"))
 
     @styled
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from helpers.lab.errors import LabError
 from helpers.lab.files import write_bytes
 from helpers.lab.intervals import Absent, Interval
+from helpers.lab.paths import NOTEBOOKS
 from helpers.lab.records import read_record
 from helpers.models.embedded.architecture import INPUT_SIDE, anchors
 from helpers.models.interface import Interface
@@ -31,7 +33,7 @@ from helpers.pitfalls import (
     wrong_input,
 )
 from helpers.pitfalls.bench import Bench, object_columns, open_bench
-from helpers.pitfalls.outcome import Outcome, not_made, points, times
+from helpers.pitfalls.outcome import Claim, Outcome, not_made, points, times
 from helpers.run.experiment import open_run
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.core import Core
@@ -140,9 +142,29 @@ def test_from_score_keeps_whole_rows(scores, least):
 @pytest.mark.parametrize("name", [module.__name__.rpartition(".")[2] for module in MODULES])
 def test_the_failure_shows_and_the_cure_holds(outcomes, name):
     outcome = outcomes[name]
-    assert outcome.failed, outcome.failure
-    assert outcome.cured, outcome.cure
+    assert outcome.failure.holds, outcome.failure.told
+    assert outcome.cure.holds, outcome.cure.told
     assert len(outcome.table) >= 1
+
+
+def test_the_notebook_asserts_both_claims_of_every_failure_in_their_own_words():
+    cells = json.loads((NOTEBOOKS / "06_pitfalls.ipynb").read_text())["cells"]
+    asserted = re.findall(r'assert bench\.other or \w+\.shows_that\(\s*"(.+?)"', "".join(map(source, cells)))
+    assert asserted == [sentence for module in MODULES for sentence in (module.FAILURE, module.CURE)]
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"]) if cell["cell_type"] == "code" else ""
+
+
+def test_a_claim_that_does_not_hold_says_what_was_found(capsys):
+    failure, cure = Claim("rain is wet", "3 drops", True), Claim("sun is dry", "2 drops", False)
+    outcome = Outcome("weather", None, failure, cure)
+    assert outcome.shows_that("rain is wet")
+    assert not outcome.shows_that("sun is dry")
+    assert "Not so: sun is dry: 2 drops." in capsys.readouterr().out
+    with pytest.raises(LabError, match="weather makes no claim 'snow'"):
+        outcome.shows_that("snow")
 
 
 def test_one_int8_tensor_has_no_score_but_zero_and_two_have_many(bench, outcomes):
@@ -242,7 +264,7 @@ def test_outcomes_are_kept_and_checked(bench, outcomes):
     shown = list(outcomes.values())
     checks.keep_outcomes(bench, shown)
     kept = read_record(checks.record_file(bench), "").values["outcomes"]
-    assert [entry["failure"] for entry in kept] == [outcome.failure for outcome in shown]
+    assert [entry["failure"]["sentence"] for entry in kept] == [module.FAILURE for module in MODULES]
     assert len(checks.summary_table(shown)) == checks.ENTRIES
     assert set(checks.check_pitfalls(bench.run, bench, shown).data["passed"]) == {"yes"}
 
@@ -250,8 +272,8 @@ def test_outcomes_are_kept_and_checked(bench, outcomes):
 def test_a_failure_that_does_not_show_stops_the_notebook(bench, outcomes):
     shown = list(outcomes.values())
     checks.keep_outcomes(bench, shown)
-    shown[2] = dataclasses.replace(shown[2], failed=False)
-    with pytest.raises(LabError, match="3 calibration on noise: the failure shows"):
+    shown[2] = dataclasses.replace(shown[2], failure=Claim(noise.FAILURE, "+1.0 points", False))
+    with pytest.raises(LabError, match="3 calibration on noise: each kind of noise loses"):
         checks.check_pitfalls(bench.run, bench, shown)
 
 

@@ -8,7 +8,9 @@ import statistics
 import papermill
 import pytest
 
+from helpers.compare.figures.catalogue import FIGURES
 from helpers.lab.errors import LabError
+from helpers.lab.fingerprint import PACKAGE
 from helpers.lab.paths import NOTEBOOKS
 from helpers.run.experiment import open_run
 from helpers.suite import pipeline
@@ -16,10 +18,13 @@ from helpers.suite.ledger import STAGES, get_stage
 from helpers.suite.opening import badge, setup_cell
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-LONGEST_CELL, USUAL_CELL, MOST_CELLS = 15, 5, 30
+LONGEST_CELL, USUAL_CELL, MOST_CELLS = 15, 5, 40
 COMMON = ("profile", "run_name", "models", "variants")
 # What shows a table, a figure or facts as a cell's last expression.
-SHOWS = ("neat", "facts", "display_table", "sample_sheet", "draw")
+SHOWS = ("neat", "facts", "display_table", "sample_sheet", "picture")
+# Figures of the report bring their own text: they are shown with it.
+TOLD_BY_THE_FIGURE = ("draw", "layer_figure", "speed_figure")
+SHORT = 40  # characters; shorter sentences may stand in several places
 
 
 def read(name: str) -> dict:
@@ -55,7 +60,7 @@ def displays(source: str) -> bool:
     if isinstance(last.value, ast.Call):
         function = last.value.func
         return (function.attr if isinstance(function, ast.Attribute) else function.id) in SHOWS
-    return isinstance(last.value, ast.Subscript | ast.Name)
+    return isinstance(last.value, ast.Name)
 
 
 every_notebook = pytest.mark.parametrize("name", NAMES)
@@ -157,6 +162,36 @@ def test_whatever_is_shown_is_followed_by_how_to_read_it(name):
         assert source_of(following).startswith("**How to read it.**"), source_of(cells[number])
 
 
+def sentences(text: str) -> set[str]:
+    return {part for part in re.split(r"(?<=[.:;]) ", " ".join(text.split())) if len(part) > SHORT}
+
+
+def texts_of_helpers() -> str:
+    """All texts in the helpers' code, whitespace evened out."""
+    trees = [ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")]
+    texts = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return "\n".join(" ".join(text.split()) for text in texts if isinstance(text, str))
+
+
+@every_notebook
+def test_no_sentence_on_how_to_read_stands_both_here_and_in_the_helpers(name):
+    passages = [source_of(cell) for cell in cells_of(name) if "**How to read it.**" in source_of(cell)]
+    told = texts_of_helpers()
+    assert not [each for passage in passages for each in sentences(passage) if each in told]
+
+
+def test_figures_of_the_report_bring_how_to_read_them():
+    found = {entry.how_to_read for entry in FIGURES.values()}
+    assert len(found) == len(FIGURES)
+    assert all(text.endswith(".") for text in found)
+
+
+def test_every_notebook_but_the_gallery_opens_the_box_once():
+    texts = {n: "\n".join(source_of(c) for c in cells_of(n) if c["cell_type"] == "markdown") for n in NAMES}
+    opened = {n: len(re.findall(r"^## Open the box: ", text, re.MULTILINE)) for n, text in texts.items()}
+    assert opened == {n: int(n != "06_pitfalls") for n in NAMES}
+
+
 @every_notebook
 def test_it_ends_with_checks_and_marks_the_stage_as_done(name):
     cells = cells_of(name)
@@ -164,7 +199,7 @@ def test_it_ends_with_checks_and_marks_the_stage_as_done(name):
     assert source_of(cells[headings[-1]]) == "## Checks"
     checks = [source_of(cell) for cell in cells[headings[-1] + 1 :]]
     assert len(checks) >= 2
-    assert all(re.match(r"checks\.check_\w+\(run\b", source) for source in checks[:-1])
+    assert all(re.match(r"(checks\.)?check_\w+\(run\b", source) for source in checks[:-1])
     assert f'ledger.finish(run, "{name}")' in checks[-1]
     assert not any("ledger.finish" in source_of(cell) for cell in cells[: headings[-1]])
 

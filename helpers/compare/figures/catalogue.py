@@ -20,6 +20,7 @@ from helpers.compare.figures.parts import time_by_part
 from helpers.compare.figures.threads import latency_threads
 from helpers.compare.quantities import QUANTITIES
 from helpers.energy.quantities import LATENCY, LATENCY_RATIO
+from helpers.energy.why.figure import HOW_TO_READ as OPERATORS_READING
 from helpers.energy.why.figure import time_by_operator
 from helpers.lab.errors import LabError, unknown_name
 from helpers.lab.quantities import Quantity
@@ -153,11 +154,7 @@ _ENTRIES = (
     ),
     FigureEntry(
         "time_by_operator", "Why it is, or is not, faster",
-        "Length is time, colour the kind of operator; hatched parts run outside XNNPACK, on mostly slower "
-        "kernels. The tick is the bound: what this machine could do at best, for every operator the longer "
-        "of its multiply-adds at the measured peak and its bytes at the measured bandwidth (a roofline). "
-        "Compare one colour across variants: quantization speeds up some kinds and slows down others.",
-        time_by_operator, ("operators",), of_results=False,
+        OPERATORS_READING, time_by_operator, ("operators",), of_results=False,
     ),
     FigureEntry(
         "time_by_part", "Where a detector's time goes", PARTS_READING, time_by_part, ("parts",),
@@ -174,7 +171,8 @@ _ENTRIES = (
         "energy", "Energy per image",
         "The box names the grade: A and B are counters, C is an estimate from CPU time and a stated "
         "power, D means that there is no figure. Grades never share an axis. A grade C figure follows "
-        "latency by construction and is no evidence of its own.",
+        "latency by construction and is no evidence of its own. Where the meter sees the idle machine, the "
+        "small mark below is net: less idle power x time.",
         energy,
     ),
 )  # fmt: skip
@@ -196,7 +194,9 @@ def draw(
     if reason := why_absent(entry, results, frames):
         return nothing_to_show(entry.title, reason, context)
     first = (results,) if entry.of_results else ()
-    return entry.function(*first, *(frames[name] for name in entry.needs), context)
+    figure = entry.function(*first, *(frames[name] for name in entry.needs), context)
+    figure.how_to_read = entry.how_to_read
+    return figure
 
 
 def why_absent(entry: FigureEntry, results: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> str:

@@ -34,6 +34,13 @@ REST_COLOUR = "#dcdcdc"
 HATCH = "////"
 # A kind that takes less than this of every variant's time is drawn with the others of its sort.
 SMALL_SHARE, LABELLED_SHARE = 0.03, 0.07
+HOW_TO_READ = (
+    "Length is time, colour the kind of operator; hatched parts run outside XNNPACK, on mostly slower "
+    "kernels. The tick is the bound: what this machine could do at best, for every operator the longer of "
+    "its multiply-adds at the measured peak and its bytes at the measured bandwidth (a roofline). Compare "
+    "one colour across variants: quantization speeds up some kinds and slows down others, and their sum is "
+    "the whole time."
+)
 _LEGEND_IN = 0.78
 _DARK = (POINTWISE, DENSE)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.energy.why.answers import reasons, table
-from helpers.energy.why.figure import time_by_operator
+from helpers.energy.why.figure import HOW_TO_READ, time_by_operator
 from helpers.energy.why.operators import INVOCATIONS, operators_frame
 from helpers.energy.why.reasons import explain_files
 from helpers.lab.errors import reason_of
@@ -37,17 +37,21 @@ def explained(files: Mapping[str, Path], settings: Mapping[str, Any]) -> dict[st
         return {"variants": {}, "failures": dict.fromkeys(files, reason_of(error))}
 
 
-def speed_table(record: Record) -> pd.DataFrame:
+def speed_table(run: Run, model: Model) -> pd.DataFrame:
     """One column per variant."""
-    return table(record.values).set_index("variant").T
+    found = table(explain_speed(run, model).values).set_index("variant").T
+    return found.rename_axis("what", axis="index").rename_axis(None, axis="columns").reset_index()
 
 
-def speed_reasons(record: Record) -> dict[str, str]:
-    """Variant -> one sentence on what its time is spent on."""
-    return reasons(record.values)
+def reasons_table(run: Run, model: Model) -> pd.DataFrame:
+    """One sentence per variant on what its time is spent on."""
+    found = reasons(explain_speed(run, model).values)
+    return pd.DataFrame({"variant": list(found), "why": list(found.values())})
 
 
 def speed_figure(run: Run) -> LabFigure:
     """Time by kind of operator of all models."""
     context: dict[str, Any] = picture_context(run) | {"invocations": INVOCATIONS, "threads": run.threads}
-    return time_by_operator(operators_frame(run), context)
+    figure = time_by_operator(operators_frame(run), context)
+    figure.how_to_read = HOW_TO_READ
+    return figure

@@ -11,7 +11,7 @@ from helpers.photos.coco.labels import DATA, read_labels
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.layers.all_variants import all_layers
-from helpers.quantize.layers.figure import layer_error
+from helpers.quantize.layers.figure import HOW_TO_READ, layer_error
 from helpers.quantize.layers.frame import layer_values
 from helpers.run.experiment import Run, picture_context
 from helpers.show.style import LabFigure
@@ -40,15 +40,21 @@ def compare_layers(run: Run, base: Path, output: Path, preprocessing: Preprocess
 def layer_figure(run: Run) -> LabFigure | str:
     """Signal against error along the network, of all models; a sentence where no layer was compared."""
     found = all_layers(run)
-    return layer_error(found, picture_context(run)) if len(found) else NOTHING_COMPARED
+    if not len(found):
+        return NOTHING_COMPARED
+    figure = layer_error(found, picture_context(run))
+    figure.how_to_read = HOW_TO_READ
+    return figure
 
 
 def worst_layers(run: Run, model: Model) -> pd.DataFrame:
-    """The ten layers of the last variant (``int8``, in a run of all) at which the ratio falls most."""
+    """The ten layers at which the ratio falls most, of the variant of which it falls most at any layer."""
     found = all_layers(run)
-    of_model = found[(found["model"] == model.id) & (found["failed"] == "")]
-    rows = of_model[of_model["variant"] == of_model["variant"].iloc[-1]] if len(of_model) else of_model
-    columns = ["name", "kind", "sqnr_db", "own_sqnr_db", "drop_db"]
+    of_model = found[(found["model"] == model.id) & (found["failed"] == "")].reset_index(drop=True)
+    falls = pd.to_numeric(of_model["drop_db"], errors="coerce")
+    worst = of_model.loc[falls.idxmax(), "variant"] if falls.notna().any() else ""
+    rows = of_model[of_model["variant"] == worst]
+    columns = ["variant", "name", "kind", "sqnr_db", "own_sqnr_db", "drop_db"]
     return (
         rows.sort_values("drop_db", ascending=False, kind="stable")[columns]
         .head(WORST)

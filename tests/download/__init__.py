@@ -1,0 +1,1 @@
+"""Tests of 01: see ``helpers/download``."""
