@@ -1,0 +1,1 @@
+"""Tests of what figures and tables are made of: see ``helpers/show``."""
