@@ -12,7 +12,10 @@ from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import ranked_scores
 from helpers.pitfalls.outcome import Claim, Outcome, not_made, rounded
 from helpers.run.experiment import picture_context
+from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.flatfile import read_model
+from helpers.runtimes.litert.graph import read_graph
 from helpers.show.style import LabFigure
 from helpers.tasks.detection.limits import Limits
 from helpers.tasks.detection.tails.selection import Detections, select
@@ -73,7 +76,7 @@ def reproduce(bench: Bench) -> Outcome:
             f"{levels[TWO]} levels, AP {precision[TWO]:.3f}; decoded outside: {precision[RAW]:.3f}",
             levels[TWO] > MANY and precision[ONE] < precision[TWO] <= precision[RAW],
         ),
-        {"scores": {name: scores[name] for name in (ONE_FLOAT, TWO, ONE)}},
+        {"scores": {name: scores[name] for name in (ONE_FLOAT, TWO, ONE)}, "grid": shared_grid(files[ONE])},
     )
 
 
@@ -87,6 +90,19 @@ def make_cores(bench: Bench) -> dict[str, Path]:
     for source, made in ((joined, joined_int8), (separate, separate_int8)):
         bench.quantize(source, "int8", bench.calibration_inputs(), made)
     return {ONE_FLOAT: joined, ONE: joined_int8, TWO: separate_int8}
+
+
+def shared_grid(file: Path) -> Grid:
+    """The one scale of the joined output, as the file has it: of the integers that become its floats."""
+    operators = read_graph(file).operators
+    integers = next(op.inputs[0].index for op in reversed(operators) if op.type == "DEQUANTIZE")
+    facts = read_model(file).subgraphs[0].tensors[integers].quantization
+    return Grid(float(facts.scale[0]), int(facts.zeroPoint[0]))
+
+
+def one_grid(outcome: Outcome) -> Grid:
+    """The grid that boxes and scores share; without such a file, that of 0 to 640."""
+    return outcome.drawn.get("grid", Grid(SIDE_PX / 255, -128))
 
 
 def read_decoded(heads: dict[str, np.ndarray]) -> np.ndarray:

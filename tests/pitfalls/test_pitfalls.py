@@ -178,6 +178,14 @@ def test_one_int8_tensor_has_no_score_but_zero_and_two_have_many(bench, outcomes
     assert all(np.allclose(a, b, atol=1e-4) for a, b in zip(one, two, strict=True))
 
 
+def test_one_scale_of_boxes_and_scores_has_no_level_for_a_score(outcomes):
+    grid = joined_heads.one_grid(outcomes["joined_heads"])
+    assert 2 < grid.scale < 5
+    assert grid.to_values(grid.to_levels(np.array([0.01, 0.99], np.float32))).tolist() == [0, 0]
+    example = joined_heads.one_grid(not_made("joined", "no graph"))
+    assert (example.low, example.high) == pytest.approx((0, 640))
+
+
 def test_decoding_inside_float32_changes_no_ap(bench, outcomes, found):
     table = outcomes["joined_heads"].table.set_index("core")
     assert table.loc[joined_heads.ONE_FLOAT, "AP"] == pytest.approx(bench.precision(found)[0], abs=2e-3)
