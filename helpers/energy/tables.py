@@ -141,7 +141,7 @@ def energy_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dic
         for variant, summary in summarize_energy(raw, run.profile.resamples, run.profile.seed).items():
             row = {"model": model.id, "variant": variant, "failed": raw["failures"].get(variant, "")}
             rows.append(row | energy_row(summary, meter["grade"]))
-    context = {**picture_context(run), "rounds": len(raw["rounds"]), "meter": meter["name"]}
+    context = {**picture_context(run), "meter": meter["name"]}
     return pd.DataFrame(rows), {}, {**context, "meter_sentence": meter["description"]}
 
 
