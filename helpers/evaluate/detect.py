@@ -1,7 +1,6 @@
 """The inference loop: photos to detections, all cores busy, memory bounded by one shard."""
 
 import itertools
-import os
 import time
 import zipfile
 import zlib
@@ -14,16 +13,13 @@ import numpy as np
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
+from helpers.lab.host import usable_cores
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
 from helpers.runtimes.litert.core import Core, is_finite
 from helpers.tasks.detection.tails.selection import Detections
 
 SHARD = 64
-
-
-def worker_count() -> int:
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def decode(photos: Mapping[int, Path], preprocessing: Preprocessing) -> Shard:
         photo = read_photo(path)
         return photo.shape[:2], core_input(photo, preprocessing)
 
-    with ThreadPoolExecutor(worker_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         sizes, inputs = zip(*pool.map(prepare, photos.values()), strict=True)
     spans = np.array([preprocessing.span(*size) for size in sizes])
     margins = np.array([preprocessing.margin(*size) for size in sizes])
@@ -116,7 +112,7 @@ class CorePool:
     """One single-threaded core per worker: two cores side by side beat one core on two threads."""
 
     def __init__(self, path: Path, workers: int | None = None):
-        self.cores = [Core(path, threads=1) for _ in range(workers or worker_count())]
+        self.cores = [Core(path, threads=1) for _ in range(workers or usable_cores())]
 
     @property
     def input_shape(self) -> tuple[int, ...]:

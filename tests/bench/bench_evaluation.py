@@ -9,11 +9,14 @@ import contextlib
 import io
 import itertools
 import json
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
+import hotcoco
+import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -22,7 +25,7 @@ from helpers.compare.results import resample_variants
 from helpers.lab.paths import ROOT
 from helpers.photos.dataset import fiftyone
 from helpers.tasks.detection.exact_coco.writing import write_detections
-from helpers.tasks.detection.score import score
+from helpers.tasks.detection.score import gather, score
 from tests.bench.generated import NAMES, as_coco, generate, make_dataset, sample_detections
 from tests.bench.ledger import note
 
@@ -30,6 +33,7 @@ IMAGES, PER_IMAGE = 5000, 100
 SLOW_IMAGES = 40
 MANY_IMAGES = 20_000
 VARIANTS, RESAMPLES = 5, 1000
+PAIR_IMAGES, ROUNDS = 2000, 2
 GIB = 2**30
 RATE = "evaluate_s_per_1000_images_at"
 
@@ -163,6 +167,32 @@ def test_bootstrap_over_evaluation(dataset):
     resample_s = seconds(lambda: resample_variants(evidence, RESAMPLES, seed=0))
     print(f"\n{RESAMPLES} resamples in {resample_s:.1f} s, {VARIANTS} evaluations in {evaluate_s:.1f} s")
     note(bootstrap_over_evaluate=resample_s / evaluate_s)
+
+
+def test_bootstrap_against_hotcoco():
+    """``bootstrap_vs_hotcoco``: paired resamples of one pair of variants, both already evaluated, in turns.
+
+    hotcoco gives intervals of COCO's twelve numbers, ours those of the six kinds of AP that 05 shows.
+    """
+    pair = [generate(PAIR_IMAGES, PER_IMAGE, seed) for seed in (1, 2)]
+    evidence = {str(n): gather(*each, PAIR_IMAGES, len(NAMES)) for n, each in enumerate(pair)}
+    theirs = by_hotcoco(pair, PAIR_IMAGES)
+    ours_s, theirs_s = [], []
+    for _ in range(ROUNDS):
+        ours_s.append(seconds(lambda: resample_variants(evidence, RESAMPLES, seed=0)))
+        theirs_s.append(seconds(lambda: hotcoco.compare(*theirs, n_bootstrap=RESAMPLES, seed=0)))
+    print(f"\n{RESAMPLES} paired resamples: ours {ours_s} s, hotcoco {theirs_s} s")
+    note(bootstrap_vs_hotcoco=statistics.median(b / a for a, b in zip(ours_s, theirs_s, strict=True)))
+
+
+def by_hotcoco(pair, images: int) -> list:
+    """Evaluations of each of ``pair``, done."""
+    truth, found = hotcoco.COCO(as_coco(*pair[0], images)[0]), []
+    for _, given in pair:
+        rows = np.column_stack([given.image + 1, given.box, given.score, given.category + 1])
+        found.append(hotcoco.COCOeval(truth, truth.load_res(rows.astype(float)), "bbox"))
+        found[-1].evaluate()
+    return found
 
 
 def test_time_grows_with_the_images_alone(fo):

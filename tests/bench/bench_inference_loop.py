@@ -9,7 +9,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.download.stage import prepare_data
-from helpers.evaluate.detect import CorePool, decode, detect, worker_count
+from helpers.evaluate.detect import CorePool, decode, detect
+from helpers.lab.host import usable_cores
 from helpers.models.families import prepare_files
 from helpers.photos.dataset import photo_paths
 from helpers.quantize.stage import load_interface, make_variants
@@ -62,7 +63,7 @@ def test_inference_loop_over_bare(prepared):
     ids = list(range(1, len(model.categories) + 1))
     loops = {
         "ours": lambda: detect(pool, tail, shard, ids),
-        "all_threads": bare_loop(path, shard.inputs, worker_count()),
+        "all_threads": bare_loop(path, shard.inputs, usable_cores()),
         "one_thread": bare_loop(path, shard.inputs, 1),
     }
     times = {name: [] for name in loops}

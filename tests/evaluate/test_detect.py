@@ -15,9 +15,9 @@ from helpers.evaluate.detect import (
     decode,
     detect,
     split,
-    worker_count,
 )
 from helpers.lab.errors import LabError
+from helpers.lab.host import usable_cores
 from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.stage import load_interface
 from helpers.tasks.detection.tails.selection import Detections
@@ -112,7 +112,7 @@ def test_a_pool_hands_out_every_index_once_and_no_core_to_two_at_a_time(core_fil
 
 def test_a_pool_has_one_core_per_processor_and_knows_their_input(core_file):
     pool = CorePool(core_file)
-    assert len(pool.cores) == worker_count()
+    assert len(pool.cores) == usable_cores()
     assert pool.input_shape == (1, 32, 32, 3)
 
 

@@ -50,3 +50,19 @@ class DetectionColumns:
     def area(self) -> np.ndarray:
         """Width times height, ``[D]``: COCO's area of a detection."""
         return self.box[:, 2] * self.box[:, 3]
+
+
+def stable_order(*keys: np.ndarray) -> np.ndarray:
+    """``np.lexsort``, whose last key counts most; much faster where whole numbers span at most 16 bits."""
+    order = np.arange(len(keys[0]))
+    for key in keys:
+        order = order[np.argsort(narrow(key)[order], kind="stable")]
+    return order
+
+
+def narrow(values: np.ndarray) -> np.ndarray:
+    """Whole numbers, moved to begin at 0, in as few bytes as they need: NumPy sorts 16 bits by radix."""
+    if values.dtype.kind not in "iu" or not len(values):
+        return values
+    low = int(values.min())
+    return (values - low).astype(np.min_scalar_type(int(values.max()) - low))

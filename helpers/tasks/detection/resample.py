@@ -4,11 +4,13 @@ All arrays have the resamples last: a detection is a row, and an operation runs 
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from helpers.lab.host import usable_cores
 from helpers.lab.intervals import resample_weights
 from helpers.tasks.detection.evidence import AREAS, IOU_THRESHOLDS, Evidence
 
@@ -16,8 +18,8 @@ RECALL_POINTS = np.linspace(0, 1, 101)
 # linspace multiplies by 0.01, so some points lie a rounding above the fraction j / 100 that a recall can be.
 RAISED = np.flatnonzero(np.arange(101) / 100 < RECALL_POINTS)
 NUDGE = 1e-9  # more than a product's rounding, less than the distance of recalls, 1 / objects, will ever be
-# Bounds one array of a block of resamples, of which about five live at a time.
-BLOCK_BYTES = 8_000_000
+# Bounds one array of a block of resamples, of which about five live at a time on each core.
+BLOCK_BYTES = 4_000_000
 
 
 def average_precision(evidence: Evidence, weights: np.ndarray, area: str = "all") -> np.ndarray:
@@ -34,15 +36,23 @@ def average_precision(evidence: Evidence, weights: np.ndarray, area: str = "all"
     """
     drawn = np.ascontiguousarray(weights.T, dtype=np.min_scalar_type(weights.max(initial=0)))
     objects = evidence.objects(area)
-    total = np.zeros((len(IOU_THRESHOLDS), len(weights)))
-    classes = np.zeros(len(weights), np.int32)
-    for label in np.flatnonzero(objects.sum(1)):
+    labels = np.flatnonzero(objects.sum(1))
+
+    def of_label(label: int) -> tuple[np.ndarray, np.ndarray]:
         place = np.flatnonzero(objects[label])
         expected = objects[label, place] @ drawn[place]
         ranking = Ranking.of_class(evidence, label, AREAS.index(area))
-        for part in blocks(len(weights), len(ranking.hits.place)):
-            total[:, part] += ranking.average_precision(drawn[:, part], expected[part])
-        classes += expected > 0
+        parts = blocks(len(weights), len(ranking.hits.place))
+        found = [ranking.average_precision(drawn[:, part], expected[part]) for part in parts]
+        return np.concatenate(found, axis=1), expected > 0
+
+    total = np.zeros((len(IOU_THRESHOLDS), len(weights)))
+    classes = np.zeros(len(weights), np.int32)
+    # NumPy lets go of the interpreter in long operations, so threads share them among the cores.
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for found, drawn_at_all in pool.map(of_label, labels):
+            total += found
+            classes += drawn_at_all
     with np.errstate(invalid="ignore"):
         return (total / classes).T
 
