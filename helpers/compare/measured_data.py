@@ -8,6 +8,7 @@ from helpers.download.stage import data_folders, orientation_note
 from helpers.lab.errors import LabError
 from helpers.photos.coco.folders import read_selection
 from helpers.photos.coco.labels import LABELS, read_labels
+from helpers.photos.coco.layouts import folder_of
 from helpers.run.experiment import Run
 from helpers.tasks.detection.label_maps import unknown_among
 
@@ -42,7 +43,7 @@ def source_text(run: Run, selection: Mapping[str, Any] | None) -> str:
     """The folder's name and that of its labels, or that the photos are synthetic."""
     if selection:
         labels = Path(selection["labels"])
-        folder = run.coco_dir.resolve() if run.coco_dir else None
+        folder = folder_of(run.coco_dir).resolve() if run.coco_dir else None
         inside = folder and (labels.is_relative_to(folder) or labels.resolve().is_relative_to(folder))
         name = labels.resolve().relative_to(folder) if inside else labels.name
         title = f"Folder {folder.name}" if folder else ZOO

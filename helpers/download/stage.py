@@ -10,12 +10,14 @@ import pandas as pd
 from helpers.lab.errors import LabError
 from helpers.lab.files import read_json, sha256_file
 from helpers.lab.paths import datasets_dir
+from helpers.lab.units import how_many
 from helpers.models.families import prepare_files, require_fitting_names
 from helpers.models.files.sources import Embedded
 from helpers.models.registry import Model
 from helpers.photos.coco.choosing import UNTOLD, UPRIGHT
 from helpers.photos.coco.folders import DataFolders, lay_out, planned_folders, read_selection, zoo_folder
 from helpers.photos.coco.labels import read_labels
+from helpers.photos.coco.layouts import chosen_text
 from helpers.photos.dataset import load_dataset, read_objects, sample_count, unknown_categories, unknown_text
 from helpers.photos.synthetic.dataset import generate_split, split_folder
 from helpers.run.experiment import Run
@@ -107,7 +109,7 @@ def require_disjoint(folders: DataFolders) -> None:
     shared = [name for digest, name in photo_hashes(folders.calibration).items() if digest in evaluated]
     if shared:
         raise LabError(
-            f"{len(shared)} calibration photos are evaluation photos too, the first is {shared[0]!r}.",
+            f"{how_many(len(shared), 'calibration photo')} evaluated on too, the first is {shared[0]!r}.",
             "calibration photos that are never evaluated on: else int8 looks better than it is",
             f"take them out of {folders.calibration}.",
         )
@@ -126,7 +128,9 @@ def selection_note(run: Run) -> str:
     selection = read_selection(data_folders(run))
     skipped = [photo for photo in selection["photos"] if "skipped" in photo]
     first = f", the first: {skipped[0]['file']} ({skipped[0]['skipped']})" if skipped else ""
-    lines = [f"{len(skipped)} photos were left out{first}.", calibration_note(selection)]
+    lines = [chosen_text(coco_wishes(run)[0])]
+    left_out = how_many(len(skipped), "photo was", "photos were")
+    lines += [f"{left_out} left out{first}.", calibration_note(selection)]
     lines.append(orientation_note(selection["photos"]))
     if selection["repairs"]:
         lines.append(f"Read in {selection['labels']}: {'; '.join(selection['repairs'])}.")
@@ -141,9 +145,10 @@ def calibration_note(selection: Mapping[str, Any]) -> str:
         return "No photo is left to calibrate on, so that variants with calibrated ranges cannot be made."
     if not apart:
         return ""
+    shared = how_many(apart, "of its photos is", "of its photos are")
     return (
-        f"There is no folder of photos to calibrate on: {apart} of its photos are calibrated on instead, and "
-        f"not evaluated; {evaluated} are."
+        f"There is no folder of photos to calibrate on: {shared} calibrated on instead, and not evaluated; "
+        f"{how_many(evaluated, 'is', 'are')}."
     )
 
 
@@ -151,13 +156,14 @@ def orientation_note(photos: Sequence[Mapping[str, Any]]) -> str:
     """How photos are used that EXIF asks to turn; empty where there are none."""
     told = []
     if upright := [photo["file"] for photo in photos if photo.get("used") == UPRIGHT]:
-        told += [f"{len(upright)} were turned upright, as their labels are (EXIF; the first: {upright[0]})."]
+        turned = how_many(len(upright), "photo was", "photos were")
+        told += [f"{turned} turned upright, as the labels are (EXIF; the first: {upright[0]})."]
     if untold := [photo for photo in photos if photo.get("used") == UNTOLD]:
         first = f"{untold[0]['file']}, orientation {untold[0]['orientation']}"
         told.append(
-            f"{len(untold)} have an EXIF orientation that their size does not tell (the first: {first}): "
-            "they are used as stored, as COCO's are. If they were labelled as a viewer shows them, save them "
-            f"upright first: {UPRIGHT_COMMAND}"
+            f"{how_many(len(untold), 'photo has', 'photos have')} an EXIF orientation that the size does not "
+            f"tell (the first: {first}): used as stored, as COCO's are. If labelled as a viewer shows them, "
+            f"save them upright first: {UPRIGHT_COMMAND}"
         )
     return "\n".join(told)
 

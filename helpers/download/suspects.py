@@ -1,6 +1,7 @@
 """What is suspicious about the photos alone."""
 
 from helpers.download.stage import data_folders
+from helpers.lab.units import how_many
 from helpers.photos.coco.folders import read_selection
 from helpers.run.experiment import Run
 
@@ -13,6 +14,6 @@ def plain_photos(run: Run) -> str:
     if not plain:
         return ""
     return (
-        f"{len(plain)} photos show nothing: the first is {plain[0]['file']} ({plain[0]['plain']}). Look "
-        "whether they were written as they should be: a detector finds nothing on them."
+        f"{how_many(len(plain), 'photo shows', 'photos show')} nothing: the first is {plain[0]['file']} "
+        f"({plain[0]['plain']}). Look whether it was written as it should be: a detector finds nothing there."
     )

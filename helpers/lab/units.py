@@ -27,3 +27,8 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def how_many(count: int, one: str, more: str = "") -> str:
+    """``1 photo``, ``2,000 photos``; ``more`` where the plural takes more than an s."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"

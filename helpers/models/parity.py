@@ -42,12 +42,32 @@ LEAST_SURVIVING = 0.8  # of all, where all that is missing was among the candida
 
 def matches(reference: Detections, ours: Detections, tolerance: float = TOLERANCE) -> int:
     """How many of the reference's detections have one of ours with the same class, score and box."""
-    if not len(reference.scores) or not len(ours.scores):
-        return 0
-    same_class = reference.classes[:, None] == ours.classes[None]
-    score_gap = np.abs(reference.scores[:, None] - ours.scores[None])
-    box_gap = np.abs(reference.boxes[:, None] - ours.boxes[None]).max(-1)
-    return int((same_class & (score_gap < tolerance) & (box_gap < tolerance)).any(1).sum())
+    return int(are_matched(reference, ours, tolerance).sum())
+
+
+def are_matched(reference: Detections, ours: Detections, tolerance: float = TOLERANCE) -> np.ndarray:
+    """Which of the reference's detections those are, bool ``[n]``.
+
+    Of ours there may be hundreds of thousands, candidates of one photo: boxes are compared only where score
+    and class are the same.
+    """
+    found = np.zeros(len(reference.scores), bool)
+    rows = zip(reference.boxes, reference.scores, reference.classes, strict=True)
+    for place, (box, score, label) in enumerate(rows):
+        alike = np.flatnonzero((np.abs(ours.scores - score) < tolerance) & (ours.classes == label))
+        found[place] = (np.abs(ours.boxes[alike] - box).max(-1) < tolerance).any()
+    return found
+
+
+def lacking(reference: Detections, ours: Detections) -> Detections:
+    """The reference's detections that ours have not."""
+    return part(reference, ~are_matched(reference, ours))
+
+
+def part(found: Detections, kept: np.ndarray) -> Detections:
+    return dataclasses.replace(
+        found, boxes=found.boxes[kept], scores=found.scores[kept], classes=found.classes[kept]
+    )
 
 
 def on_photo(found: Detections, preprocessing: Preprocessing, height: int, width: int) -> Detections:
@@ -61,27 +81,22 @@ def on_photo(found: Detections, preprocessing: Preprocessing, height: int, width
 
 def above_threshold(found: Detections, threshold: float) -> Detections:
     """Without what our tail drops for its score, or might: the original may go on far below."""
-    kept = found.scores > threshold + TOLERANCE
-    return dataclasses.replace(
-        found, boxes=found.boxes[kept], scores=found.scores[kept], classes=found.classes[kept]
-    )
+    return part(found, found.scores > threshold + TOLERANCE)
 
 
 def summarize(
-    pairs: list[tuple[Detections, Detections]], candidates: Sequence[Detections] | None = None
+    pairs: Sequence[tuple[Detections, Detections]], suppressed: Sequence[int] | None = None
 ) -> Parity:
     """Combine pairs of (reference, our) detections, one per photo.
 
     Args:
-        candidates: ours of each photo before suppression, if they are known.
+        suppressed: of each photo how many detections of the reference ours have as candidates alone, if that
+            is known.
     """
     total = sum(len(reference.scores) for reference, _ in pairs)
     matched = sum(matches(reference, ours) for reference, ours in pairs)
-    found = Parity(len(pairs), matched / max(1, total), total)
-    if candidates is None:
-        return found
-    among = sum(matches(pair[0], ours) for pair, ours in zip(pairs, candidates, strict=True))
-    return dataclasses.replace(found, among_candidates=among / max(1, total))
+    among = math.nan if suppressed is None else (matched + sum(suppressed)) / max(1, total)
+    return Parity(len(pairs), matched / max(1, total), total, among_candidates=among)
 
 
 def without_suppression(tail: Any) -> Any:

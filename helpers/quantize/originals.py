@@ -13,6 +13,8 @@ from helpers.models.parity import (
     Parity,
     above_threshold,
     agreement,
+    lacking,
+    matches,
     not_checked,
     on_photo,
     parity_text,
@@ -82,13 +84,16 @@ def compare_with(original: Callable[[np.ndarray], Detections], run: Run, model: 
     interface = load_interface(run, model)
     core, before = Core(run.paths.variant_file(model.id, BASELINE)), interface.preprocessing
     all_of = without_suppression(interface.tail)
-    pairs, candidates = [], []
+    pairs, suppressed = [], []
     for photo in check_photos(run):
-        heads = core(core_input(photo, before))
+        heads, size = core(core_input(photo, before)), photo.shape[:2]
         wanted = above_threshold(original(photo), interface.tail.limits.score_threshold)
-        pairs.append((wanted, on_photo(interface.tail(heads), before, *photo.shape[:2])))
-        candidates.append(on_photo(all_of(heads), before, *photo.shape[:2]))
-    return summarize(pairs, candidates)
+        pairs.append((wanted, on_photo(interface.tail(heads), before, *size)))
+        absent = lacking(*pairs[-1])
+        # Hardly ever is anything absent, and candidates are many.
+        candidates = on_photo(all_of(heads), before, *size) if len(absent.scores) else absent
+        suppressed.append(matches(absent, candidates))
+    return summarize(pairs, suppressed)
 
 
 def parity_table(run: Run, model: Model) -> pd.DataFrame:

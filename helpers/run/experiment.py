@@ -42,7 +42,8 @@ class Run:
         region: country of the machine, three letters, for CO2 equivalents; empty for none.
         width_percent: wanted full width of the interval of each latency ratio, in percent of it.
         margin_points: AP points that a variant may lose and still count as good enough.
-        coco_dir: folder of photos for the profile ``coco``; None to let FiftyOne's zoo download them.
+        coco_dir: folder of photos, or its label file, for the profile ``coco``; None to let FiftyOne's zoo
+            download them.
         model_dir: folder of the user's own that is searched for model files before they are downloaded.
         runs: other machines' runs to lay beside this one: names below ``data/runs``, or paths of folders.
     """
@@ -144,10 +145,10 @@ def lasting_name(name: str) -> str:
 
 
 def data_folder(given: str, profile: Profile) -> Path | None:
-    """The user's folder of photos, for a profile that takes one.
+    """The user's folder of photos, or its label file, for a profile that takes one.
 
     Raises:
-        LabError: there is no such folder, or the profile draws its own photos.
+        LabError: there is no such thing, or the profile draws its own photos.
     """
     if given and not profile.coco:
         takers = ", ".join(each.id for each in PROFILES.values() if each.coco)
@@ -156,7 +157,11 @@ def data_folder(given: str, profile: Profile) -> Path | None:
             f"a profile that takes one: {takers}",
             f"add --profile {takers.split(', ')[0]}, or leave the folder out.",
         )
-    return existing(own_folder(given, "COCO_DIR"), "COCO_DIR") if profile.coco else None
+    if not profile.coco:
+        return None
+    folder = own_folder(given, "COCO_DIR")
+    named = folder is not None and folder.is_file() and folder.suffix.lower() == ".json"
+    return folder if named else existing(folder, "COCO_DIR")
 
 
 def existing(folder: Path | None, variable: str) -> Path | None:

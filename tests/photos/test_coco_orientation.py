@@ -60,7 +60,9 @@ def test_photos_labelled_as_displayed_are_turned_without_a_loss(tmp_path):
     found = used(source, tmp_path / "out")
     for number in range(8):
         np.testing.assert_array_equal(found[number], upright(source, number), err_msg=str(number + 1))
-    assert "7 were turned upright, as their labels are (EXIF; the first: " in note(source, tmp_path / "out")
+    assert "7 photos were turned upright, as the labels are (EXIF; the first: " in note(
+        source, tmp_path / "out"
+    )
 
 
 def test_a_photo_of_four_inks_is_turned_too(tmp_path):
@@ -83,7 +85,7 @@ def test_photos_labelled_as_stored_stay_so_as_cocos_do(tmp_path):
 def test_where_no_size_tells_the_photos_are_named_with_a_cure(tmp_path):
     source = make(tmp_path / "mine", [1, 2, 3])
     said = note(source, tmp_path / "out")
-    assert "2 have an EXIF orientation" in said
+    assert "2 photos have an EXIF orientation" in said
     assert "the first: 1.jpg, orientation 2" in said
     assert UPRIGHT_COMMAND in said
 

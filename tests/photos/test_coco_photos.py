@@ -262,7 +262,7 @@ def test_01_tells_how_many_photos_were_left_out_and_why(tmp_path, monkeypatch):
     lay_out(*coco_wishes(run))
     told = selection_note(run)
     assert "the first: 0002.jpg (" in told
-    assert "1 of its photos are calibrated on instead" in told
+    assert "1 of its photos is calibrated on instead" in told
     assert selection_note(open_run("smoke")) == ""
 
 

@@ -19,8 +19,9 @@ from helpers.lab.errors import LabError
 from helpers.lab.paths import ROOT
 from helpers.photos.coco.folders import lay_out, read_selection
 from helpers.photos.coco.labels import read_labels
-from helpers.photos.coco.layouts import find_source
+from helpers.photos.coco.layouts import chosen_text, find_source
 from helpers.photos.dataset import category_numbers, evaluate_exactly, load_dataset, unknown_categories
+from helpers.run.experiment import open_run
 from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
 from tests.support.coco_sources import (
     CATEGORIES,
@@ -305,6 +306,95 @@ def test_of_several_label_files_the_validation_split_is_evaluated_on(tmp_path):
     assert (source.labels.name, source.photos.name, source.calibration.name) == ("val.json", "val", "train")
 
 
+def two_label_files(root: Path, first: str, second: str, photos: str = "images") -> list[Path]:
+    images, annotations = entries(COUNT)
+    for number, image in enumerate(images):
+        write_photo(root / photos / image["file_name"], number)
+    for name in (first, second):
+        write_labels(root, images, annotations, name)
+    return [root / first, root / second]
+
+
+RIVALS = [
+    ("a.json", "b.json"), ("labels.json", "labels old.json"), ("result.json", "corrected.json"),
+    ("annotations/set_val.json", "annotations/other_valid.json"), ("annotations/default.json", "b.json"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second"), RIVALS)
+def test_between_two_label_files_of_the_same_photos_nothing_is_chosen(tmp_path, first, second):
+    """The path of the one that is meant chooses it."""
+    files = two_label_files(tmp_path / "mine", first, second, "data" if first == "labels.json" else "images")
+    with pytest.raises(LabError, match="holds 2 sets of labels") as caught:
+        find_source(tmp_path / "mine")
+    for file in files:
+        assert str(file) in caught.value.cure
+        assert find_source(file).labels == file
+        folders = lay_out(file, tmp_path / "out", None, 2)
+        assert (len(names(folders.validation)), len(names(folders.calibration))) == (COUNT - 1, 1)
+        assert folders.validation.parent.name.startswith(f"{file.parent.name}-")
+
+
+def test_a_folder_of_several_data_sets_is_none_of_them(tmp_path):
+    """One directly in it, one a folder further down: the nearer is not meant more than the other."""
+    images, annotations = entries(COUNT)
+    for place in ("near/images", "far/valid"):
+        for number, image in enumerate(images):
+            write_photo(tmp_path / place / image["file_name"], number)
+    write_labels(tmp_path, images, annotations, "near/result.json")
+    write_labels(tmp_path, images, annotations, "far/valid/_annotations.coco.json")
+    with pytest.raises(LabError, match="holds 2 sets of labels") as caught:
+        find_source(tmp_path)
+    assert "near/result.json" in caught.value.found
+    assert "far/valid/_annotations.coco.json" in caught.value.found
+
+
+@pytest.mark.parametrize("other", ["annotations/person_keypoints_val2017.json", "annotations/captions.json"])
+def test_files_that_coco_lays_beside_its_labels_are_no_rivals(tmp_path, other):
+    source = make_source(tmp_path / "mine", COUNT)
+    images, annotations = entries(COUNT)
+    write_labels(source, images, annotations, other)
+    assert find_source(source).labels.name == "instances_val2017.json"
+    assert chosen_text(source) == (
+        "Evaluated are the photos in val2017/, by the labels annotations/instances_val2017.json; "
+        f"left alone: {other}."
+    )
+
+
+def test_copies_that_tools_hide_are_no_rivals(tmp_path):
+    source = two_label_files(tmp_path / "mine", "result.json", ".ipynb_checkpoints/result.json")[0].parent
+    assert find_source(source).labels == source / "result.json"
+
+
+def test_what_is_used_for_what_is_said(tmp_path):
+    images, annotations = entries(COUNT)
+    for split in ("train", "valid", "test"):
+        for number, image in enumerate(images):
+            write_photo(tmp_path / split / image["file_name"], number)
+        write_labels(tmp_path, images, annotations, f"{split}/_annotations.coco.json")
+    assert chosen_text(tmp_path) == (
+        "Evaluated are the photos in valid/, by the labels valid/_annotations.coco.json; calibrated on those "
+        "in train/; left alone: test/_annotations.coco.json."
+    )
+
+
+def test_a_label_file_without_its_photos_or_of_another_format_is_refused(tmp_path):
+    write_labels(tmp_path, *entries(COUNT), "a.json")
+    with pytest.raises(LabError, match="none of the photos"):
+        find_source(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(LabError, match="it is a list"):
+        find_source(tmp_path / "a.json")
+
+
+def test_a_run_takes_a_label_file_and_no_other_file(tmp_path):
+    file, other = two_label_files(tmp_path / "mine", "a.json", "b.json")
+    assert open_run("coco", coco_dir=str(file)).coco_dir == file
+    (photo := other.with_name("a.jpg")).touch()
+    with pytest.raises(LabError, match="is no folder"):
+        open_run("coco", coco_dir=str(photo))
+
+
 OTHERS = {
     "LabelMe": ("a.json", json.dumps({"shapes": [], "imagePath": "a.jpg"})),
     "it is a list": ("a.json", "[]"),
@@ -437,7 +527,7 @@ def test_categories_are_matched_as_the_label_map_matches_them(tmp_path, kinds, m
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from helpers.photos.coco.layouts import find_source
+from helpers.photos.coco.layouts import chosen_text, find_source
 from helpers.lab.errors import LabError
 if os.geteuid() == 0:
     os.seteuid(65534)

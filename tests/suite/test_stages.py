@@ -148,7 +148,7 @@ def test_a_photo_that_is_evaluated_on_must_not_calibrate(own_data):
     source = next((own_data / "validation" / "data").iterdir())
     target = sorted((own_data / "calibration" / "data").iterdir())[3]
     shutil.copy(source, target)  # the same photo under another name
-    with pytest.raises(LabError, match=f"1 calibration photos are .* first is '{target.name}'"):
+    with pytest.raises(LabError, match=f"1 calibration photo evaluated on too, the first is '{target.name}'"):
         download.prepare_data(run_on(own_data))
 
 

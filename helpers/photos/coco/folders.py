@@ -13,7 +13,7 @@ from helpers.lab.files import atomic_folder, read_json, sha256_file, sha256_json
 from helpers.photos.coco.box_units import require_pixels
 from helpers.photos.coco.choosing import UPRIGHT, WORKERS, Look, all_as_one, choose, digest, drawn, lay
 from helpers.photos.coco.labels import DATA, LABELS
-from helpers.photos.coco.layouts import Source, find_source
+from helpers.photos.coco.layouts import Source, find_source, folder_of
 from helpers.photos.coco.names import PhotoNames
 from helpers.photos.coco.repair import repaired
 from helpers.photos.dataset import fiftyone
@@ -69,7 +69,7 @@ def planned_folders(
         raise LabError(f"{images} images, {calibration_images} calibration images.", "at least one of each")
     found, wishes = find_source(source), [images, calibration_images, seed]
     key = sha256_json([VERSION, sha256_file(found.labels), found.calibration_names, wishes])
-    folder = target / f"{source.resolve().name}-{key[:12]}"
+    folder = target / f"{folder_of(source).resolve().name}-{key[:12]}"
     return DataFolders(folder / "validation", folder / "calibration")
 
 

@@ -3,7 +3,7 @@
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from helpers.lab.files import read_json
 from helpers.photos.coco.choosing import SUFFIXES, names_of_photos
 from helpers.photos.coco.labels import SECTIONS
 from helpers.photos.coco.names import PhotoNames
-from helpers.photos.coco.repair import looks_like
+from helpers.photos.coco.repair import looks_like, require_coco
 
 # Ground truth and the folder of its photos, in the order in which they are looked for.
 LAYOUTS = (
@@ -38,6 +38,8 @@ CALIBRATION = (
 )
 # Of several label files the one of these words is evaluated on, the first goes before the others.
 SPLITS = ("val2017", "val", "valid", "validation", "test", "default", "", "train")
+# Words of one kind: between two files of one kind nothing chooses.
+KIND_OF_SPLIT = {"val2017": "val", "valid": "val", "validation": "val", "default": ""}
 EXPECTED = (
     "one of these in it: " + "; ".join(f"{labels} and {photos}/" for labels, photos in LAYOUTS)
     + "; or else one COCO JSON, in it or one folder below, with its photos beside it or in images/, data/ or "
@@ -74,32 +76,106 @@ class Source:
         return names_of_photos(self.calibration) if self.calibration else []
 
 
-def find_source(folder: Path) -> Source:
-    """Recognize the layout of a folder: the first of ``LAYOUTS``, or else the first JSON that has its photos.
+def folder_of(given: Path) -> Path:
+    """The folder of a user's data, of which he may name the label file."""
+    return given.parent if given.is_file() else given
+
+
+def find_source(given: Path) -> Source:
+    """What a user's folder holds: the first of ``LAYOUTS``, or else the one JSON that has its photos.
+
+    Args:
+        given: the folder, or one of its label files.
 
     Raises:
-        LabError: it holds neither, or cannot be read.
+        LabError: it holds neither, or several of which nothing tells which is meant, or cannot be read.
     """
     try:
-        source = recognized(folder)
+        source = source_of_file(given) if given.is_file() else recognized(given)
         if source is None:
-            raise nothing_known(folder)
+            raise nothing_known(given)
         source.labels.open("rb").close()  # whoever may not read it is told so here
+        if not given.is_file():
+            require_one(given, source.labels)
         return source
     except OSError as error:
         raise LabError(
-            f"{error.filename or folder} cannot be read: {error.strerror}.",
+            f"{error.filename or given} cannot be read: {error.strerror}.",
             "files and folders that you may read",
             "give yourself the right to read them (`ls -ld` shows whose they are), or use another folder.",
         ) from error
 
 
+def source_of_file(labels: Path) -> Source:
+    """The photos of a label file that the user names, beside it or around it.
+
+    Raises:
+        LabError: it is no COCO JSON, or none of its photos is there.
+    """
+    names = names_in(labels)
+    if not names:
+        require_coco(read_json(labels, "give a COCO JSON, or the folder of your photos."), labels)
+    for folder in labels.absolute().parents[:MOST_ABOVE]:
+        if place := place_of(labels, folder, names):
+            return Source(labels, place, calibration_in(folder, place))
+    first = f", such as {names[0]!r}" if names else ""
+    raise LabError(
+        f"none of the photos that {labels} names{first}, is in a folder beside it.",
+        "its photos beside it, or in images/, data/ or a folder of the split's name",
+        "move the file to its photos, or set COCO_DIR to another.",
+    )
+
+
 def recognized(folder: Path) -> Source | None:
     found = next(known_places(folder), None) or next(other_places(folder), None)
-    if found is None:
-        return None
-    photos = (folder / name for name in CALIBRATION if names_of_photos(folder / name))
-    return Source(*found, next((place for place in photos if place != found[1]), None))
+    return Source(*found, calibration_in(folder, found[1])) if found else None
+
+
+def calibration_in(folder: Path, evaluated: Path) -> Path | None:
+    places = (folder / name for name in CALIBRATION if names_of_photos(folder / name))
+    return next((place for place in places if place != evaluated), None)
+
+
+def require_one(folder: Path, labels: Path) -> None:
+    """
+    Raises:
+        LabError: others in it could be meant as well as these labels.
+    """
+    # A layout with a folder of annotations or of the split says itself what is evaluated on.
+    if labels.parent != folder and labels in [place[0] for place in known_places(folder)]:
+        return
+    rivals = sorted({labels, *rivals_of(labels, folder)})
+    if len(rivals) > 1:
+        raise LabError(
+            f"{folder} holds {len(rivals)} sets of labels with their photos, and nothing tells which is "
+            "meant: " + ", ".join(shown(path, folder) for path in rivals[:MOST_LISTED]),
+            "one to evaluate on",
+            "name the one that is meant by --coco-dir or COCO_DIR: "
+            + " or ".join(map(str, rivals[:MOST_LISTED])),
+        )
+
+
+def rivals_of(labels: Path, folder: Path) -> Iterator[Path]:
+    """Other label files with photos, of the same kind of split, and those of data sets further down."""
+    kind = kind_of(labels, folder)
+    alike = [path for path in json_files(folder) if kind_of(path, folder) == kind]
+    yield from (found[0] for found in with_photos(alike, folder))
+    for inner in inner_folders(folder):
+        if kind_of(inner, folder) == kind and (source := usable_source(inner)):
+            yield source.labels
+
+
+def chosen_text(given: Path) -> str:
+    """What of a user's folder is used for what, and what is left alone."""
+    source, folder = find_source(given), folder_of(given)
+    photos, labels = shown(source.photos, folder), shown(source.labels, folder)
+    told = f"Evaluated are the photos in {photos}, by the labels {labels}"
+    used = [source.photos, *([source.calibration] if source.calibration else ())]
+    told += f"; calibrated on those in {shown(source.calibration, folder)}" if source.calibration else ""
+    others = [path for path in json_files(folder) if path != source.labels and path.parent not in used]
+    left = ", ".join(shown(path, folder) for path in others[:MOST_LISTED])
+    more = ", ..." if len(others) > MOST_LISTED else ""
+    return f"{told}; left alone: {left}{more}." if others else f"{told}."
 
 
 def known_places(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -110,18 +186,44 @@ def known_places(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 def other_places(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Label files with the folder in which most of their photos are."""
-    for labels in sorted(json_files(folder), key=lambda path: rank(path, folder)):
-        names = names_in(labels)
-        places = [place for place in photo_folders(labels, folder) if place.is_dir()]
-        if names and places:
-            counts = [found_in(place, names) for place in places]
-            if max(counts):
-                yield labels, places[counts.index(max(counts))]
+    return with_photos(sorted(json_files(folder), key=lambda path: rank(path, folder)), folder)
+
+
+def with_photos(files: Iterable[Path], folder: Path) -> Iterator[tuple[Path, Path]]:
+    for labels in files:
+        if place := place_of(labels, folder, names_in(labels)):
+            yield labels, place
+
+
+def place_of(labels: Path, folder: Path, names: tuple[str, ...]) -> Path | None:
+    """The folder in which most of these photos are; None where they are in none."""
+    places = [place for place in photo_folders(labels, folder) if place.is_dir()] if names else []
+    counts = [found_in(place, names) for place in places]
+    return places[counts.index(max(counts))] if max(counts, default=0) else None
 
 
 def json_files(folder: Path) -> list[Path]:
-    places = [folder, *(path for path in listed(folder) if path.is_dir())]
-    return [path for place in places for path in listed(place) if path.suffix.lower() == ".json"]
+    """In the folder and those in it; hidden ones, such as a notebook's copies, aside."""
+    places = [folder, *inner_folders(folder)]
+    found = (Path(entry) for place in places for entry in in_order(place) if entry.is_file())
+    return [path for path in found if path.suffix.lower() == ".json"]
+
+
+def inner_folders(folder: Path) -> list[Path]:
+    return [Path(entry) for entry in in_order(folder) if entry.is_dir()]
+
+
+def in_order(folder: Path) -> list[os.DirEntry]:
+    """Entries that are not hidden; there may be 100,000 photos, so no path is made of each."""
+    if not folder.is_dir():
+        return []
+    return sorted((e for e in os.scandir(folder) if not e.name.startswith(".")), key=lambda e: e.name)
+
+
+def shown(path: Path, folder: Path) -> str:
+    """A path in or around the user's folder, for people."""
+    inside = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return f"{inside.as_posix()}{'/' * path.is_dir()}"
 
 
 def listed(folder: Path) -> list[Path]:
@@ -132,6 +234,11 @@ def split_of(path: Path, folder: Path) -> str:
     """The word for its split in a file's name or its folder's."""
     words = re.split(r"[^a-z0-9]+", str(path.relative_to(folder).with_suffix("")).lower())
     return next((split for split in SPLITS if split in words), "")
+
+
+def kind_of(path: Path, folder: Path) -> str:
+    split = split_of(path, folder)
+    return KIND_OF_SPLIT.get(split, split)
 
 
 def rank(path: Path, folder: Path) -> tuple[int, int, str]:
@@ -154,7 +261,7 @@ def names_in(labels: Path) -> tuple[str, ...]:
     return photo_names(labels, state.st_size, state.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=4096)
 def photo_names(labels: Path, size_bytes: int, changed_ns: int) -> tuple[str, ...]:
     """Some of the names in a COCO JSON; none if it is something else. Size and time tell a changed file."""
     try:
@@ -209,8 +316,7 @@ def is_part(folder: Path, source: Source) -> bool:
 
 def held_by(folder: Path) -> list[Path]:
     """The folders in ``folder`` that would do in its stead."""
-    inner = [path for path in listed(folder) if path.is_dir() and not path.name.startswith(".")]
-    return [place for place in inner if usable_source(place)]
+    return [place for place in inner_folders(folder) if usable_source(place)]
 
 
 def usable_source(folder: Path) -> Source | None:

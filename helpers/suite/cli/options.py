@@ -63,8 +63,8 @@ CocoDirOption = Annotated[
     str,
     typer.Option(
         "--coco-dir",
-        help="Folder of COCO's photos and labels, or of your own, for a profile that takes one; "
-        "else COCO_DIR.",
+        help="Folder of COCO's photos and labels, or of your own, or its label file, for a profile that "
+        "takes one; else COCO_DIR.",
     ),
 ]
 ModelDirOption = Annotated[

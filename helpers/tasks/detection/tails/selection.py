@@ -56,6 +56,8 @@ def survivors(boxes: np.ndarray, ranking: np.ndarray, label: np.ndarray, limits:
     """Positions of at most ``limits.most_detections`` survivors, best first."""
     if not len(boxes):
         return np.zeros(0, int)
+    if limits.nms_iou >= 1:  # no overlap exceeds 1; OpenCV would compare each with each to find that out
+        return np.arange(len(boxes))[: limits.most_detections]
     corners = boxes[:, [1, 0]].astype(float)
     sides = boxes[:, [3, 2]].astype(float) - corners
     kept = cv2.dnn.NMSBoxesBatched(
