@@ -44,8 +44,8 @@ NOISE = Quantity(
 VERDICT = (JOINT_DIFFERENCE, MARGIN, WORSE_SHARE, IMAGES_NEEDED, NOISE)
 QUANTITIES = MappingProxyType({
     quantity.id: quantity
-    for quantity in (*quantize.QUANTITIES, *evaluate.QUANTITIES, *detection.QUANTITIES, *VERDICT,
-                     *energy.QUANTITIES)
+    for quantity in (*quantize.QUANTITIES, *detection.QUANTITIES, *VERDICT, *energy.QUANTITIES,
+                     *evaluate.QUANTITIES)
 })  # fmt: skip
 
 

@@ -232,8 +232,9 @@ def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress)
 def scored_values(results, work: Progress, variant: str, field: str) -> dict[str, Any]:
     """What the record of a score says."""
     seconds = dict.fromkeys(TIMED, 0.0)
-    detections, broken = 0, []
-    for shard in load_detections(work, variant):
+    detections, broken, loops = 0, [], []
+    for shard, photos in zip(load_detections(work, variant), work.shards, strict=True):
+        loops.append((len(photos), shard.loop_s))
         seconds = {name: total + getattr(shard, name) for name, total in seconds.items()}
         detections += len(shard.score)
         broken += shard.broken.tolist()
@@ -246,6 +247,7 @@ def scored_values(results, work: Progress, variant: str, field: str) -> dict[str
         "detections": detections,
         "field": field,
         "timing": seconds,
+        "loops": loops,
         "broken_images": len(broken),
         "findings": [
             *broken_findings(work, variant, broken),

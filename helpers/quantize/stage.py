@@ -1,6 +1,8 @@
 """02: one ``.tflite`` file and one record per variant, checked before anything is measured."""
 
 import dataclasses
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,7 +136,7 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     inputs = calibration_inputs(run, model) if variant.calibrated else ()
     kept = getattr(load_interface(run, model).tail, "float_operators", ())
     facts = quantize_file(base, variant, inputs, output, kept)
-    values = {**dataclasses.asdict(facts), "size_bytes": output.stat().st_size}
+    values = {**dataclasses.asdict(facts), **sizes(output)}
     if is_compared(variant):
         values["layers"] = compared_layers(run, base, output, load_interface(run, model).preprocessing)
     return keep(path, "variant", made_from, values, [output, interface_file(run, model)])
@@ -146,6 +148,14 @@ def compared_layers(run: Run, base: Path, output: Path, preprocessing: Preproces
         return layers.compare_layers(run, base, output, preprocessing)
     except Exception as error:  # whatever a runtime says of a graph that it cannot open layer by layer
         return {"absent": reason_of(error)}
+
+
+def sizes(file: Path) -> dict[str, int]:
+    """``size_bytes`` of the file, and ``download_bytes`` of it as zipped (deflate, the usual level)."""
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(file, file.name)
+    return {"size_bytes": file.stat().st_size, "download_bytes": len(zipped.getvalue())}
 
 
 def own_inputs(variant: Variant) -> dict[str, Path]:
@@ -164,7 +174,7 @@ def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Or
     require_numbers(run, source_of(variant.own)[0], Core(output), interface.preprocessing)
     interface.save(beside)
     said = [sentence(output) for sentence in (cap_sentence, timing_sentence)]
-    values = {**dataclasses.asdict(read_facts(output)), "size_bytes": output.stat().st_size}
+    values = {**dataclasses.asdict(read_facts(output)), **sizes(output)}
     values |= {"meaning": variant.meaning, "notes": [text for text in said if text]}
     return keep(path, "variant", made_from, values, [output, beside])
 
