@@ -10,7 +10,7 @@ from helpers.lab.quantities import Quantity, as_result, taken, wide_row
 
 LATENCY = Quantity(
     "latency_ms_p50", "Latency p50 (ms)", "Median latency (ms)", 1, 2, better="less",
-    table="speed", summary=True, reason="latency_reason",
+    table="speed", summary=True, by_machine=True, reason="latency_reason",
     of=taken("latency", lambda latency: latency.p50_ms),
 )  # fmt: skip
 P99 = Quantity(
@@ -20,13 +20,13 @@ P99 = Quantity(
 )  # fmt: skip
 LATENCY_RATIO = Quantity(
     "latency_ratio", "Latency ratio", "← faster    Latency / float32    slower →", 1, 3, better="less",
-    against=True, table="speed", summary=True, reason="latency_reason",
+    against=True, table="speed", summary=True, by_machine=True, reason="latency_reason",
     of=taken("latency", lambda latency: latency.ratio),
 )  # fmt: skip
 # Its bounds are the lowest and the highest probe.
 MEMORY = Quantity(
     "peak_rss_bytes", "Memory (MB)", "Peak memory above the bare runtime (MB)", 1e-6, 1, better="less",
-    bounds="range", table="energy", reason="memory_reason",
+    bounds="range", table="energy", by_machine=True, reason="memory_reason",
     of=taken("memory", lambda memory: memory.peak_rss_bytes),
     caption="Peak resident memory less that of a process which only loads the runtime; median of "
     "{memory_probes} fresh processes per variant. Whiskers, where drawn: lowest and highest. In brackets: "
@@ -34,8 +34,8 @@ MEMORY = Quantity(
 )  # fmt: skip
 ENERGY = Quantity(
     "energy_j_per_image", "Energy (mJ/image)", "Energy per image (mJ)", 1e3, 1, better="less",
-    low="energy_low", high="energy_high", table="energy", summary=True, reason="energy_reason",
-    of=taken("energy", lambda energy: energy.gross_j),
+    low="energy_low", high="energy_high", table="energy", summary=True, by_machine=True,
+    reason="energy_reason", of=taken("energy", lambda energy: energy.gross_j),
 )  # fmt: skip
 ENERGY_RATIO = Quantity(
     "energy_ratio", "Energy ratio", "Energy / float32", 1, 3, better="less",

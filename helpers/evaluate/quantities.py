@@ -26,7 +26,8 @@ IMAGES = Quantity("images", "Images", "", 1, 0, bounds="", of=taken("scored", la
 # The loop of 03: core and tail, one core of the runtime on each core of the processor, photos decoded before.
 THROUGHPUT = Quantity(
     "throughput_images_per_s", "Throughput (images/s)", "Throughput, all cores busy (images/s)", 1, 1,
-    better="more", bounds="range", table="speed", reason="ap_reason", of=taken("scored", loops_of),
+    better="more", bounds="range", table="speed", by_machine=True, reason="ap_reason",
+    of=taken("scored", loops_of),
     caption="Photos per second through core and tail, a core of the runtime on each core of the processor, "
     "photos decoded before; from the loop of 03, run once and not interleaved. Whiskers: slowest and fastest "
     "64 photos. In brackets: ratio to float32.",

@@ -44,6 +44,7 @@ class Quantity:
         against: whether it is measured against float32, which then is the reference.
         table: which table of people's shows it (``compare.tables.cells.TABLES``); empty for none.
         summary: whether the first table, of what matters most, shows it too.
+        by_machine: whether the view of several machines' runs shows it.
         reason: column of ``results.csv`` that says why there is no value.
         caption: how it was measured, below a figure of its own with a bar per variant; empty: no figure.
         bounds: ``interval`` are printed; a ``range``, such as lowest and highest probe, is only drawn.
@@ -61,6 +62,7 @@ class Quantity:
     against: bool = False
     table: str = ""
     summary: bool = False
+    by_machine: bool = False
     reason: str = ""
     caption: str = ""
     bounds: Bounds = "interval"

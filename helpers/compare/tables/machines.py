@@ -12,17 +12,18 @@ from pandas.io.formats.style import Styler
 from helpers.compare.figures.one_row_each import GRADES
 from helpers.compare.figures.rows_machines import Machine, shared_models, shown_variants, title_of
 from helpers.compare.noise import noise_floor
-from helpers.compare.tables.cells import energy_cell, grade_cell
+from helpers.compare.quantities import QUANTITIES
+from helpers.compare.tables.cells import cells_of, grade_cell
 from helpers.compare.tables.writing import display_texts
-from helpers.energy.quantities import LATENCY, LATENCY_RATIO, MEMORY
 from helpers.lab.host import PACKAGES_OF_RESULTS
 from helpers.lab.quantities import ABSENT, number
 from helpers.run.variants import CONTROL
 from helpers.show.captions import known, level_text
 from helpers.show.rows import missing_text, records_of
-from helpers.show.values import failure_of, reference_cell
+from helpers.show.values import failure_of
 from helpers.tasks.detection.quantities import AP
 
+BY_MACHINE = MappingProxyType(cells_of(q for q in QUANTITIES.values() if q.by_machine))
 SAME_AP = 1e-4
 FINE_AP = replace(AP, digits=2)  # so that what SAME_AP tells apart can be seen
 SHORT_HASH = 10
@@ -47,11 +48,8 @@ def machine_cells(machine: Machine, model: str, row: Mapping[str, Any]) -> dict[
         "Variant": str(row["variant"]),
         "Machine": f"{machine.letter}: {machine.name}",
         "Threads": known(machine.context, "threads"),
-        "Latency p50 (ms)": LATENCY.cell(row),
-        "Latency ratio": ABSENT if lacking else reference_cell(LATENCY_RATIO, row),
+        **{title: cell(row) for title, cell in BY_MACHINE.items()},
         "Noise floor": floor.text() if floor else ABSENT,
-        "Memory (MB)": MEMORY.cell(row),
-        "Energy (mJ/image)": energy_cell(row),
         "Grade": ABSENT if lacking else grade_cell(row),
         "Meter": known(machine.context, "meter"),
         "AP": missing_text(row) if lacking else FINE_AP.cell(row),
