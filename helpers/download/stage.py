@@ -17,7 +17,7 @@ from helpers.models.registry import Model
 from helpers.photos.coco.choosing import UNTOLD, UPRIGHT
 from helpers.photos.coco.folders import DataFolders, lay_out, planned_folders, read_selection, zoo_folder
 from helpers.photos.coco.labels import read_labels
-from helpers.photos.coco.layouts import chosen_text
+from helpers.photos.coco.users_folder import chosen_text
 from helpers.photos.dataset import load_dataset, read_objects, sample_count, unknown_categories, unknown_text
 from helpers.photos.synthetic.dataset import generate_split, split_folder
 from helpers.run.experiment import Run

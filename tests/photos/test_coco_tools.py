@@ -19,7 +19,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.paths import ROOT
 from helpers.photos.coco.folders import lay_out, read_selection
 from helpers.photos.coco.labels import read_labels
-from helpers.photos.coco.layouts import chosen_text, find_source
+from helpers.photos.coco.users_folder import chosen_text, find_source
 from helpers.photos.dataset import category_numbers, evaluate_exactly, load_dataset, unknown_categories
 from helpers.run.experiment import open_run
 from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
@@ -527,7 +527,7 @@ def test_categories_are_matched_as_the_label_map_matches_them(tmp_path, kinds, m
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from helpers.photos.coco.layouts import chosen_text, find_source
+from helpers.photos.coco.users_folder import chosen_text, find_source
 from helpers.lab.errors import LabError
 if os.geteuid() == 0:
     os.seteuid(65534)
