@@ -8,7 +8,7 @@ from helpers.download.stage import data_folders, orientation_note
 from helpers.lab.errors import LabError
 from helpers.photos.coco.folders import read_selection
 from helpers.photos.coco.labels import LABELS, read_labels
-from helpers.photos.coco.layouts import folder_of
+from helpers.photos.coco.users_folder import folder_of
 from helpers.run.experiment import Run
 from helpers.tasks.detection.label_maps import unknown_among
 

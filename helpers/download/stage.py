@@ -17,7 +17,7 @@ from helpers.models.registry import Model
 from helpers.photos.coco.choosing import UNTOLD, UPRIGHT
 from helpers.photos.coco.folders import DataFolders, lay_out, planned_folders, read_selection, zoo_folder
 from helpers.photos.coco.labels import read_labels
-from helpers.photos.coco.layouts import chosen_text
+from helpers.photos.coco.users_folder import chosen_text
 from helpers.photos.dataset import load_dataset, read_objects, sample_count, unknown_categories, unknown_text
 from helpers.photos.synthetic.dataset import generate_split, split_folder
 from helpers.run.experiment import Run
@@ -132,9 +132,20 @@ def selection_note(run: Run) -> str:
     left_out = how_many(len(skipped), "photo was", "photos were")
     lines += [f"{left_out} left out{first}.", calibration_note(selection)]
     lines.append(orientation_note(selection["photos"]))
+    lines.append(no_objects_note(read_labels(data_folders(run).validation), selection["labels"]))
     if selection["repairs"]:
         lines.append(f"Read in {selection['labels']}: {'; '.join(selection['repairs'])}.")
     return "\n".join(line for line in lines if line)
+
+
+def no_objects_note(labels: Mapping[str, Any], file: str) -> str:
+    """What follows where no photo that is evaluated has an object that counts; empty where one has."""
+    if any(not entry.get("iscrowd") for entry in labels["annotations"]):
+        return ""
+    return (
+        f"None of the evaluated photos has an object in {file}: there is no AP, of any variant; all else is "
+        "measured. If they show some, export the labels again, after they were drawn."
+    )
 
 
 def calibration_note(selection: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """03: its tables, from the scores' records."""
 
+import math
+from typing import Any
+
 import pandas as pd
 
 from helpers.evaluate.stage import read_score, scored
@@ -8,17 +11,24 @@ from helpers.photos.dataset import evaluate_exactly, field_name, native_map, sub
 from helpers.run.experiment import Run
 
 
+def known(values: Any) -> Any:
+    """COCO's numbers, with NaN for its -1: there is no object that counts."""
+    if isinstance(values, dict):
+        return {name: known(value) for name, value in values.items()}
+    return math.nan if values == -1 else values
+
+
 def score_table(run: Run, model: Model) -> pd.DataFrame:
     """COCO's twelve numbers, one column per variant; in the last row why one has none."""
     records = {variant.id: read_score(run, model, variant.id) for variant in run.variants}
-    columns = {v: {**r.values.get("stats", {}), "failed": r.failure} for v, r in records.items()}
+    columns = {v: {**known(r.values.get("stats", {})), "failed": r.failure} for v, r in records.items()}
     return pd.DataFrame(columns).rename_axis("number").reset_index()
 
 
 def class_table(run: Run, model: Model) -> pd.DataFrame:
     """AP per class, one column per variant."""
     records = {v.id: read_score(run, model, v.id) for v in run.variants}
-    found = {v: r.values["ap_per_class"] for v, r in records.items() if not r.failure}
+    found = {v: known(r.values["ap_per_class"]) for v, r in records.items() if not r.failure}
     return pd.DataFrame(found).rename_axis("class").reset_index()
 
 
@@ -32,10 +42,11 @@ def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
     for variant in dict.fromkeys([max(levels, key=levels.get), min(levels, key=levels.get)]):
         field = field_name(model.id, variant)
         native, exact = native_map(view, field), evaluate_exactly(view, field)
+        native, ap = known(native), known(exact.stats["ap"])
         row = {"variant": variant, "distinct scores": exact.distinct_scores}
-        row |= {"FiftyOne's coco": native, "COCO": exact.stats["ap"]}
-        row |= {"difference (points)": 100 * round(native - exact.stats["ap"], 12)}
-        rows.append(row | dict(zip(("worst order", "best order"), exact.tie_bounds, strict=True)))
+        row |= {"FiftyOne's coco": native, "COCO": ap}
+        row |= {"difference (points)": 100 * round(native - ap, 12)}
+        rows.append(row | dict(zip(("worst order", "best order"), map(known, exact.tie_bounds), strict=True)))
     return pd.DataFrame(rows)
 
 
@@ -44,7 +55,7 @@ def tie_table(run: Run, model: Model) -> pd.DataFrame:
     rows = []
     for variant in scored(run, model):
         values = read_score(run, model, variant).values
-        ap, (worst, best) = values["stats"]["ap"], values["tie_bounds"]
+        ap, worst, best = map(known, (values["stats"]["ap"], *values["tie_bounds"]))
         row = {"variant": variant, "detections": values["detections"]}
         row |= {"distinct scores": values["distinct_scores"], "AP": ap}
         rows.append(

@@ -8,10 +8,13 @@ import numpy as np
 from helpers.lab.errors import LabError
 from helpers.lab.files import write_bytes
 from helpers.models.interface import Interface
+from helpers.models.own_tflite.beside import FINISHED, read_given
 from helpers.models.own_tflite.interface import interface
+from helpers.photos.decoding import core_input
 from helpers.run.own_files import source_of
 from helpers.runtimes.litert.core import Core
 from helpers.tasks.detection.limits import Limits
+from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
 
 
 def adopt(text: str, categories: Sequence[str], limits: Limits, output: Path) -> Interface:
@@ -29,7 +32,9 @@ def adopt(text: str, categories: Sequence[str], limits: Limits, output: Path) ->
     path, labels = source_of(text)
     found = interface(path, labels, limits, categories)
     write_bytes(output, path.read_bytes())
-    require_runs(path, Core(output))
+    core = Core(output)
+    require_runs(path, core)
+    require_logits(path, core, found)
     return found
 
 
@@ -43,3 +48,23 @@ def require_runs(path: Path, core: Core) -> None:
             "a file of operators that LiteRT has",
             "export it anew, for this version of LiteRT or an older one.",
         ) from error
+
+
+def require_logits(path: Path, core: Core, found: Interface) -> None:
+    """Raise if what the tail takes for logits are scores by the look of them, and the user does not say.
+
+    Not every sigmoid can be seen in a graph, and one of scores gives more than 0.5 for each. Logits of noise
+    are hardly ever all from 0 to 1.
+    """
+    tail, given = found.tail, read_given(path).conversion
+    if not isinstance(tail, RawHeadsTail) or not tail.conversion or given:
+        return
+    noise = np.random.default_rng(0).integers(0, 256, core.input_shape[1:], np.uint8)
+    scores = core(core_input(noise, found.preprocessing))[tail.scores]
+    if 0 <= scores.min() < scores.max() <= 1:
+        raise LabError(
+            f"{path} gives numbers from {scores.min():.2g} to {scores.max():.2g} under {tail.scores}, and no "
+            "operator in it tells whether they are scores or logits.",
+            f"that {path.stem}.json beside it says so",
+            f'write "conversion": "{FINISHED}" into it if they are scores, "{tail.conversion}" if logits.',
+        )

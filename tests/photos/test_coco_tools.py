@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from helpers.download.stage import calibration_note
+from helpers.download.stage import calibration_note, no_objects_note
 from helpers.lab.errors import LabError
 from helpers.lab.paths import ROOT
 from helpers.photos.coco.folders import lay_out, read_selection
 from helpers.photos.coco.labels import read_labels
-from helpers.photos.coco.layouts import chosen_text, find_source
+from helpers.photos.coco.users_folder import chosen_text, find_source
 from helpers.photos.dataset import category_numbers, evaluate_exactly, load_dataset, unknown_categories
 from helpers.run.experiment import open_run
 from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
@@ -524,10 +524,60 @@ def test_categories_are_matched_as_the_label_map_matches_them(tmp_path, kinds, m
     assert bool(unknown_categories(dataset, model, "m")) is not known
 
 
+def read_with(tmp_path, images, annotations, categories=CATEGORIES, file="result.json"):
+    for number, image in enumerate(images):
+        write_photo(tmp_path / "mine" / "images" / image["file_name"].split("/")[-1], number)
+    write_labels(tmp_path / "mine", images, annotations, file, categories=categories)
+    return lay_out(tmp_path / "mine", tmp_path / "out", None, 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "written", "otherwise"),
+    [
+        ("result.json", "images/{}", False),
+        ("annotations/instances_default.json", "images/{}", False),
+        ("result.json", "{}", False),
+        ("result.json", "data/{}", True),
+        ("result.json", "./images/{}", True),
+    ],
+)
+def test_a_name_from_the_folder_around_is_the_files_own(tmp_path, file, written, otherwise):
+    images, annotations = entries(COUNT)
+    each(
+        {"images": images}, "images", lambda image: image.update(file_name=written.format(image["file_name"]))
+    )
+    repairs = read_selection(read_with(tmp_path, images, annotations, file=file))["repairs"]
+    told = [sentence for sentence in repairs if sentence.startswith("file names written otherwise")]
+    assert told == ([f"file names written otherwise than the file's: {COUNT}"] if otherwise else [])
+
+
+def test_names_that_differ_in_case_and_blanks_alone_are_one_category(tmp_path):
+    kinds = [{"id": 3, "name": "traffic light"}, {"id": 90, "name": "Traffic  Light "}]
+    folders = read_with(tmp_path, *entries(COUNT), kinds)
+    labels = read_labels(folders.validation)
+    assert labels["categories"] == [{"id": 3, "name": "traffic light"}]
+    assert {entry["category_id"] for entry in labels["annotations"]} == {3}
+    assert unknown_categories(load_dataset(folders.validation), ["traffic light"], "m") == []
+    told = "categories 3 and 90 are named 'traffic light' and 'Traffic  Light' and are evaluated as one"
+    assert told in read_selection(folders)["repairs"]
+
+
+def test_labels_without_an_object_that_counts_are_told(tmp_path):
+    images, annotations = entries(COUNT)
+    crowds = [entry | {"iscrowd": 1} for entry in annotations]
+    for name, objects, silent in (
+        ("none", [], False),
+        ("crowds", crowds, False),
+        ("some", annotations, True),
+    ):
+        labels = read_labels(read_with(tmp_path / name, images, objects).validation)
+        assert (no_objects_note(labels, "a.json") == "") is silent
+
+
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from helpers.photos.coco.layouts import chosen_text, find_source
+from helpers.photos.coco.users_folder import chosen_text, find_source
 from helpers.lab.errors import LabError
 if os.geteuid() == 0:
     os.seteuid(65534)

@@ -15,6 +15,7 @@ from helpers.tasks.detection.tails.ssd import CONVERSIONS
 
 CHANNELS = 3
 KEYS = ("scale", "offset", "resize", "channels", "pad", "conversion", "coder_scales")
+FINISHED = "none"  # of ``conversion``: the file's scores are scores already, however it makes them
 CURE = f"write a JSON object with some of: {', '.join(KEYS)}; see helpers/models/own_tflite/beside.py."
 
 
@@ -25,14 +26,15 @@ class Given:
     Attributes:
         scale, offset: of ``pixel * scale + offset``, per channel; None where it does not say.
         others: ``resize``, ``channels``, ``pad`` as in ``Preprocessing``.
-        conversion: from logits to scores, one of ``ssd.CONVERSIONS``.
+        conversion: from logits to scores, one of ``ssd.CONVERSIONS``; ``none`` where they are scores; empty
+            where it does not say.
         coder_scales: the box coder's, of ty, tx, th, tw.
     """
 
     scale: tuple[float, ...] | None
     offset: tuple[float, ...] | None
     others: dict[str, Any]
-    conversion: str = "sigmoid"
+    conversion: str = ""
     coder_scales: tuple[float, ...] = CODER_SCALES
 
 
@@ -50,9 +52,10 @@ def read_given(path: Path) -> Given:
             f"{file} holds {values!r:.200}.", "an object; scale and offset together, or neither", CURE
         )
     others = {name: values[name] for name in ("resize", "channels", "pad") if name in values}
-    conversion, coder = values.get("conversion", "sigmoid"), values.get("coder_scales", CODER_SCALES)
-    if conversion not in CONVERSIONS:
-        raise LabError(f"{file}: conversion {conversion!r}.", f"one of: {', '.join(CONVERSIONS)}", CURE)
+    conversion, coder = values.get("conversion", ""), values.get("coder_scales", CODER_SCALES)
+    known = (*CONVERSIONS, FINISHED)
+    if "conversion" in values and conversion not in known:
+        raise LabError(f"{file}: conversion {conversion!r}.", f"one of: {', '.join(known)}", CURE)
     ends = [three(file, values[name]) if name in values else None for name in ("scale", "offset")]
     return Given(*ends, others, conversion, several(file, coder, 4))
 

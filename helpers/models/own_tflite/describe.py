@@ -1,11 +1,14 @@
 """What a ``.tflite`` detector is: its image, its outputs by what they mean, and what it keeps of a photo."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from helpers.lab.errors import LabError
-from helpers.runtimes.litert.ends import End, Graph, open_graph
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.ends import End, Graph, Operator, open_graph
 from helpers.runtimes.litert.metadata import Normalization, read_normalization
 from helpers.runtimes.litert.postprocess import NAME, ROLES, PostProcess, read_options
 
@@ -13,9 +16,17 @@ PIXELS = ("uint8", "int8", "float32")
 WHOLE = ("uint8", "int8")
 COORDINATES = 4
 SCORE_WORDS, BOX_WORDS = ("score", "class", "conf", "prob", "logit", "cls"), ("box", "loc", "reg", "coord")
-# What lies between the operator that makes scores and the output without changing what they mean.
-PASSED = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "CONCATENATION", "SQUEEZE")
+# What lies between the operator that makes scores and the output without changing what they mean: it moves
+# values, cuts some away or changes their dtype. A product of scores, of objectness and class, is one, too.
+PASSED = (
+    "QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "CONCATENATION", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE",
+    "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "PACK", "UNPACK", "GATHER", "GATHER_ND", "REVERSE_V2",
+    "TILE", "BROADCAST_TO", "MUL",
+)  # fmt: skip
 FINISHED = ("LOGISTIC", "SOFTMAX")
+# Inputs that hold values, not places, axes or sizes; the first alone where it is not said.
+ALL_VALUES = ("CONCATENATION", "PACK", "MUL")
+VALUES_AT = {"SPLIT": 1}
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,7 @@ def describe(path: Path) -> Facts:
         names = names_by_role(path, graph, last[-1].outputs)
         options = read_options(last[-1].options)
         return Facts(image, graph.outputs, names, options, normalization=normalization)
+    graph = settled(path, graph)
     boxes, scores = require_heads(path, graph)
     names, finished = {"boxes": boxes.name, "scores": scores.name}, is_finished(graph, scores)
     shape = scores.shape[1:]
@@ -114,6 +126,27 @@ def names_by_role(path: Path, graph: Graph, made: tuple[int, ...]) -> dict[str, 
     return {role: given[tensor] for role, tensor in zip(ROLES, made, strict=True)}
 
 
+def settled(path: Path, graph: Graph) -> Graph:
+    """The graph with the shapes that outputs have for one photo, where the file leaves them open.
+
+    Raises:
+        LabError: LiteRT cannot run it.
+    """
+    if not any(set(item.free) - {0} for item in graph.outputs):
+        return graph
+    try:
+        core = Core(path)
+        made = core(np.zeros(core.input_shape, core.input_dtype))
+    except (LabError, RuntimeError, ValueError) as error:
+        raise LabError(
+            f"{path} leaves the shapes of its outputs open, and LiteRT cannot run it to find them: {error}",
+            "fixed shapes",
+            "export it with a fixed input shape, [1, height, width, 3].",
+        ) from error
+    outputs = [replace(item, shape=made[item.name].shape, free=()) for item in graph.outputs]
+    return replace(graph, outputs=tuple(outputs))
+
+
 def require_heads(path: Path, graph: Graph) -> tuple[End, End]:
     """Boxes ``[1, N, 4]`` and scores ``[1, N, columns]`` of a file without the operator, by their shapes.
 
@@ -132,7 +165,7 @@ def require_heads(path: Path, graph: Graph) -> tuple[End, End]:
     raise LabError(
         f"{path} gives {shapes}.",
         f"the outputs of {NAME}; or two, box encodings [1, N, 4] and class scores [1, N, classes]",
-        "export the detector with this operator, or up to these two outputs.",
+        "export the detector with this operator, or up to these two outputs; README.md says more.",
     )
 
 
@@ -163,15 +196,25 @@ def named_like(item: End, words: tuple[str, ...]) -> bool:
 
 
 def is_finished(graph: Graph, scores: End) -> bool:
-    """Whether every way back from the scores meets a sigmoid or softmax."""
-    waiting, makers = [scores.tensor], []
+    """Whether every way back from the scores, to constants aside, meets a sigmoid or softmax."""
+    given = {item.tensor for item in graph.inputs}
+    waiting, ends = [scores.tensor], []
     while waiting:
-        maker = graph.makers.get(waiting.pop())
+        tensor = waiting.pop()
+        maker = graph.makers.get(tensor)
         if maker and maker.type in PASSED:
-            waiting += maker.inputs[: None if maker.type == "CONCATENATION" else 1]
-        else:
-            makers.append(maker.type if maker else "")
-    return all(kind in FINISHED for kind in makers)
+            waiting += values_of(maker)
+        elif maker or tensor in given:
+            ends.append(maker.type if maker else "")
+    return bool(ends) and all(kind in FINISHED for kind in ends)
+
+
+def values_of(maker: Operator) -> tuple[int, ...]:
+    """The tensors whose values an operator moves."""
+    if maker.type in ALL_VALUES:
+        return maker.inputs
+    place = VALUES_AT.get(maker.type, 0)
+    return maker.inputs[place : place + 1]
 
 
 def most_detections(path: Path) -> int:

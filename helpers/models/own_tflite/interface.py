@@ -1,11 +1,12 @@
 """What goes before and after a ``.tflite`` detector of the user's own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from helpers.lab.errors import LabError
 from helpers.models.interface import Interface
-from helpers.models.own_tflite.beside import CHANNELS, Given, read_anchors, read_given
+from helpers.models.own_tflite.beside import CHANNELS, FINISHED, Given, read_anchors, read_given
 from helpers.models.own_tflite.describe import WHOLE, Facts, describe
 from helpers.models.own_tflite.labels import classes_of
 from helpers.photos.preprocessing import Preprocessing
@@ -15,6 +16,7 @@ from helpers.tasks.detection.label_maps import category_numbers_of
 from helpers.tasks.detection.limits import Limits
 from helpers.tasks.detection.tails.postprocessed import PostprocessedTail
 from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
+from helpers.tasks.detection.tails.ssd import CONVERSIONS
 
 # LiteRT's convention: a pixel is the byte itself, of which int8 holds 128 less.
 PIXEL_OFFSETS = {"uint8": 0, "int8": -128}
@@ -39,18 +41,45 @@ def interface(
             class is among ``numbered_as``.
     """
     facts, given = describe(path), read_given(path)
-    classes = classes_of(path, facts, labels)
+    classes, preprocessing, anchors = all_of(
+        lambda: classes_of(path, facts, labels),
+        lambda: preprocessing_of(path, facts, given),
+        lambda: None if facts.postprocess else read_anchors(path, facts),
+    )
     numbers = renumbering(classes.names, numbered_as) if numbered_as else ()
-    preprocessing = preprocessing_of(path, facts, given)
     if facts.postprocess:
         options = facts.postprocess
         rows = options.rows_per_count, options.filled_rows
         return Interface(preprocessing, PostprocessedTail(limits, dict(facts.names), *rows, numbers))
-    anchors = read_anchors(path, facts)
-    conversion = "" if facts.finished else given.conversion
     names = facts.names["boxes"], facts.names["scores"]
-    about = conversion, classes.background, given.coder_scales, numbers
+    about = conversion_of(facts, given), classes.background, given.coder_scales, numbers
     return Interface(preprocessing, RawHeadsTail(anchors, limits, *names, *about))
+
+
+def conversion_of(facts: Facts, given: Given) -> str:
+    """From the file's numbers to scores; empty where they are scores."""
+    finished = facts.finished or given.conversion == FINISHED
+    return "" if finished else given.conversion or CONVERSIONS[0]
+
+
+def all_of(*steps: Callable[[], Any]) -> list[Any]:
+    """What the steps give.
+
+    Raises:
+        LabError: some fail; it says what all of them lack, so that nobody is told one thing per run.
+    """
+    found, faults = [], []
+    for step in steps:
+        try:
+            found.append(step())
+        except LabError as fault:
+            faults.append(fault)
+    if len(faults) > 1:
+        parts = zip(*((each.found, each.expected, each.cure) for each in faults), strict=True)
+        raise LabError(*("; ".join(text.rstrip(".") for text in part) + "." for part in parts))
+    if faults:
+        raise faults[0]
+    return found
 
 
 def renumbering(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:

@@ -13,9 +13,10 @@ from helpers.lab.files import atomic_folder, read_json, sha256_file, sha256_json
 from helpers.photos.coco.box_units import require_pixels
 from helpers.photos.coco.choosing import UPRIGHT, WORKERS, Look, all_as_one, choose, digest, drawn, lay
 from helpers.photos.coco.labels import DATA, LABELS
-from helpers.photos.coco.layouts import Source, find_source, folder_of
+from helpers.photos.coco.layouts import Source
 from helpers.photos.coco.names import PhotoNames
 from helpers.photos.coco.repair import repaired
+from helpers.photos.coco.users_folder import find_source, folder_of
 from helpers.photos.dataset import fiftyone
 
 SELECTION = "selection.json"

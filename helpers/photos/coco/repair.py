@@ -98,6 +98,20 @@ def looks_like(labels: Any) -> str:
     return ": it is a list" if isinstance(labels, list) else ""
 
 
+def names_the_file(written: str, place: str, folder: Path) -> bool:
+    """Whether a name is the file's, below its folder or from a folder around that."""
+    file = (folder / place).absolute().as_posix()
+    return written == place or (written.endswith(f"/{place}") and file.endswith(f"/{written}"))
+
+
+def same_name(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def both_named(first: str, second: str) -> str:
+    return f"both named {first!r}" if first == second else f"named {first!r} and {second!r}"
+
+
 class Reader:
     """Reads the entries of one file."""
 
@@ -147,7 +161,8 @@ class Reader:
         joined = {}
         for key, image in kept.items():
             place = places[image["file_name"]]
-            self.repairs.counts["file names written otherwise than the file's"] += place != image["file_name"]
+            otherwise = not names_the_file(image["file_name"], place, photos.folder)
+            self.repairs.counts["file names written otherwise than the file's"] += otherwise
             self.repairs.counts["entries of a photo that has one already, joined"] += place in first
             entry = first.setdefault(place, {"id": numbers.ids[key], **image, "file_name": place})
             joined[key] = entry["id"]
@@ -185,15 +200,18 @@ class Reader:
         return self.by_name(named, kept, numbers)
 
     def by_name(self, named: Mapping, kept: Sequence, numbers: Numbered) -> tuple[list[dict], Numbered]:
+        """A model's classes are matched by name, case aside: two that differ in no more are one category."""
         first: dict[str, Any] = {}
         for key in kept:
-            before = first.setdefault(named[key], key)
+            before = first.setdefault(same_name(named[key]), key)
             if before != key:
                 self.repairs.sentences.append(
-                    f"categories {before} and {key} are both named {named[key]!r} and are evaluated as one"
+                    f"categories {before} and {key} are {both_named(named[before], named[key])} and are "
+                    "evaluated as one"
                 )
-        categories = [{"id": numbers.ids[key], "name": name} for name, key in first.items()]
-        return categories, Numbered(numbers.read, {key: numbers.ids[first[named[key]]] for key in kept})
+        categories = [{"id": numbers.ids[key], "name": named[key]} for key in first.values()]
+        joined = {key: numbers.ids[first[same_name(named[key])]] for key in kept}
+        return categories, Numbered(numbers.read, joined)
 
     def note_unused(self, unused: Mapping[Any, str]) -> None:
         if unused:

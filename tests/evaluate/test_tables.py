@@ -1,0 +1,31 @@
+"""03's tables: what COCO's tool marks with -1 is not there."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from helpers.evaluate import tables
+from helpers.show.frames import neat
+
+VALUES = {
+    "stats": {"ap": -1.0, "ap_50": 0.25},
+    "ap_per_class": {"ball": -1.0, "cone": 0.5},
+    "tie_bounds": [-1.0, -1.0],
+    "detections": 3,
+    "distinct_scores": 2,
+}
+
+
+@pytest.fixture
+def unscored(monkeypatch):
+    record = SimpleNamespace(values=VALUES, failure="")
+    monkeypatch.setattr(tables, "read_score", lambda *_: record)
+    monkeypatch.setattr(tables, "scored", lambda *_: ["float32"])
+    return SimpleNamespace(variants=[SimpleNamespace(id="float32")])
+
+
+@pytest.mark.parametrize("table", [tables.score_table, tables.class_table, tables.tie_table])
+def test_no_ap_is_no_number(unscored, table):
+    shown = neat(table(unscored, None)).to_html()
+    assert "n/a" in shown
+    assert "-1" not in shown
