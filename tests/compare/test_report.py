@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from helpers.compare import present
@@ -15,6 +16,7 @@ from helpers.run.variants import VARIANTS
 from helpers.show.style import save_figure
 from tests.support.example_results import (
     CONTEXT,
+    MODEL,
     REASON,
     example_frames,
     example_losses,
@@ -106,12 +108,31 @@ def test_the_page_says_what_was_found_measured_and_left_open(html):
         assert part in text, part
 
 
+def test_the_answer_comes_before_everything_else(html):
+    page = parse(html)
+    assert page.ids[0] == "answer"
+    text = " ".join(" ".join(page.text).split())
+    answer = text[text.index("The answer") : text.index("Findings")]
+    for part in (
+        "On Example CPU (2 cores), by 500 images", "For speed", "float32 : no form within 1 point is shown",
+        "For size", "float16 : 1.48 MB, 0.51 of float32's", "For accuracy", "Not known", "about 1,300 would",
+    ):  # fmt: skip
+        assert part in answer, part
+
+
+def test_each_model_has_its_answer_under_its_name():
+    results = pd.concat([example_results(), fail(example_results(model="yolo"), "float32")])
+    text = " ".join(parse(report.render_report(results, [], CONTEXT)).text)
+    answer = text[text.index("The answer") : text.index("Findings")]
+    assert answer.index(MODEL) < answer.index("yolo") < answer.index("This run decides nothing")
+
+
 def test_failures_few_images_and_absent_energy_are_told():
     results = without_energy(fail(example_results(), "int8", f"{REASON} <script>")).assign(images=40)
     html = report.render_report(results, [], {**CONTEXT, "images": 40})
     text = " ".join(" ".join(parse(html).text).split())
     assert "Only 40 images" in text
-    assert text.count(REASON) == 5
+    assert text.count(REASON) == 10
     assert "<script>" not in html
     assert "energy not available" in text
 

@@ -91,10 +91,10 @@ def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
     }
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], word: str = "and") -> str:
     """``a, b and c``."""
     *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def lacking_note(results: pd.DataFrame) -> str:

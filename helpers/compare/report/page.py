@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from helpers.compare.answer import About, Sentence, answers, setting
 from helpers.compare.figures.catalogue import FIGURES
 from helpers.compare.findings import Finding, Judgement, by_variant, failures, findings
 from helpers.compare.report.accuracy import accuracy_page, table_groups, table_page
@@ -78,6 +79,8 @@ def render_report(
         "context": defaultdict(str, context),
         "when": when(context),
         "few_images": few_images(results),
+        "setting": setting(context),
+        "answers": {model: by_question(found) for model, found in answers(results, context).items()},
         "variants": variant_rows(results),
         "quantities": QUANTITIES,
         "columns": list(human_frame(results).columns[1:]),
@@ -101,6 +104,11 @@ def render_report(
         "files": [(relative_link(path), text) for path, text in files],
     }
     return template().render(page)
+
+
+def by_question(found: Sequence[Sentence]) -> list[tuple[str, list[Sentence]]]:
+    """The answer's sentences by what they answer, in order: (heading, sentences)."""
+    return [(about, each) for about in About if (each := [s for s in found if s.about is about])]
 
 
 def judged_rows(results: pd.DataFrame) -> pd.DataFrame:
