@@ -15,9 +15,9 @@ from helpers.models.registry import Model
 from helpers.run.experiment import Run, picture_context
 from helpers.run.standing import scored_models
 from helpers.run.variants import BASELINE
-from helpers.show.captions import add_caption, caption_height_in
+from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.rows import reference_line
-from helpers.show.style import FAINT, INK, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, INK, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.tasks.detection.evidence import Evidence
 from helpers.tasks.detection.resample import average_precision, paired_resamples
 
@@ -92,7 +92,7 @@ def draw_differences(
         f"{len(paired)} resamples. Bars: percentiles 2.5 and 97.5, an interval of 95 %; in colour that of "
         "the same photos. Dashed: no difference. Mind that the axes span different ranges."
     )
-    figure = new_figure(3.9 + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(3.9 + FOOTER_IN)
     same, own = figure.subplots(2, 1)
     colour = look_of(opened.variant).colour
     draw_histogram(same, paired, {colour: paired})

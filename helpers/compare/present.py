@@ -15,6 +15,7 @@ from helpers.compare.stage import build_long, build_provenance
 from helpers.compare.surprises import surprises
 from helpers.compare.tables.writing import write_results
 from helpers.evaluate.lost_pictures import HOW_TO_READ as LOST_READING
+from helpers.lab.files import write_text
 from helpers.lab.paths import display
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
@@ -32,7 +33,7 @@ FILES = (
     ("context.json", "what lets another machine's run be laid beside this one, with results.csv"),
     ("losses.csv", "where each variant's difference in AP lies, full precision"),
     ("notebooks/", "the executed notebooks"),
-    ("figures/", "figures as PNG and PDF"),
+    ("figures/", "figures as PNG and PDF, and their captions as text"),
 )
 
 
@@ -42,6 +43,8 @@ def save_figures(
     """Draw every figure of the registry and write it as PNG and PDF; ``frames`` from ``build_frames``."""
     figures = draw_all(results, frames, context)
     save_all(figures, run.paths.figures, context)
+    captions = [f"**{name}.** {figure.caption}" for name, figure in figures.items() if figure.caption]
+    write_text(run.paths.figures / "captions.md", "\n\n".join(captions) + "\n")
     return figures
 
 

@@ -13,7 +13,7 @@ from helpers.photos.coco.labels import LABELS
 from helpers.photos.dataset import GROUND_TRUTH, IMAGE_ID
 from helpers.photos.decoding import read_photo
 from helpers.run.experiment import Run, picture_context
-from helpers.show.captions import add_caption, caption_height_in
+from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.pictures import DrawnBox, class_colours, draw_box
 from helpers.show.style import SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
 
@@ -55,7 +55,7 @@ def draw_boxes(image: np.ndarray, boxes: Sequence[DrawnBox], context: Mapping[st
     )
     height, width = image.shape[:2]
     height_in = min(TALLEST_IN, 0.8 * WIDTH_IN * height / width) + 0.7
-    figure = new_figure(height_in + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(height_in + FOOTER_IN)
     axes = figure.subplots()
     axes.imshow(image, interpolation="antialiased")
     axes.grid(visible=False)

@@ -17,9 +17,9 @@ from helpers.models.registry import Model
 from helpers.quantize.stage import read_variant, working_files
 from helpers.run.experiment import Run, picture_context
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.captions import add_caption, caption_height_in
+from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.rows import reference_line
-from helpers.show.style import FAINT, INK, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, INK, SMALL_PT, LabFigure, look_of, new_figure, styled
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def draw_ratio(opened: OneRatio, medians: np.ndarray, context: Mapping[str, Any]
         f"Below: medians of {len(medians)} resamples of these rounds; bar: their percentiles {low:g} and "
         f"{high:g}, an interval of 95 %."
     )
-    figure = new_figure(3.3 + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(3.3 + FOOTER_IN)
     rounds, resamples = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.4))
     draw_rounds(rounds, opened)
     draw_resamples(resamples, opened, medians)

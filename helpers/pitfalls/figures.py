@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import StrMethodFormatter
 
-from helpers.show.captions import add_caption, caption_height_in
+from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.style import SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
 
 # Lines differ in dash and width as well as in colour: the float32 one lies below the int8 one.
@@ -28,7 +28,7 @@ def ranked_scores(scores: Mapping[str, np.ndarray], photos: int, context: Mappin
         context: as for every figure.
     """
     text = f"Scores of all anchors and classes on {photos} photos, best first; before suppression."
-    figure = new_figure(2.7 + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(2.7 + FOOTER_IN)
     axes = figure.subplots()
     for (name, values), line in zip(scores.items(), LINES, strict=False):
         places = np.unique(np.geomspace(1, len(values), DRAWN).astype(int))
@@ -60,7 +60,7 @@ def core_inputs(
     ).replace("-", "−")
     height, width = next(iter(inputs.values())).shape[:2]
     panel_in = WIDTH_IN / len(inputs) * height / width
-    figure = new_figure(panel_in + 0.35 + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(panel_in + 0.35 + FOOTER_IN)
     for panel, (name, values) in zip(figure.subplots(1, len(inputs)), inputs.items(), strict=True):
         panel.imshow(np.clip((values - low) / (high - low), 0, 1))
         panel.set_title(name, fontsize=SMALL_PT, loc="center", weight="normal")

@@ -19,8 +19,8 @@ from helpers.run.experiment import Run, picture_context
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.graph import Operator, Tensor, read_graph
-from helpers.show.captions import add_caption, caption_height_in
-from helpers.show.style import FAINT, GRID, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.style import FAINT, GRID, SMALL_PT, LabFigure, look_of, new_figure, styled
 
 FARTHEST = 127  # the level of a channel's largest weight
 EXAMPLE = Grid(6 / 255, -128)  # of a ReLU6, whose values are 0 to 6
@@ -221,7 +221,7 @@ def draw_picture(layer: OneLayer, context: Mapping[str, Any]) -> LabFigure:
         f"middle of it; a dot is a weight (at most {MOST_DOTS} are drawn), its line ends at the level that "
         "is stored. No interval: the numbers are those of the file."
     )
-    figure = new_figure(4.1 + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(4.1 + FOOTER_IN)
     whole, close = figure.subplots(2, 1, height_ratios=(1.1, 1))
     draw_histogram(whole, layer)
     draw_close_up(close, layer)

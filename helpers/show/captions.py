@@ -8,10 +8,9 @@ from matplotlib.text import Text
 
 from helpers.show.style import FAINT, LabFigure
 
-CAPTION_PT = 8
-_LEFT = 0.012
-# Mean width of a character of DejaVu Sans, as a share of its size.
-_CHARACTER_WIDTH = 0.51
+FOOTER_PT = 6
+FOOTER_IN = 0.2  # height to reserve for the footer
+_RIGHT = 0.012
 
 
 class Context(TypedDict, total=False):
@@ -90,11 +89,13 @@ def origin_text(context: Mapping[str, Any]) -> str:
 
 
 def add_caption(figure: LabFigure, text: str, context: Mapping[str, Any]) -> LabFigure:
-    """Put the caption, wrapped to the figure's width, below it; keep it whole in ``figure.caption``."""
-    figure.caption = f"{text} {origin_text(context)}"
-    style = {"x": _LEFT, "ha": "left", "fontsize": CAPTION_PT, "color": FAINT, "linespacing": 1.25}
-    label = figure.supxlabel(figure.caption, **style)
-    wrap_to_width(label, (1 - 2 * _LEFT) * figure.bbox.width)
+    """Keep the caption in ``figure.caption``, to stand beside the picture; the picture names its run alone.
+
+    A picture with its caption in it has two of them in a thesis, and small print in a report.
+    """
+    figure.caption = f"{text} {origin_text(context)}".strip()
+    footer = f"run {known(context, 'run')} · commit {known(context, 'commit')[:10]}"
+    figure.supxlabel(footer, x=1 - _RIGHT, ha="right", fontsize=FOOTER_PT, color=FAINT)
     return figure
 
 
@@ -105,9 +106,3 @@ def wrap_to_width(label: Text, width_px: float) -> None:
         label.set_text(textwrap.fill(whole, characters))
         if label.get_window_extent(renderer).width <= width_px:
             return
-
-
-def caption_height_in(text_length: int, width_in: float) -> float:
-    """Height to reserve for a caption of about ``text_length`` characters."""
-    per_line = width_in * 72 / (CAPTION_PT * _CHARACTER_WIDTH)
-    return (1 + text_length // per_line) * CAPTION_PT * 1.25 / 72 + 0.1

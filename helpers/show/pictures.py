@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from helpers.lab.errors import LabError
-from helpers.show.captions import add_caption, caption_height_in
+from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.style import LabFigure, new_figure, styled
 
 GROUND_TRUTH = "ground truth"
@@ -85,7 +85,7 @@ def rows_of_pictures(
     width_in = max(columns * _COLUMN_IN, 5.4)
     below_in = _LINE_IN * title_lines + 0.06
     heights = [width_in / columns * image.shape[0] / image.shape[1] + below_in for image in images]
-    figure = new_figure(sum(heights) + caption_height_in(caption_length + 120, width_in), width_in)
+    figure = new_figure(sum(heights) + FOOTER_IN, width_in)
     figure.set_layout_engine("compressed", w_pad=0.03, h_pad=0.02, hspace=0, wspace=0.01)
     return figure, figure.subplots(len(images), columns, squeeze=False, height_ratios=heights)
 
@@ -139,7 +139,7 @@ def picture_figure(images: Sequence[np.ndarray], columns: int, rows: int, captio
     height, width = np.mean([image.shape[:2] for image in images], axis=0)
     width_in = max(columns * _COLUMN_IN, 5.4)
     row_in = width_in / columns * height / width
-    figure = new_figure(rows * row_in + 0.35 + caption_height_in(caption_length + 120, width_in), width_in)
+    figure = new_figure(rows * row_in + 0.35 + FOOTER_IN, width_in)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, hspace=0.01, wspace=0.01)
     return figure
 

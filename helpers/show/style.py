@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
@@ -116,11 +117,14 @@ class LabFigure(Figure):
     how_to_read: str = ""
 
     def _ipython_display_(self) -> None:
-        """The picture, and below it how to read it, where a text says that."""
-        from IPython.display import Image, Markdown, display
+        """The picture, and below it its caption and how to read it."""
+        from IPython.display import Image as Picture
+        from IPython.display import Markdown, display
 
         png, size = self._repr_png_()
-        display(Image(png, **size))
+        display(Picture(png, **size))
+        if self.caption:
+            display(Markdown(f"*{self.caption}*"))
         if self.how_to_read:
             display(Markdown(f"**How to read it.** {self.how_to_read}"))
 
@@ -153,23 +157,32 @@ def creation_time(context: Mapping[str, Any]) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def figure_metadata(name: str, context: Mapping[str, Any]) -> dict[str, str]:
-    """What ties a file to its run."""
+def figure_metadata(name: str, context: Mapping[str, Any], caption: str = "") -> dict[str, str]:
+    """What ties a file to its run, and its caption."""
     run, commit = context.get("run", "unknown"), context.get("commit", "unknown")
-    return {"Title": name, "Author": "quantization-lab", "Subject": f"run {run}, commit {commit}"}
+    about = {"Title": name, "Author": "quantization-lab", "Subject": f"run {run}, commit {commit}"}
+    return about | ({"Description": caption} if caption else {})
+
+
+def caption_of(png: Path) -> str:
+    """The caption that a saved figure carries; empty if it has none."""
+    return str(Image.open(png).info.get("Description", ""))
 
 
 @styled
 def save_figure(figure: Figure, folder: Path, name: str, context: Mapping[str, Any]) -> list[Path]:
     """Write ``<folder>/<name>.png`` (200 dpi) and ``.pdf`` (fonts embedded); return the two paths.
 
-    Both carry the run and the commit in their metadata. Equal input gives equal bytes.
+    Both carry the run, the commit and the caption in their metadata. Equal input gives equal bytes.
     """
     metadata, moment = figure_metadata(name, context), creation_time(context)
+    caption = getattr(figure, "caption", "")
     png, pdf = Path(folder) / f"{name}.png", Path(folder) / f"{name}.pdf"
     with atomic_file(png) as temporary:
-        about = {**metadata, "Software": None, "Creation Time": moment.isoformat()}
+        about = {**figure_metadata(name, context, caption), "Software": None}
+        about |= {"Creation Time": moment.isoformat()}
         figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata=about)
     with atomic_file(pdf) as temporary:
-        figure.savefig(temporary, format="pdf", metadata={**metadata, "CreationDate": moment})
+        about = {**metadata, "Keywords": caption, "CreationDate": moment}
+        figure.savefig(temporary, format="pdf", metadata=about)
     return [png, pdf]

@@ -17,9 +17,9 @@ from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
 from helpers.run.variants import CONTROL
 from helpers.show.captions import (
+    FOOTER_IN,
     accuracy_interval,
     add_caption,
-    caption_height_in,
     margin_points,
     paired_interval,
     points_text,
@@ -37,7 +37,7 @@ from helpers.show.rows import (
     write_missing,
     write_number,
 )
-from helpers.show.style import FAINT, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.tasks.detection.quantities import AP_DIFFERENCE
 
 SAME_FILE = {**REFERENCE, CONTROL: "0, the same file"}
@@ -59,7 +59,7 @@ def ap_difference(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigur
     ).strip()
     models, frames = zip(*by_model(results), strict=True)
     heights = [difference_height_in(frame) for frame in frames]
-    figure = new_figure(sum(heights) + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(sum(heights) + FOOTER_IN)
     axes = list(figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0])
     for panel, frame in zip(axes, frames, strict=True):
         draw_differences(panel, frame, margin)
@@ -146,7 +146,7 @@ def ap_by_size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     )
     models, frames = zip(*by_model(results), strict=True)
     heights = [rows_height_in(frame) + 0.95 for frame in frames]
-    figure = new_figure(sum(heights) + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(sum(heights) + FOOTER_IN)
     parts = figure.subfigures(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, model, frame in zip(parts, models, frames, strict=True):
         draw_areas(part.subplots(1, len(AREAS), sharey=True), frame)

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from helpers.energy.quantities import LATENCY
-from helpers.show.captions import add_caption, caption_height_in, known, threads_text
+from helpers.show.captions import FOOTER_IN, add_caption, known, threads_text
 from helpers.show.rows import by_model, variant_rows, write_missing, write_number
-from helpers.show.style import INK, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import INK, LabFigure, look_of, new_figure, styled
 from helpers.show.values import reason_for
 
 _ROW_IN = 0.62
@@ -32,7 +32,7 @@ def latency_distribution(
     )
     groups = by_model(results)
     heights = [_ROW_IN * len(frame) + 0.72 for _, frame in groups]
-    figure = new_figure(sum(heights) + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(sum(heights) + FOOTER_IN)
     axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     for panel, (model, frame) in zip(axes, groups, strict=True):
         draw_model(panel, frame, samples_of(latency_samples, model))

@@ -15,7 +15,7 @@ from helpers.compare.tables.loss import REMAINDER, TOTAL, with_totals
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import Quantity, has_bounds, number
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.captions import add_caption, caption_height_in, known, level_text
+from helpers.show.captions import FOOTER_IN, add_caption, known, level_text
 from helpers.show.rows import (
     by_model,
     missing_text,
@@ -25,7 +25,7 @@ from helpers.show.rows import (
     span_of,
     write_number,
 )
-from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.tasks.detection.attribution import PARTS, SIZES
 from helpers.tasks.detection.kinds import KINDS
 from helpers.tasks.detection.quantities import AP
@@ -62,7 +62,7 @@ def ap_loss(results: pd.DataFrame, losses: pd.DataFrame, context: Mapping[str, A
     losses = with_totals(losses, results)
     blocks = [(model, rows) for model, frame in by_model(results) for rows in shelves(compared(frame))]
     heights = [shelf_height_in(rows) for _, rows in blocks]
-    figure = new_figure(sum(heights) + 0.3 + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(sum(heights) + 0.3 + FOOTER_IN)
     figure.get_layout_engine().set(w_pad=0.04, wspace=0)
     parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0]
     spans = {model: span_of_model(compared(frame), losses, model) for model, frame in by_model(results)}

@@ -29,7 +29,7 @@ from helpers.compare.figures.rows_machines import (
 from helpers.compare.noise import noise_floor
 from helpers.energy.quantities import ENERGY, LATENCY, LATENCY_RATIO
 from helpers.lab.quantities import number
-from helpers.show.captions import add_caption, caption_height_in, known, level_text, origin_text
+from helpers.show.captions import FOOTER_IN, add_caption, known, level_text, origin_text
 from helpers.show.rows import padded, records_of, reference_line, span_of
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, new_figure, styled
 from helpers.show.values import failure_of
@@ -123,7 +123,7 @@ def framed(machines: Sequence[Machine], heights: Sequence[float], text: str) -> 
     """An empty figure with the machines' legend on top."""
     labels = [textwrap.fill(title_of(machine), LEGEND_CHARACTERS) for machine in machines]
     lines = sum(label.count("\n") + 1 for label in labels)
-    caption_in = caption_height_in(len(text) + 120, WIDE_IN)
+    caption_in = FOOTER_IN
     figure = new_figure(sum(heights) + lines * LEGEND_LINE_IN + 0.15 + caption_in, WIDE_IN)
     handles = [Line2D([], [], **filled("o", INK, place)) for place in range(len(machines))]
     figure.legend(

@@ -13,7 +13,7 @@ from helpers.lab.intervals import Interval
 from helpers.lab.quantities import Quantity
 from helpers.lab.units import format_bytes
 from helpers.run.variants import BASELINE
-from helpers.show.captions import add_caption, caption_height_in, known, level_text, ratio_interval
+from helpers.show.captions import FOOTER_IN, add_caption, known, level_text, ratio_interval
 from helpers.show.rows import (
     by_model,
     draw_bars,
@@ -24,7 +24,7 @@ from helpers.show.rows import (
     reference_line,
     span_of,
 )
-from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 
 REFERENCE = {BASELINE: "reference"}
 GRADES = {
@@ -38,7 +38,7 @@ GRADES = {
 def model_panels(frames: Sequence[pd.DataFrame], caption_length: int) -> tuple[LabFigure, list[Axes]]:
     """A figure with one panel of rows per frame, one above the other."""
     heights = panel_heights_in(frames)
-    figure = new_figure(sum(heights) + caption_height_in(caption_length, WIDTH_IN))
+    figure = new_figure(sum(heights) + FOOTER_IN)
     axes = figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)
     return figure, list(axes[:, 0])
 

@@ -15,10 +15,10 @@ from helpers.energy.quantities import LATENCY
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
 from helpers.run.variants import CONTROL
-from helpers.show.captions import accuracy_interval, add_caption, caption_height_in, known, threads_text
+from helpers.show.captions import FOOTER_IN, accuracy_interval, add_caption, known, threads_text
 from helpers.show.placement import place_labels
 from helpers.show.rows import by_model, missing_text, name_lines, padded, records_of, span_of
-from helpers.show.style import FAINT, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.tasks.detection.quantities import AP
 
 Point = tuple[dict[str, Any], Interval, Interval]
@@ -35,7 +35,7 @@ def pareto(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
         "Hollow: the control, float32 timed a second time."
     )
     groups = by_model(results)
-    figure = new_figure(_PANEL_IN * len(groups) + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(_PANEL_IN * len(groups) + FOOTER_IN)
     axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
     drawn = [draw_pareto(panel, frame) for panel, (_, frame) in zip(axes, groups, strict=True)]
     for panel, (model, _) in zip(axes, groups, strict=True):

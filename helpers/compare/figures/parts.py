@@ -14,7 +14,7 @@ from helpers.energy.parts.summary import CORE, PARTS, STORE
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds, number
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.captions import add_caption, caption_height_in, level_text, threads_text
+from helpers.show.captions import FOOTER_IN, add_caption, level_text, threads_text
 from helpers.show.placement import text_extent
 from helpers.show.rows import (
     by_model,
@@ -26,7 +26,7 @@ from helpers.show.rows import (
     write_missing,
     write_number,
 )
-from helpers.show.style import INK, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
+from helpers.show.style import INK, SMALL_PT, LabFigure, new_figure, styled
 from helpers.show.values import failure_of
 
 COLUMNS = ("model", "variant", "part", "ms", "total_ms", "ratio", "photos", "rounds", "threads", "failed")
@@ -60,7 +60,7 @@ def time_by_part(results: pd.DataFrame, parts: pd.DataFrame, context: Mapping[st
     text = caption_text(parts, context)
     models, frames = zip(*by_model(rows_of(results, parts)), strict=True)
     heights = [1.2 * rows_height_in(frame) + 0.72 for frame in frames]
-    figure = new_figure(sum(heights) + _LEGEND_IN + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(sum(heights) + _LEGEND_IN + FOOTER_IN)
     axes = figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
     for panel, model, frame in zip(axes, models, frames, strict=True):
         draw_model(panel, frame, parts[parts["model"] == model])

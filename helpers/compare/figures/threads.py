@@ -15,9 +15,9 @@ from helpers.energy.quantities import LATENCY
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
 from helpers.run.variants import BASELINE
-from helpers.show.captions import add_caption, caption_height_in, level_text
+from helpers.show.captions import FOOTER_IN, add_caption, level_text
 from helpers.show.rows import by_model, missing_text, name_lines, records_of
-from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.show.values import failure_of
 
 Marks = dict[int, Interval]
@@ -41,7 +41,7 @@ def latency_threads(results: pd.DataFrame, threads: pd.DataFrame, context: Mappi
     """
     text = caption_text(threads, context)
     groups = by_model(results)
-    figure = new_figure(_PANEL_IN * len(groups) + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(_PANEL_IN * len(groups) + FOOTER_IN)
     axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
     for panel, (model, frame) in zip(axes, groups, strict=True):
         draw_model(panel, frame, threads[threads["model"] == model])

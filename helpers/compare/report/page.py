@@ -26,7 +26,7 @@ from helpers.lab.files import write_text
 from helpers.quantize.layers.frame import lossy_layers_texts
 from helpers.show.captions import margin_points, points_text
 from helpers.show.rows import records_of
-from helpers.show.style import creation_time
+from helpers.show.style import caption_of, creation_time
 
 TITLE = "What quantization costs and saves"
 FEW_IMAGES = 100
@@ -193,7 +193,13 @@ def figure_block(figure: Figure, beside: Path | None) -> dict[str, Any]:
     pdf = png.with_suffix(".pdf")
     link = relative_link(os.path.relpath(pdf, beside)) if beside and pdf.is_file() else ""
     encoded = base64.b64encode(png.read_bytes()).decode()
-    texts = {"title": title, "how_to_read": how_to_read, "pdf": link, "id": png.stem}
+    texts = {
+        "title": title,
+        "how_to_read": how_to_read,
+        "caption": caption_of(png),
+        "pdf": link,
+        "id": png.stem,
+    }
     return {**texts, "image": encoded, "wide": png.stem not in FIGURES}
 
 

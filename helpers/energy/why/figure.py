@@ -19,9 +19,9 @@ from helpers.runtimes.litert.operator_kinds import (
     LITERT,
     POINTWISE,
 )
-from helpers.show.captions import add_caption, caption_height_in, known, threads_text
+from helpers.show.captions import FOOTER_IN, add_caption, known, threads_text
 from helpers.show.rows import by_model, require_columns, rows_height_in, variant_rows, write_missing
-from helpers.show.style import INK, SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
+from helpers.show.style import INK, SMALL_PT, LabFigure, new_figure, styled
 
 COLUMNS = ("model", "variant", "kind", "runs_by", "time_ms", "bound_ms", "measured_ms", "failed")
 REST = "all others"
@@ -58,7 +58,7 @@ def time_by_operator(kinds: pd.DataFrame, context: Mapping[str, Any]) -> LabFigu
     models, frames = zip(*by_model(merged(kinds)), strict=True)
     variants = [frame.drop_duplicates("variant") for frame in frames]
     heights = [1.25 * rows_height_in(frame) + 0.72 for frame in variants]
-    figure = new_figure(sum(heights) + _LEGEND_IN + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(sum(heights) + _LEGEND_IN + FOOTER_IN)
     axes = figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
     for panel, model, frame in zip(axes, models, frames, strict=True):
         draw_model(panel, frame)

@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 
 from helpers.quantize.layers.decibels import EXACT_DB
 from helpers.quantize.layers.frame import COLUMNS
-from helpers.show.captions import add_caption, caption_height_in
+from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.placement import text_extent
 from helpers.show.rows import by_model, missing_text, require_columns
-from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, WIDTH_IN, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 
 NAMED_VARIANT, NAMED = "int8", 5
 NAME_LENGTHS = (34, 26, 18, 12)
@@ -43,7 +43,7 @@ def layer_error(layers: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     text = caption_text(layers)
     frames = by_model(layers)
     heights = [_PANEL_IN + _LABEL_ROW_IN * len(named_layers(frame)) for _, frame in frames]
-    figure = new_figure(sum(heights) + _LEGEND_IN + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(sum(heights) + _LEGEND_IN + FOOTER_IN)
     axes = figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
     for panel, (model, frame) in zip(axes, frames, strict=True):
         draw_model(panel, frame)
