@@ -154,13 +154,15 @@ def found_of(
     """What 02 and 03 recorded of a variant, and its accuracy; each, or why it is absent."""
     source = BASELINE if variant == CONTROL else variant
     made, scored = records[f"variant/{source}"], records[f"score/{source}"]
+    # The control was not run through 03's loop: its accuracy is float32's, its throughput is not known.
+    values = scored.values | ({"loops": None} if variant == CONTROL else {})
     if source in draws:
         accuracy = accuracy_of(variant, scored.values, draws)
     else:
         accuracy = Absent(ap_reason(records, source))
     return (
         Absent(made.failure) if made.failure else made.values,
-        Absent(scored.failure) if scored.failure else scored.values,
+        Absent(scored.failure) if scored.failure else values,
         accuracy,
     )
 
