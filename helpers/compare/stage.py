@@ -24,6 +24,7 @@ from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width, summarize_lat
 from helpers.energy.threads import threads_frame
 from helpers.energy.why.operators import INVOCATIONS, operators_frame
 from helpers.energy.windows_summary import summarize_energy
+from helpers.evaluate.classes import classes_frame
 from helpers.evaluate.loss_shares import losses_frame, scored_variants
 from helpers.lab.files import atomic_file
 from helpers.lab.intervals import Absent
@@ -208,7 +209,8 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
 
     Returns:
         ``latency_samples``: raw samples of all models, tidy. ``losses``: where each variant's difference
-        in AP lies, see ``losses_frame``. ``operators``: time by kind of operator, see ``kinds_frame``.
+        in AP lies, see ``losses_frame``. ``classes``: AP by class, see ``classes_frame``.
+        ``operators``: time by kind of operator, see ``kinds_frame``.
         ``threads``: latency by number of threads, see ``threads_frame``.
         ``layers``: error of every layer, see ``layers_frame``.
         ``parts``: time per photo by part of the loop, see ``parts_rows``.
@@ -220,6 +222,7 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
     return {
         "latency_samples": pd.concat(samples, ignore_index=True),
         "losses": pd.concat(losses, ignore_index=True),
+        "classes": pd.concat([classes_frame(run, m) for m in scored_models(run)], ignore_index=True),
         "operators": operators_frame(run),
         "threads": threads_frame(run, models),
         "layers": all_layers(run),

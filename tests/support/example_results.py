@@ -135,11 +135,23 @@ def example_frames(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {
         "latency_samples": example_samples(results),
         "losses": example_losses(results),
+        "classes": example_classes(results),
         "operators": example_operators(results),
         "threads": example_threads(results),
         "parts": example_parts(results),
         "layers": example_layers(results),
     }
+
+
+def example_classes(results: pd.DataFrame, count: int = 12) -> pd.DataFrame:
+    """AP by class around each variant's, the first class with most objects and the largest difference."""
+    rows = []
+    for row in results[results["variant"] != CONTROL].dropna(subset="ap").to_dict("records"):
+        for place in range(count):
+            ap = row["ap"] - 0.02 * place + row["ap_diff"] * (2 - place / 6)
+            name = "a_class_with_quite_a_long_name" if place == 1 else f"class {place}"
+            rows.append((row["model"], row["variant"], name, 340 // (place + 1), ap))
+    return pd.DataFrame(rows, columns=["model", "variant", "class", "objects", "ap"])
 
 
 def example_layers(results: pd.DataFrame, count: int = 60) -> pd.DataFrame:

@@ -11,6 +11,8 @@ import pandas as pd
 
 from helpers.compare.figures.absent import nothing_to_show, why_empty
 from helpers.compare.figures.accuracy import ap_by_size, ap_difference
+from helpers.compare.figures.classes import HOW_TO_READ as CLASSES_READING
+from helpers.compare.figures.classes import ap_by_class
 from helpers.compare.figures.latency import latency_distribution
 from helpers.compare.figures.loss import ap_loss
 from helpers.compare.figures.one_row_each import bars, energy, latency_ratio
@@ -34,6 +36,7 @@ __all__ = [
     "FIGURES",
     "DrawnBox",
     "FigureEntry",
+    "ap_by_class",
     "ap_by_size",
     "ap_difference",
     "ap_loss",
@@ -116,6 +119,7 @@ _ENTRIES = (
         "points, so a shift of equal length is an equally large loss.",
         ap_by_size, shows=(AP,),
     ),
+    FigureEntry("ap_by_class", "Accuracy by class", CLASSES_READING, ap_by_class, ("classes",), shows=(AP,)),
     FigureEntry(
         "ap_loss", "Where the loss is",
         "Left of zero is loss. The bars of the five kinds and the remainder add up exactly to the total, the "

@@ -1,10 +1,12 @@
 """The distribution of latency: every timed inference, not only its median."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 
 from helpers.energy.quantities import LATENCY
@@ -15,6 +17,7 @@ from helpers.show.values import reason_for
 
 _ROW_IN = 0.62
 _MOST_POINTS = 400
+_HILL, _GRID = 0.5, 300  # height of a hill in rows; points that it is drawn through
 # p99 may lie this many interquartile ranges above the third quartile before it leaves the axis.
 _REACH_IQR = 12
 
@@ -65,12 +68,13 @@ def draw_model(axes: Axes, frame: pd.DataFrame, samples: Mapping[str, np.ndarray
         if values is None or was_given_up(row):
             write_missing(axes, y, {"reason": "no samples", **row}, quantity=LATENCY)
             continue
-        draw_hill(axes, y, values, str(row["variant"]), (left, right))
+        draw_hill(axes, y, values[values <= right], str(row["variant"]))
         draw_dots(axes, y, values, str(row["variant"]))
         mark_quantiles(axes, y, values, right)
     axes.set_xlim(left, right)
     axes.set_ylim(len(frame) - 0.55, -0.75)
     axes.set_xlabel("Latency of one inference (ms)")
+    axes.set_ylabel("")
 
 
 def was_given_up(row: Mapping[str, Any]) -> bool:
@@ -78,50 +82,50 @@ def was_given_up(row: Mapping[str, Any]) -> bool:
     return bool(reason_for(row, LATENCY)) and LATENCY.at(row) is None
 
 
-def density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Gaussian kernel density with Silverman's (1986) robust bandwidth, scaled to a peak of 1."""
-    spread = min(values.std(), np.subtract(*np.quantile(values, [0.75, 0.25])) / 1.34) or values.std()
-    width = max(0.9 * spread * len(values) ** -0.2, (grid[1] - grid[0]) * 1.5)
-    heights = np.exp(-0.5 * ((grid[:, None] - values[None, :]) / width) ** 2).sum(1)
-    return heights / heights.max()
+def bandwidth(values: np.ndarray) -> float:
+    """Silverman's (1986) robust rule, as the factor of the standard deviation that seaborn takes.
+
+    Its default is that deviation's, which a long tail widens until the hill is smooth and two are one.
+    """
+    deviation, reach = values.std(), np.ptp(values)
+    if not reach:
+        return 1.0
+    spread = min(deviation, np.subtract(*np.quantile(values, [0.75, 0.25])) / 1.34) or deviation
+    return float(max(0.9 * spread * len(values) ** -0.2, 1.5 * reach / _GRID) / deviation)
 
 
-def draw_hill(axes: Axes, y: float, values: np.ndarray, variant_id: str, limits: tuple) -> None:
-    grid, look = np.linspace(*limits, 300), look_of(variant_id)
-    heights = density(values, grid)
-    shown = heights > 0.02
-    axes.fill_between(
-        grid,
-        y - 0.08,
-        y - 0.08 - 0.5 * heights,
-        where=shown,
-        linewidth=1.1,
-        zorder=3,
-        facecolor="white" if look.hollow else look.colour,
-        edgecolor=look.colour,
-        alpha=None if look.hollow else 0.75,
+def draw_hill(axes: Axes, y: float, values: np.ndarray, variant_id: str) -> None:
+    """Half a violin above the row's middle."""
+    look = look_of(variant_id)
+    seaborn.violinplot(
+        x=values, y=np.full(len(values), y - 0.08 - _HILL / 2), ax=axes, orient="y", native_scale=True,
+        split=True, width=_HILL, inner=None, density_norm="width", gridsize=_GRID,
+        bw_method=bandwidth(values), linewidth=1.1, linecolor=look.colour, saturation=1,
+        color="white" if look.hollow else look.colour, alpha=None if look.hollow else 0.75, zorder=3,
         gid=f"density:{variant_id}",
-    )
+    )  # fmt: skip
 
 
 def draw_dots(axes: Axes, y: float, values: np.ndarray, variant_id: str) -> None:
-    generator, look = np.random.default_rng(0), look_of(variant_id)
-    drawn = generator.permutation(values)[:_MOST_POINTS]
-    heights = y + 0.1 + 0.2 * generator.random(len(drawn))
-    axes.plot(
-        drawn,
-        heights,
-        marker="o",
-        markersize=2,
-        linestyle="none",
-        zorder=2,
-        color=look.colour,
-        markerfacecolor="none" if look.hollow else look.colour,
-        markeredgewidth=0.4,
-        alpha=0.55,
-        gid=f"samples:{variant_id}",
-        rasterized=True,
-    )
+    look = look_of(variant_id)
+    drawn = np.random.default_rng(0).permutation(values)[:_MOST_POINTS]
+    with same_jitter():
+        seaborn.stripplot(
+            x=drawn, y=np.full(len(drawn), y + 0.2), ax=axes, orient="y", native_scale=True, jitter=0.1,
+            size=2, linewidth=0.4, color=look.colour, edgecolor=look.colour, alpha=0.55, zorder=2,
+            facecolors="none" if look.hollow else look.colour, gid=f"samples:{variant_id}", rasterized=True,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def same_jitter() -> Iterator[None]:
+    """So that equal input gives equal bytes: seaborn jitters by NumPy's global state, which is put back."""
+    before = np.random.get_state()
+    np.random.seed(0)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
 
 
 def mark_quantiles(axes: Axes, y: float, values: np.ndarray, right: float) -> None:

@@ -30,7 +30,7 @@ from helpers.show.style import caption_of, creation_time
 
 TITLE = "What quantization costs and saves"
 FEW_IMAGES = 100
-ACCURACY_FIGURES = ("ap_difference", "ap_by_size", "ap_loss", "layer_error")
+ACCURACY_FIGURES = ("ap_difference", "ap_by_size", "ap_by_class", "ap_loss", "layer_error")
 QUANTITIES = {"accuracy": "Accuracy", "latency": "Latency", "size": "File size", "energy": "Energy"}
 # Words carry the judgement; the sign helps the eye, also without colour.
 SIGNS = {Judgement.BETTER: "▲", Judgement.WORSE: "▼", Judgement.NONE_SHOWN: "○", Judgement.NOT_JUDGED: "?"}
