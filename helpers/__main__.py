@@ -7,8 +7,13 @@ from typing import Any
 STOPPED, INTERRUPTED = 1, 130
 
 
+# What asks a process to end, as a terminal does, and as `kill` and batch systems do; each with what it does
+# where nobody has changed that: a job in the background ignores the first.
+SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C. A class of its own: Python ends itself by the signal if a bare one passed through ``exec``."""
+    """Ctrl-C or its like. Python ends itself by the signal if a bare KeyboardInterrupt passed ``exec``."""
 
 
 def main() -> int:
@@ -19,8 +24,9 @@ def main() -> int:
         interrupts.append(number)
         raise Interrupted
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a job in the background ignores it
-        signal.signal(signal.SIGINT, interrupt)
+    for number, unchanged in SIGNALS.items():
+        if signal.getsignal(number) is unchanged:
+            signal.signal(number, interrupt)
     try:
         status = run_commands()
     except BaseException as error:  # a module of C makes its own of an interrupt that comes while loaded
@@ -30,7 +36,8 @@ def main() -> int:
     else:
         status = INTERRUPTED if interrupts and status == STOPPED else status
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said; what is left is to end
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # all is done and said; what is left is to end
     if status == INTERRUPTED:
         print("\nInterrupted. What was computed is kept: the same command goes on from there.", flush=True)
     return status

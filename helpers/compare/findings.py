@@ -26,6 +26,8 @@ from helpers.show.rows import by_model, records_of
 from helpers.show.values import failure_of
 from helpers.tasks.detection.quantities import AP_DIFFERENCE
 
+LEAST_SIZE_DIFFERENCE = 0.01
+
 
 class Judgement(StrEnum):
     """What an interval shows. There is no "equal": an interval cannot show that."""
@@ -167,12 +169,12 @@ def energy_finding(row: Mapping[str, Any], floor: NoiseFloor | None) -> tuple[Ju
 
 
 def size_finding(row: Mapping[str, Any], base_bytes: float) -> tuple[Judgement, str]:
-    """Sizes are exact: any difference is one."""
+    """Sizes are exact, yet a header more or less is no reason to choose a variant."""
     size_bytes = number(row, "size_bytes")
     if not (math.isfinite(size_bytes) and base_bytes > 0):
         return Judgement.NOT_JUDGED, "size not available"
-    if size_bytes == base_bytes:
-        return Judgement.NONE_SHOWN, f"a file of the same size, {format_bytes(size_bytes)}"
+    if abs(size_bytes / base_bytes - 1) < LEAST_SIZE_DIFFERENCE:
+        return Judgement.NONE_SHOWN, f"a file of about the same size, {format_bytes(size_bytes)}"
     judgement = Judgement.BETTER if size_bytes < base_bytes else Judgement.WORSE
     return judgement, (
         f"{size_bytes / base_bytes:.2f}× float32's file size "

@@ -1,6 +1,7 @@
 """CO2 equivalents of energy: a country's mean of one year, times the energy."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from helpers.lab.intervals import Interval
 from helpers.meters.codecarbon_data import ENERGY_MIX, cited, energy_mixes
 
 J_PER_KWH = 3.6e6
+CODE_LENGTH = 3
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,21 @@ def grid(region: str) -> dict[str, Any]:
     known = sorted(code for code, mix in energy_mixes().items() if mix.get("carbon_intensity"))
     if region in known:
         return energy_mixes()[region]
-    near = difflib.get_close_matches(str(region).upper(), known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise LabError(
-        f"region {region!r}, whose grid is not in the table.{hint}",
+        f"region {region!r}, whose grid is not in the table.{hint(str(region), known)}",
         f"one of {len(known)} countries by three letters (ISO 3166-1 alpha-3), {known[0]} to {known[-1]}",
         "name the country of the machine; for a cloud, that of its region.",
     )
+
+
+def hint(region: str, known: Sequence[str]) -> str:
+    """The countries that are likely meant: by code, or, of more than three letters, by name alone."""
+    wanted, mixes = region.strip().casefold(), energy_mixes()
+    codes = {code.casefold(): code for code in known}
+    names = {str(mixes[code]["country_name"]).casefold(): code for code in known}
+    if len(wanted) <= CODE_LENGTH:
+        near = [codes[text] for text in difflib.get_close_matches(wanted, codes)]
+    else:  # a country has another name in each language: only a slip of the pen is taken for one
+        near = [names[text] for text in difflib.get_close_matches(wanted, names, n=1, cutoff=0.8)]
+    meant = " or ".join(f"{code!r} ({mixes[code]['country_name']})" for code in near)
+    return f" Did you mean {meant}?" if near else ""

@@ -20,6 +20,7 @@ from helpers.compare.findings import (
     judge_difference,
     judge_ratio,
     latency_finding,
+    size_finding,
 )
 from helpers.compare.noise import NoiseFloor, noise_floor
 from helpers.compare.report.lacking import lacking
@@ -192,6 +193,14 @@ def test_findings_read_as_intended():
     assert "grade C, an estimate" in texts["int8", "energy"][1]
     assert texts["float16", "size"][1] == "0.51× float32's file size (1.48 MB against 2.91 MB)"
     assert {variant for variant, _ in texts} == {"float16", "int8-dynamic", "int8"}
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "judgement"),
+    [(412_904, Judgement.NONE_SHOWN), (416_000, Judgement.NONE_SHOWN), (400_000, Judgement.BETTER)],
+)
+def test_a_header_more_or_less_is_no_difference_in_size(size_bytes, judgement):
+    assert size_finding({"size_bytes": size_bytes}, 413_000.0)[0] is judgement
 
 
 @pytest.mark.parametrize("answer", UNJUDGED)

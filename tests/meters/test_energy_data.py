@@ -133,3 +133,19 @@ def test_unknown_region_is_refused_with_the_nearest():
         gco2e_per_image(Interval(1, 1, 1), "che")
     with pytest.raises(LabError, match="'CAF', whose grid is not in the table"):
         gco2e_per_image(Interval(1, 1, 1), "CAF")
+
+
+@pytest.mark.parametrize(
+    ("region", "meant"),
+    [
+        ("Schweiz", ""),
+        ("switzerland", "'CHE' (Switzerland)"),
+        ("Germny", "'DEU' (Germany)"),
+        ("CH", "'CHE' ("),
+    ],
+)
+def test_a_country_is_suggested_by_its_name_or_not_at_all(region, meant):
+    with pytest.raises(LabError) as caught:
+        gco2e_per_image(Interval(1.0, 1.0, 1.0), region)
+    assert meant in caught.value.found
+    assert ("Did you mean" in caught.value.found) == bool(meant)

@@ -16,6 +16,7 @@ from helpers.quantize.layers.figure import (
     layer_error,
     named_layers,
     shortened,
+    told_apart,
 )
 from helpers.quantize.layers.frame import COLUMNS
 from helpers.show.style import look_of
@@ -174,7 +175,23 @@ def test_names_on_the_left_stand_to_the_right_of_their_lines_as_steps():
     assert rows == (0, 1, 2)
 
 
-def test_long_names_keep_their_end():
-    assert shortened("a" * 30, 30) == "a" * 30
-    assert shortened("x" * 40 + "end", 30).endswith("xend")
-    assert len(shortened("x" * 100, 12)) == 12
+@pytest.mark.parametrize(
+    ("name", "most", "short"),
+    [
+        ("a" * 30, 30, "a" * 30),
+        ("convolution_8_leaky", 12, "conv_8_leaky"),
+        ("box_0_convolution", 12, "box_0_conv"),
+        ("objectness_1_convolution", 12, "objec_1_conv"),
+        ("block_12_expanded_conv", 18, "bloc_12_expa_conv"),
+        ("FeatureExtractor/MobilenetV1/Conv2d_13_pointwise", 18, "…Mob1/Con2d_13_poi"),
+    ],
+)
+def test_a_shortened_name_keeps_what_tells_layers_apart(name, most, short):
+    assert shortened(name, most) == short
+    assert len(short) <= most
+
+
+def test_of_names_that_would_be_cut_to_the_same_the_place_is_named():
+    names = [f"{'x' * 40}{end}_head_output" for end in "ab"]
+    assert told_apart({"name": names[0], "place": 7}, 12, names) == "place 7"
+    assert told_apart({"name": names[0], "place": 7}, 12, names[:1]) != "place 7"

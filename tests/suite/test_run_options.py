@@ -348,14 +348,15 @@ def test_the_reason_of_a_fault_leaves_its_traceback_on_standard_error(capfd):
     assert capfd.readouterr().err.count("Traceback") == 1
 
 
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "kill"])
 @pytest.mark.parametrize("delay_s", [0.1, 0.3])
-def test_an_interrupt_in_the_first_moments_is_one_line(data, delay_s):
+def test_an_interrupt_in_the_first_moments_is_one_line(data, delay_s, signal_number):
     process = subprocess.Popen(
         [sys.executable, "-m", "helpers", "run", "--profile", "smoke"], cwd=ROOT, env=environment(data),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     time.sleep(delay_s)  # what is tested is a moment
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signal_number)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in printed

@@ -1,6 +1,7 @@
 """Where a variant's error comes from: the ratio of signal to error along the network."""
 
 import itertools
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, 
 
 NAMED_VARIANT, NAMED = "int8", 5
 NAME_LENGTHS = (34, 26, 18, 12)
+LONGEST_WORD, SHORTEST_WORD = 12, 3  # letters of a word in a name that is shortened
+WORD = re.compile(r"[^\W\d_]+")
 Boxes = list[tuple[float, float]]
 Rows = tuple[int, ...]
 HOW_TO_READ = (
@@ -51,7 +54,7 @@ def layer_error(layers: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
     add_legend(figure, layers)
     add_caption(figure, text, context)
     for panel, (_, frame) in zip(axes, frames, strict=True):
-        name_layers(panel, named_layers(frame))
+        name_layers(panel, named_layers(frame), sorted(set(frame["name"].dropna())))
     return figure
 
 
@@ -134,25 +137,29 @@ def write_failed(axes: Axes, variants: pd.DataFrame) -> None:
         axes.text(0.01, 0.99, "\n".join(lines), transform=axes.transAxes, in_layout=False, **style)
 
 
-def name_layers(axes: Axes, rows: pd.DataFrame) -> None:
-    """Names in rows below the lines, each hung on a thin line from its mark; call it last."""
+def name_layers(axes: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """Names in rows below the lines, each hung on a thin line from its mark; call it last.
+
+    Args:
+        names: of all layers, from which each has to be told.
+    """
     if rows.empty:
         return
     axes.figure.draw_without_rendering()
     points = [axes.transData.transform((p, s)) for p, s in zip(rows["place"], rows["sqnr_db"], strict=True)]
-    texts, boxes, levels = placed(axes, [x for x, _ in points], rows.to_dict("records"))
+    texts, boxes, levels = placed(axes, [x for x, _ in points], rows.to_dict("records"), names)
     pitch = _LABEL_ROW_IN * axes.figure.dpi
     for point, text, box, level in zip(points, texts, boxes, levels, strict=True):
         hang(axes, point, text, box[0], axes.bbox.y0 + (0.5 + level) * pitch)
 
 
 def placed(
-    axes: Axes, xs: Sequence[float], rows: Sequence[Mapping[str, Any]]
+    axes: Axes, xs: Sequence[float], rows: Sequence[Mapping[str, Any]], names: Sequence[str]
 ) -> tuple[list[str], Boxes, Rows]:
     """Texts, and where they stand; names are cut only as far as it takes to keep lines and names apart."""
     gap, frame = 4 * axes.figure.dpi / 72, (axes.bbox.x0, axes.bbox.x1)
     for most in NAME_LENGTHS:
-        texts = [f"{shortened(row['name'], most)}, −{row['drop_db']:.1f} dB" for row in rows]
+        texts = [f"{told_apart(row, most, names)}, −{row['drop_db']:.1f} dB" for row in rows]
         widths = [text_extent(axes, text)[0] for text in texts]
         found = arranged(xs, widths, frame, gap)
         if found:
@@ -161,8 +168,23 @@ def placed(
     return texts, boxes, tuple(range(len(xs)))
 
 
+def told_apart(row: Mapping[str, Any], most: int, names: Sequence[str]) -> str:
+    """A layer's name in at most so many letters, or its place on the axis where another would be the same."""
+    short = shortened(row["name"], most)
+    alone = all(shortened(name, most) != short for name in names if name != row["name"])
+    return short if alone else f"place {row['place']}"
+
+
 def shortened(name: str, most: int) -> str:
-    return name if len(name) <= most else f"…{name[1 - most :]}"
+    """Long words give letters first: numbers, and what words begin with, tell layers apart."""
+    if len(name) <= most:
+        return name
+    name = name.replace("convolution", "conv")
+    for letters in range(LONGEST_WORD, SHORTEST_WORD - 1, -1):
+        cut = WORD.sub(lambda word: word[0][:letters], name)  # noqa: B023 (called at once)
+        if len(cut) <= most:
+            return cut
+    return f"…{cut[1 - most :]}"
 
 
 def arranged(
