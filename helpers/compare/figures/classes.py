@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from helpers.compare.quantities import POINTS
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.captions import add_caption, caption_height_in, known
+from helpers.show.captions import FOOTER_IN, add_caption, known
 from helpers.show.rows import by_model, missing_text, records_of, require_columns
 from helpers.show.style import GRID, WIDTH_IN, LabFigure, new_figure, styled
 from helpers.tasks.detection.quantities import AP
@@ -49,7 +49,7 @@ def ap_by_class(results: pd.DataFrame, classes: pd.DataFrame, context: Mapping[s
         _ROW_IN * min(len(table), most) + 1.1 + 0.16 * note.count("\n")
         for table, note in zip(tables, notes, strict=True)
     ]
-    figure = new_figure(sum(heights) + caption_height_in(len(text) + 120, WIDTH_IN))
+    figure = new_figure(sum(heights) + FOOTER_IN)
     axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     for panel, (model, _), table, note in zip(axes, groups, tables, notes, strict=True):
         draw_grid(panel, table[:most], span_of_colours(tables))
