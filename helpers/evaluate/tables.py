@@ -11,24 +11,24 @@ from helpers.photos.dataset import evaluate_exactly, field_name, native_map, sub
 from helpers.run.experiment import Run
 
 
-def known(values: Any) -> Any:
-    """COCO's numbers, with NaN for its -1: there is no object that counts."""
+def points(values: Any) -> Any:
+    """COCO's numbers in points (times 100), with NaN for its -1: there is no object that counts."""
     if isinstance(values, dict):
-        return {name: known(value) for name, value in values.items()}
-    return math.nan if values == -1 else values
+        return {name: points(value) for name, value in values.items()}
+    return math.nan if values == -1 else 100 * values
 
 
 def score_table(run: Run, model: Model) -> pd.DataFrame:
-    """COCO's twelve numbers, one column per variant; in the last row why one has none."""
+    """COCO's twelve numbers in points, one column per variant; in the last row why one has none."""
     records = {variant.id: read_score(run, model, variant.id) for variant in run.variants}
-    columns = {v: {**known(r.values.get("stats", {})), "failed": r.failure} for v, r in records.items()}
+    columns = {v: {**points(r.values.get("stats", {})), "failed": r.failure} for v, r in records.items()}
     return pd.DataFrame(columns).rename_axis("number").reset_index()
 
 
 def class_table(run: Run, model: Model) -> pd.DataFrame:
-    """AP per class, one column per variant."""
+    """AP per class in points, one column per variant."""
     records = {v.id: read_score(run, model, v.id) for v in run.variants}
-    found = {v: known(r.values["ap_per_class"]) for v, r in records.items() if not r.failure}
+    found = {v: points(r.values["ap_per_class"]) for v, r in records.items() if not r.failure}
     return pd.DataFrame(found).rename_axis("class").reset_index()
 
 
@@ -42,11 +42,13 @@ def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
     for variant in dict.fromkeys([max(levels, key=levels.get), min(levels, key=levels.get)]):
         field = field_name(model.id, variant)
         native, exact = native_map(view, field), evaluate_exactly(view, field)
-        native, ap = known(native), known(exact.stats["ap"])
+        native, ap = points(native), points(exact.stats["ap"])
         row = {"variant": variant, "distinct scores": exact.distinct_scores}
         row |= {"FiftyOne's coco": native, "COCO": ap}
-        row |= {"difference (points)": 100 * round(native - ap, 12)}
-        rows.append(row | dict(zip(("worst order", "best order"), map(known, exact.tie_bounds), strict=True)))
+        row |= {"difference (points)": round(native - ap, 10)}
+        rows.append(
+            row | dict(zip(("worst order", "best order"), map(points, exact.tie_bounds), strict=True))
+        )
     return pd.DataFrame(rows)
 
 
@@ -55,12 +57,10 @@ def tie_table(run: Run, model: Model) -> pd.DataFrame:
     rows = []
     for variant in scored(run, model):
         values = read_score(run, model, variant).values
-        ap, worst, best = map(known, (values["stats"]["ap"], *values["tie_bounds"]))
+        ap, worst, best = map(points, (values["stats"]["ap"], *values["tie_bounds"]))
         row = {"variant": variant, "detections": values["detections"]}
         row |= {"distinct scores": values["distinct_scores"], "AP": ap}
-        rows.append(
-            row | {"worst order (points)": 100 * (worst - ap), "best order (points)": 100 * (best - ap)}
-        )
+        rows.append(row | {"worst order (points)": worst - ap, "best order (points)": best - ap})
     return pd.DataFrame(rows)
 
 

@@ -68,12 +68,13 @@ def reproduce(bench: Bench) -> Outcome:
         score_table(scores, precision),
         Claim(
             FAILURE,
-            f"highest score {scores[ONE].max():.2g}, levels of score: {levels[ONE]}; AP {precision[ONE]:.3f}",
+            f"highest score {scores[ONE].max():.2g}, levels of score: {levels[ONE]}; "
+            f"AP {100 * precision[ONE]:.1f} points",
             levels[ONE] <= FEW and precision[ONE] < 0.1 * precision[ONE_FLOAT],
         ),
         Claim(
             CURE,
-            f"{levels[TWO]} levels, AP {precision[TWO]:.3f}; decoded outside: {precision[RAW]:.3f}",
+            f"{levels[TWO]} levels, AP {100 * precision[TWO]:.1f} points; decoded outside: {100 * precision[RAW]:.1f}",
             levels[TWO] > MANY and precision[ONE] < precision[TWO] <= precision[RAW],
         ),
         {"scores": {name: scores[name] for name in (ONE_FLOAT, TWO, ONE)}, "grid": shared_grid(files[ONE])},

@@ -86,5 +86,5 @@ def times(ratio: Any) -> str:
 
 
 def rounded(precision: float) -> float:
-    """AP for a table: 0..1, four decimals."""
-    return round(float(precision), 4)
+    """AP for a table, in points."""
+    return round(100 * float(precision), 2)

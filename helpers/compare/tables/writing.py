@@ -90,8 +90,13 @@ def table_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) 
              f"{level_text(context)} intervals. Ratio: variant / float32."]  # fmt: skip
     parts += [noise_text(model, frame) for model, frame in by_model(results) if not all_failed(frame)]
     grades = sorted({grade_cell(row) for row in records_of(results)} - {ABSENT})
-    parts += [f"Energy grade {grade}: {GRADES.get(grade, 'unknown')}." for grade in grades]
-    return " ".join([*parts, str(context.get("meter_sentence") or "")]).strip()
+    meter = str(context.get("meter_sentence") or "")
+    said = [grade for grade in grades if meter.lower().startswith(GRADES.get(grade, "unknown"))]
+    # The meter's own sentence may begin with what its grade means: that is said once.
+    parts += [
+        f"Energy grade {grade}: {GRADES.get(grade, 'unknown')}." for grade in grades if grade not in said
+    ]
+    return " ".join([*parts, *(f"Energy grade {grade}:" for grade in said), meter]).strip()
 
 
 def whole_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
