@@ -74,7 +74,8 @@ def reproduce(bench: Bench) -> Outcome:
         ),
         Claim(
             CURE,
-            f"{levels[TWO]} levels, AP {100 * precision[TWO]:.1f} points; decoded outside: {100 * precision[RAW]:.1f}",
+            f"{levels[TWO]} levels, AP {100 * precision[TWO]:.1f} points; "
+            f"decoded outside: {100 * precision[RAW]:.1f}",
             levels[TWO] > MANY and precision[ONE] < precision[TWO] <= precision[RAW],
         ),
         {"scores": {name: scores[name] for name in (ONE_FLOAT, TWO, ONE)}, "grid": shared_grid(files[ONE])},
