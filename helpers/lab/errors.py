@@ -27,6 +27,10 @@ class LabError(Exception):
             lines.append(f"Cure: {self.cure}")
         return "\n".join(lines)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook: the message, not a screen of calls with the message below it."""
+        return [str(self)]
+
 
 def reason_of(error: Exception) -> str:
     """An error as the reason in a record: what a ``LabError`` says, else type and message.

@@ -191,7 +191,7 @@ def explained(error: PapermillExecutionError, stage: str, failed: Path, log: Pat
         expected, _, cure = rest.partition("\nCure: ")
         if not rest:
             found, _, cure = error.evalue.partition("\nCure: ")
-        where = f"Its executed copy, with the full traceback, is {display(failed)}."
+        where = f"How far it came is in {display(failed)}."
         return LabError(f"{stage}: {found.removeprefix('Found: ')}", expected, cure or where)
     add_to_log(log, str(error))
     return LabError(
