@@ -23,7 +23,7 @@ from helpers.show.style import LabFigure
 from helpers.tasks.detection.label_maps import category_numbers_of
 from helpers.tasks.detection.tails.selection import Detections
 
-MOST_DRAWN = 30
+MOST_DRAWN, FEW_OBJECTS = 30, 5
 NOTHING_FOUND = "float32 finds nothing on any photo, down to the threshold: this is the first photo."
 
 
@@ -88,9 +88,13 @@ def open_photo(run: Run, models: Sequence[Model], dataset) -> OnePhoto:
 
 
 def choose(dataset, field: str) -> int:
-    """COCO id of the first photo with an object and a detection from 0.3 up, with any, or of all."""
+    """COCO id of the first photo with an object and a detection from 0.3 up, with any, or of all.
+
+    Photos with few objects come before those with many, on which boxes hide one another.
+    """
     names = (IMAGE_ID, f"{GROUND_TRUTH}.detections.label", f"{field}.detections.confidence")
-    rows = sorted(zip(*dataset.values(list(names)), strict=True), key=lambda row: row[0])
+    rows = zip(*dataset.values(list(names)), strict=True)
+    rows = sorted(rows, key=lambda row: (len(row[1] or ()) > FEW_OBJECTS, row[0]))
     for least in (SHOWN_FROM_SCORE, 0.0):
         for image_id, objects, scores in rows:
             if objects and max(scores or [-1]) > least:
@@ -155,7 +159,9 @@ def picture(run: Run, box: OnePhoto, before: Detections, after: Detections) -> L
     panels = {"ground truth": box.truth, "before suppression": drawn(box, before)}
     panels["after it"] = drawn(box, after)
     grids: Mapping[str, Any] = {name: [boxes] for name, boxes in panels.items()}
-    return detections_grid([box.photo], grids, picture_context(run), [f"{box.path.stem}, {box.model.id}"])
+    counts = f"n = 1 photo, {len(before.scores)} candidates, {len(after.scores)} detections"
+    title = f"{box.path.stem}, {box.model.id}\n{counts}"
+    return detections_grid([box.photo], grids, picture_context(run), [title])
 
 
 def drawn(box: OnePhoto, found: Detections) -> list[DrawnBox]:
