@@ -29,7 +29,7 @@ def not_known(frame: pd.DataFrame, choice: Choice, context: Mapping[str, Any]) -
         *(f"Anything of {names}: failed ({reason})." for names, reason in failed_forms(choice)),
         *(margin_text(row, choice.margin) for row in choice.open if AP.at(row)),
         *lacking_texts(choice),
-        *(f"AP of {row['variant']}: {clause}." for row in choice.forms if (clause := ties_clause(row))),
+        *ties_texts(choice),
         noise_sentence(choice.floor, any(math.isfinite(number(r, "latency_selftest_noise")) for r in rows)),
         *energy_texts(choice),
         f"Whether this holds elsewhere: one machine was measured ({known(context, 'host')}), in one run, and "
@@ -62,6 +62,15 @@ def lacking_texts(choice: Choice) -> list[str]:
     rows = [row for row in (choice.base, *choice.forms) if row is not None]
     found = [lack for name in ("accuracy", "latency") for lack in lacking_quantity("", rows, name)]
     return [f"{lack.what[0].upper()}{lack.what[1:]}: {found_of(lack.reason).rstrip('.')}." for lack in found]
+
+
+def ties_texts(choice: Choice) -> list[str]:
+    clauses = {str(row["variant"]): ties_clause(row) for row in choice.forms}
+    return [
+        f"AP of {variant} under another order: {clause}, and what is said of it holds for COCO's order."
+        for variant, clause in clauses.items()
+        if clause
+    ]
 
 
 def noise_sentence(floor: NoiseFloor | None, tested: bool) -> str:

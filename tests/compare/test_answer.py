@@ -160,7 +160,7 @@ def test_what_is_not_known():
         f"Anything of float16: failed ({REASON}).",
         "Whether int8-dynamic is within 1 point: 500 images are too few, about 1,300 would about settle it.",
         "Latency of int16x8: it crashed.",
-        "AP of int8: its 80 distinct scores leave AP between 59.3 and 60.9",
+        "AP of int8 under another order: its 80 distinct scores leave AP between 59.3 and 60.9",
         "Differences in latency below 1.5 %: they are noise here, by the control; how far two",
         "Energy: nothing measured it here.",
         "one machine was measured (Example CPU (2 cores))",

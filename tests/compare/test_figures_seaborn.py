@@ -59,6 +59,13 @@ def test_the_top_of_a_hill_is_where_most_samples_are_and_two_states_are_two_hill
     assert np.ptp(between[:, 1]) < 0.02
 
 
+def test_a_hill_ends_with_its_samples():
+    outline = (
+        by_gid(latency(samples_with([3.5, 3.6, 3.61, 3.62, 3.9])))["density:int8"].get_paths()[0].vertices
+    )
+    assert (outline[:, 0].min(), outline[:, 0].max()) == pytest.approx((3.5, 3.9))
+
+
 def test_at_most_400_dots_are_drawn():
     dots = by_gid(latency(samples_with(list(np.linspace(3, 4, 900)))))["samples:int8"]
     assert len(dots.get_offsets()) == 400

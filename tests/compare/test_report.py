@@ -11,6 +11,7 @@ import pytest
 from helpers.compare import present
 from helpers.compare.figures.catalogue import FIGURES, draw
 from helpers.compare.report import page as report
+from helpers.compare.verdict import SMALL_RUN
 from helpers.lab.errors import LabError
 from helpers.run.variants import VARIANTS
 from helpers.show.style import save_figure
@@ -114,10 +115,19 @@ def test_the_answer_comes_before_everything_else(html):
     text = " ".join(" ".join(page.text).split())
     answer = text[text.index("The answer") : text.index("Findings")]
     for part in (
-        "On Example CPU (2 cores), by 500 images", "For speed", "float32 : no form within 1 point is shown",
+        "On Example CPU (2 cores), by 500 images", "Only a form that is shown to lose no more is recommended",
+        "For speed", "float32 : no form within 1 point is shown",
         "For size", "float16 : 1.48 MB, 0.51 of float32's", "For accuracy", "Not known", "about 1,300 would",
     ):  # fmt: skip
         assert part in answer, part
+
+
+def test_a_run_that_decides_nothing_recommends_nothing():
+    results = example_results().assign(ap_within=SMALL_RUN)
+    text = " ".join(parse(report.render_report(results, [], CONTEXT)).text)
+    answer = text[text.index("The answer") : text.index("Findings")]
+    assert "This run decides nothing" in answer
+    assert "recommended" not in answer
 
 
 def test_each_model_has_its_answer_under_its_name():

@@ -95,11 +95,11 @@ def bandwidth(values: np.ndarray) -> float:
 
 
 def draw_hill(axes: Axes, y: float, values: np.ndarray, variant_id: str) -> None:
-    """Half a violin above the row's middle."""
+    """Half a violin above the row's middle, from the fastest sample to the slowest: none took less time."""
     look = look_of(variant_id)
     seaborn.violinplot(
         x=values, y=np.full(len(values), y - 0.08 - _HILL / 2), ax=axes, orient="y", native_scale=True,
-        split=True, width=_HILL, inner=None, density_norm="width", gridsize=_GRID,
+        split=True, width=_HILL, cut=0, inner=None, density_norm="width", gridsize=_GRID,
         bw_method=bandwidth(values), linewidth=1.1, linecolor=look.colour, saturation=1,
         color="white" if look.hollow else look.colour, alpha=None if look.hollow else 0.75, zorder=3,
         gid=f"density:{variant_id}",

@@ -74,13 +74,15 @@ def render_report(
         files: (relative path, what it is) of files that lie beside the report, to link to.
         beside: folder of the report; then each figure links to its PDF there.
     """
+    found = answers(results, context)
     page = {
         "title": title,
         "context": defaultdict(str, context),
         "when": when(context),
         "few_images": few_images(results),
         "setting": setting(context),
-        "answers": {model: by_question(found) for model, found in answers(results, context).items()},
+        "decided": any(sentence.forms for sentences in found.values() for sentence in sentences),
+        "answers": {model: by_question(sentences) for model, sentences in found.items()},
         "variants": variant_rows(results),
         "quantities": QUANTITIES,
         "columns": list(human_frame(results).columns[1:]),
