@@ -1,8 +1,11 @@
 """03: detections of every variant, COCO's metric, per-image evidence, predictions in FiftyOne."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from helpers.download.stage import data_folders
 from helpers.evaluate import suspects
@@ -15,10 +18,10 @@ from helpers.models.interface import Interface
 from helpers.models.registry import Model
 from helpers.photos.dataset import (
     category_numbers,
-    evaluate_exactly,
+    evaluate_columns,
     field_name,
     photo_paths,
-    read_columns,
+    read_truth,
     unknown_categories,
     unknown_text,
 )
@@ -27,9 +30,10 @@ from helpers.quantize.stage import interface_file, load_interface, read_variant,
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.standing import made_models, scored_models
 from helpers.run.variants import BASELINE
+from helpers.tasks.detection.columns import DetectionColumns
 from helpers.tasks.detection.error_kinds import classify
 from helpers.tasks.detection.evidence import Evidence
-from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
+from helpers.tasks.detection.exact_coco.reading import Collected
 from helpers.tasks.detection.kinds import Kinds
 from helpers.tasks.detection.label_maps import category_numbers_of
 
@@ -65,6 +69,11 @@ class Progress:
         }
         parameters = {"images": len(self.photos), "categories": list(model.categories)}
         return origin(inputs, parameters, "helpers.evaluate.detect", "helpers.models.interface")
+
+    @functools.cached_property
+    def truth(self) -> Collected:
+        """The ground truth, read once for all variants."""
+        return read_truth(self.dataset)
 
     def shard_file(self, variant: str, index: int) -> Path:
         folder = self.run.paths.detections_dir(self.model.id, variant)
@@ -177,18 +186,16 @@ def load_detections(work: Progress, variant: str) -> Iterator[ShardResult]:
     return map(ShardResult.load, paths)
 
 
-def as_samples(work: Progress, dataset, shards: Iterable[ShardResult]) -> Iterator[SampleDetections]:
-    """Detections sample by sample, as FiftyOne has them; photos without detections too."""
-    names = {number: name for name, number in category_numbers(dataset).items()}
-    columns = dataset.values(["coco_id", "id", "metadata.width", "metadata.height"])
-    facts = {row[0]: row[1:] for row in zip(*columns, strict=True)}
-    for photos, shard in zip(work.shards, shards, strict=True):
-        for image in photos:
-            rows = shard.image_id == image
-            sample, width, height = facts[image]
-            labels = [names[number] for number in shard.category_id[rows].tolist()]
-            boxes = shard.bbox[rows] / [width, height, width, height]
-            yield SampleDetections(sample, labels, boxes, shard.score[rows])
+def detection_columns(work: Progress, shards: Iterable[ShardResult]) -> DetectionColumns:
+    """Detections of all photos as the cores left them; images and classes are those of ``work.truth``."""
+    classes = np.array(list(category_numbers(work.dataset).values()))
+    images = np.array(list(work.photos))
+    columns = zip(
+        *((shard.image_id, shard.category_id, shard.bbox, shard.score) for shard in shards), strict=True
+    )
+    image, category, box, score = (np.concatenate(parts) for parts in columns)
+    places = np.searchsorted(images, image), np.searchsorted(classes, category)
+    return DetectionColumns(places[0].astype(np.int32), places[1].astype(np.int16), box, score)
 
 
 def score_all(
@@ -218,11 +225,11 @@ def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress)
         return record
     dataset.info.pop(marker, None)
     dataset.save()
-    write_detections(dataset, field, as_samples(work, dataset, load_detections(work, variant)))
-    results = evaluate_exactly(dataset, field, eval_key=field)
+    found = detection_columns(work, load_detections(work, variant))
+    results = evaluate_columns(dataset, work.truth, field, found)
     kept = [run.paths.evidence_file(model.id, variant), run.paths.kinds_file(model.id, variant)]
     results.evidence.save(kept[0])
-    classify(*read_columns(dataset, field), results.evidence).save(kept[1])
+    classify(work.truth.objects(), found, results.evidence).save(kept[1])
     record = keep(path, "score", source, scored_values(results, work, variant, field), kept)
     dataset.info[marker] = source.key
     dataset.save()

@@ -15,7 +15,7 @@ from helpers.lab.files import sha256_file
 from helpers.lab.paths import ROOT, data_dir
 from helpers.photos.coco.labels import DATA, LABELS, read_labels
 from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
-from helpers.tasks.detection.exact_coco.reading import Fields, collect
+from helpers.tasks.detection.exact_coco.reading import Collected, Fields, collect
 from helpers.tasks.detection.label_maps import category_numbers_of, unknown_among
 
 GROUND_TRUTH = "ground_truth"
@@ -146,6 +146,30 @@ def evaluate_exactly(samples, field: str, eval_key: str | None = None):
     )
 
 
+def read_truth(dataset) -> Collected:
+    """The ground truth, images in the order of their COCO ids, classes as in ``category_numbers``."""
+    return collect(dataset, fields_of(dataset, None))
+
+
+def evaluate_columns(dataset, truth: Collected, field: str, found: DetectionColumns):
+    """``evaluate_exactly`` of detections that FiftyOne has not yet; it is given them with their evaluation.
+
+    Args:
+        dataset: of ``load_dataset``.
+        truth: of it, from ``read_truth``.
+        field: where the predictions go; the name of the evaluation too.
+        found: in pixels, by image; images and classes as in ``truth``.
+    """
+    fiftyone()
+    from helpers.tasks.detection.exact_coco.method import ExactCOCOEvaluationConfig
+
+    options = {"iou": 0.5, "classwise": True, "use_masks": False, "use_boxes": False, "compute_mAP": True}
+    config = ExactCOCOEvaluationConfig(
+        field, GROUND_TRUTH, categories=truth.names, image_id=IMAGE_ID, **options
+    )
+    return config.build().evaluate_columns(dataset, truth, found, field)
+
+
 def read_columns(samples, field: str) -> tuple[ObjectColumns, DetectionColumns]:
     """Ground truth and a field's predictions as columns, images in the order of their COCO ids."""
     found = collect(samples, fields_of(samples, field))
@@ -154,7 +178,7 @@ def read_columns(samples, field: str) -> tuple[ObjectColumns, DetectionColumns]:
 
 def read_objects(dataset) -> ObjectColumns:
     """The ground truth as columns; classes as in ``category_numbers``."""
-    return collect(dataset, fields_of(dataset, None)).objects()
+    return read_truth(dataset).objects()
 
 
 def fields_of(samples, field: str | None) -> Fields:

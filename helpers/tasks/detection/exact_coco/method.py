@@ -14,6 +14,7 @@ refused before anything is written. Objects and samples get the same fields with
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from helpers.tasks.detection.exact_coco.checks import (
 )
 from helpers.tasks.detection.exact_coco.collector import collector_paused
 from helpers.tasks.detection.exact_coco.outcomes import Outcomes, outcomes_of
-from helpers.tasks.detection.exact_coco.reading import Collected, collect
+from helpers.tasks.detection.exact_coco.reading import Collected, collect, with_found
 from helpers.tasks.detection.exact_coco.results import ExactCOCODetectionResults, encoded
 from helpers.tasks.detection.exact_coco.writing import partner_ids, write_outcomes
 from helpers.tasks.detection.matching import NO_OBJECT
@@ -97,6 +98,43 @@ def complete_metadata(samples) -> None:
         unknown.select(there).compute_metadata(skip_failures=True, warn_failures=False, progress=False)
 
 
+@dataclass(frozen=True)
+class Matched:
+    """What is to be evaluated, checked and matched.
+
+    Attributes:
+        collected: ground truth and predictions as FiftyOne has them.
+        objects, detections: the same in pixels.
+        outcomes: how each of them fared at the threshold of the per-object fields.
+        written: whether the predictions stand in the database already, and only lack their outcomes.
+    """
+
+    collected: Collected
+    objects: ObjectColumns
+    detections: DetectionColumns
+    outcomes: Outcomes
+    written: bool
+
+    @staticmethod
+    def of(collected: Collected, config, detections: DetectionColumns | None = None) -> "Matched":
+        """Check and match.
+
+        Args:
+            collected: all that is to be evaluated.
+            config: of the evaluation.
+            detections: in pixels, as a model left them, of predictions that are not written yet; None for
+                those that were read.
+
+        Raises:
+            LabError: input that cannot be evaluated.
+        """
+        require_valid(collected, config)
+        objects, written = collected.objects(), detections is None
+        found = collected.detections() if written else detections
+        outcomes = outcomes_of(objects, found, config.iou, config.classwise)
+        return Matched(collected, objects, found, outcomes, written)
+
+
 class ExactCOCOEvaluation(COCOEvaluation):
     """The evaluation. FiftyOne calls, in this order: ``register_run``, ``register_samples``, ``evaluate``
     per sample, ``generate_results``. All is read, checked and matched in the first, before FiftyOne has
@@ -105,8 +143,7 @@ class ExactCOCOEvaluation(COCOEvaluation):
 
     def __init__(self, config: ExactCOCOEvaluationConfig):
         super().__init__(config)
-        self._collected: Collected | None = None
-        self._outcomes: Outcomes | None = None
+        self._matched: Matched | None = None
 
     @collector_paused()
     def register_run(self, samples, key, overwrite=True, cleanup=True) -> None:
@@ -118,11 +155,7 @@ class ExactCOCOEvaluation(COCOEvaluation):
         require_supported(samples, self.config)
         require_boxes_there(samples, self.config)
         complete_metadata(samples)
-        self._collected = collect(samples, self.config)
-        require_valid(self._collected, self.config)
-        self._outcomes = outcomes_of(
-            self._collected.objects(), self._collected.detections(), self.config.iou, self.config.classwise
-        )
+        self._matched = Matched.of(collect(samples, self.config), self.config)
         super().register_run(samples, key, overwrite=overwrite, cleanup=cleanup)
 
     def register_samples(self, samples, eval_key, dynamic=True) -> None:
@@ -144,19 +177,50 @@ class ExactCOCOEvaluation(COCOEvaluation):
 
         If it is interrupted, the evaluation is removed again, with all its fields.
         """
-        collected, outcomes = self._collected, self._outcomes
-        self._collected = self._outcomes = None
+        matched, self._matched = self._matched, None
+        collected = matched.collected
         with removed_if_interrupted(samples, eval_key):
-            scored = score_classes(collected, classes) if self.config.compute_mAP else None
+            scored = score_classes(matched, classes) if self.config.compute_mAP else None
             if eval_key is not None:
-                write_outcomes(samples, self.config, eval_key, collected, outcomes, progress)
-        found = matches_of(collected, outcomes)
+                write_outcomes(
+                    samples, self.config, eval_key, collected, matched.outcomes, progress, matched.written
+                )
+        found = matches_of(collected, matched.outcomes)
         names = list(classes) if classes is not None else collected.names
         if scored is None:
             return DetectionResults(
                 samples, self.config, eval_key, found, classes=names, missing=missing, backend=self
             )
         return as_results(samples, self, eval_key, found, names, missing, collected, scored)
+
+    @collector_paused()
+    def evaluate_columns(self, dataset, truth: Collected, found: DetectionColumns, eval_key: str):
+        """Evaluate columns as a model left them; write them as predictions, evaluated, at one go.
+
+        The data set is then as if predictions had been written and ``evaluate_detections`` called, without
+        reading them again.
+
+        Args:
+            dataset: all its samples are evaluated.
+            truth: its ground truth, ``collect``ed without predictions.
+            found: in pixels, by image; images and classes are those of ``truth``.
+            eval_key: where FiftyOne keeps the evaluation and the fields of every object.
+
+        Raises:
+            LabError: input that cannot be evaluated; nothing was written.
+        """
+        import fiftyone as fo
+
+        self._matched = Matched.of(with_found(truth, found), self.config, found)
+        dataset.add_sample_field(
+            self.config.pred_field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections
+        )
+        super().register_run(dataset, eval_key)
+        with removed_if_interrupted(dataset, eval_key):
+            super().register_samples(dataset, eval_key)
+        results = self.generate_results(dataset, [], eval_key, truth.names, progress=False)
+        self.save_run_results(dataset, eval_key, results)
+        return results
 
 
 @contextlib.contextmanager
@@ -186,9 +250,9 @@ def skip_loop(samples) -> None:
     samples.__class__ = type(usual.__name__, (usual,), {"__slots__": (), "select_fields": nothing})
 
 
-def score_classes(collected: Collected, classes: Sequence[str] | None) -> Score:
+def score_classes(matched: Matched, classes: Sequence[str] | None) -> Score:
     """COCO's metric over the classes that were named, or all that occur."""
-    objects, detections = collected.objects(), collected.detections()
+    objects, detections, collected = matched.objects, matched.detections, matched.collected
     if classes is not None:
         wanted = np.isin(np.array([*collected.names, ""]), list(classes))
         objects = ObjectColumns(*(column[wanted[objects.category]] for column in vars(objects).values()))
@@ -206,7 +270,7 @@ def matches_of(collected: Collected, outcomes: Outcomes) -> list[tuple]:
     no_partner = partner == NO_OBJECT
     iou = outcomes.iou[order].astype(object)
     iou[no_partner] = None
-    ids = [hexed(i) for i in found.id[order]]
+    ids = [i.hex() for i in found.id[order].tolist()]
     object_ids = [i or None for i in partner_ids(truth, partner)]
     category = np.where(no_partner, -1, np.append(truth.name, -1)[partner])
     scores = found.extra["score"][order].tolist()

@@ -5,8 +5,10 @@ of numbers and never the documents.
 """
 
 import itertools
+import os
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -195,6 +197,33 @@ def collect(samples, config: Fields) -> Collected:
         truth.columns(order, place),
         found.columns(order, place),
     )
+
+
+def with_found(truth: Collected, found: DetectionColumns) -> Collected:
+    """The ground truth together with predictions that no database has yet; they get ids of their own.
+
+    Args:
+        truth: collected without predictions.
+        found: in pixels, by image; images and classes are those of ``truth``.
+    """
+    box = found.box / np.tile(truth.sizes[found.image], 2)
+    labels = LabelColumns(
+        found.image.astype(np.int32),
+        new_ids(len(found)),
+        found.category.astype(np.int32),
+        box,
+        {"score": found.score},
+    )
+    return replace(truth, found=labels)
+
+
+def new_ids(count: int) -> np.ndarray:
+    """Ids as ObjectIds are made, 12 bytes each: the time, what is random, a number. ``ObjectId()`` makes one
+    after the other.
+    """
+    ids = np.zeros(count, [("time", ">u4"), ("random", "V4"), ("number", ">u4")])
+    ids["time"], ids["random"], ids["number"] = int(time.time()), np.void(os.urandom(4)), np.arange(count)
+    return ids.view(ID_DTYPE)
 
 
 def wanted_columns(config: Fields) -> dict:

@@ -10,7 +10,7 @@ from pymongo import UpdateOne
 from helpers.lab.errors import LabError
 from helpers.tasks.detection.exact_coco.collector import collector_paused
 from helpers.tasks.detection.exact_coco.outcomes import Outcomes
-from helpers.tasks.detection.exact_coco.reading import Collected, LabelColumns
+from helpers.tasks.detection.exact_coco.reading import Collected, LabelColumns, new_ids
 from helpers.tasks.detection.matching import NO_OBJECT
 
 BATCH = 500  # samples per write
@@ -89,40 +89,48 @@ def batches(items: Iterable, size: int) -> Iterator[list]:
 
 def as_document(sample: SampleDetections) -> dict:
     """One image's ``fo.Detections`` as its database document."""
-    rows = zip(
+    count = len(sample.labels)
+    return document(
+        new_ids(count).tolist(),
         sample.labels,
         np.asarray(sample.boxes, float).reshape(-1, 4).tolist(),
         np.asarray(sample.scores, float).tolist(),
-        strict=True,
+        [{}] * count,
     )
+
+
+def document(ids, labels, boxes, scores, more) -> dict:
+    """``fo.Detections`` as a database document, of one list for each attribute, and one of others by name."""
+    rows = zip(ids, labels, boxes, scores, more, strict=True)
     return {
         "_cls": "Detections",
         "detections": [
             {
-                "_id": ObjectId(),
+                "_id": ObjectId(identifier),
                 "_cls": "Detection",
                 "attributes": {},
                 "tags": [],
                 "label": label,
                 "bounding_box": box,
                 "confidence": score,
+                **other,
             }
-            for label, box, score in rows
+            for identifier, label, box, score, other in rows
         ],
     }
 
 
 def write_outcomes(
-    samples, config, eval_key: str, collected: Collected, outcomes: Outcomes, progress
+    samples, config, eval_key: str, collected: Collected, outcomes: Outcomes, progress, written: bool = True
 ) -> None:
     """Write an evaluation's fields: of every label that was read, and the counts of every sample.
 
     Labels are found by id, so that labels which a view filters out, or which somebody adds meanwhile,
-    stay as they are.
+    stay as they are. Predictions that are not ``written`` yet are, in the same go, with their outcomes.
     """
     import fiftyone as fo
 
-    writer = OutcomeWriter(config, eval_key, collected, outcomes)
+    writer = OutcomeWriter(config, eval_key, collected, outcomes, written)
     dataset = samples._dataset
     with fo.ProgressBar(total=len(collected.sample_ids), progress=progress) as bar:
         for begin in range(0, len(collected.sample_ids), BATCH):
@@ -135,8 +143,9 @@ def write_outcomes(
 class OutcomeWriter:
     """Makes one update per sample."""
 
-    def __init__(self, config, eval_key: str, collected: Collected, outcomes: Outcomes):
-        self.config, self.key = config, eval_key
+    def __init__(self, config, eval_key: str, collected: Collected, outcomes: Outcomes, written: bool):
+        self.config, self.key, self.written = config, eval_key, written
+        self.names = collected.names
         self.ids = [ObjectId(bytes(i)) for i in collected.sample_ids]
         self.truth, self.found = collected.truth, collected.found
         self.outcomes = outcomes
@@ -155,8 +164,22 @@ class OutcomeWriter:
             **TOUCHED,
         }
         values |= self.merged(self.config.gt_field, self.truth, truth, self.truth_values(truth))
-        values |= self.merged(self.config.pred_field, self.found, found, self.found_values(found))
+        if self.written:
+            values |= self.merged(self.config.pred_field, self.found, found, self.found_values(found))
+        else:
+            values[self.config.pred_field] = {"$literal": self.whole(found)}
         return UpdateOne({"_id": self.ids[index]}, [{"$set": values}])
+
+    def whole(self, rows: slice) -> dict:
+        """The predictions of one sample, with their outcomes."""
+        found = self.found
+        return document(
+            found.id[rows].tolist(),
+            [self.names[name] for name in found.name[rows].tolist()],
+            found.box[rows].tolist(),
+            found.extra["score"][rows].tolist(),
+            self.found_values(rows),
+        )
 
     def found_values(self, rows: slice) -> list[dict]:
         partners = self.outcomes.object[rows]
@@ -181,15 +204,29 @@ class OutcomeWriter:
     def merged(self, field: str, labels: LabelColumns, rows: slice, values: list[dict]) -> dict:
         if not values:
             return {}
-        ids = [ObjectId(bytes(i)) for i in labels.id[rows]]
-        place = {"$indexOfArray": [{"$literal": ids}, "$$label._id"]}
-        joined = {"$mergeObjects": ["$$label", {"$arrayElemAt": [{"$literal": values}, "$$place"]}]}
-        known = {"$cond": [{"$lt": ["$$place", 0]}, "$$label", joined]}
-        each = {"$let": {"vars": {"place": place}, "in": known}}
+        ids = [ObjectId(i) for i in labels.id[rows].tolist()]
         path = f"{field}.detections"
-        return {path: {"$map": {"input": f"${path}", "as": "label", "in": each}}}
+        return {path: merged_labels(f"${path}", ids, values)}
+
+
+def merged_labels(labels: str, ids: list[ObjectId], values: list[dict]) -> dict:
+    """MongoDB expression: the labels of a sample, those with one of the ``ids`` together with its values."""
+    both = [{"$first": "$$pair"}, {"$last": "$$pair"}]
+    zipped = {"input": {"$zip": {"inputs": [labels, "$$values"]}}, "as": "pair"}
+    place = {"$indexOfArray": ["$$ids", "$$label._id"]}
+    joined = {"$mergeObjects": ["$$label", {"$arrayElemAt": ["$$values", "$$place"]}]}
+    known = {"$cond": [{"$lt": ["$$place", 0]}, "$$label", joined]}
+    each = {"$let": {"vars": {"place": place}, "in": known}}
+    # As a rule all labels are there, as they stood; else each is looked for.
+    whole = {"$map": zipped | {"in": {"$mergeObjects": both}}}
+    some = {"$map": {"input": labels, "as": "label", "in": each}}
+    variables = {"ids": {"$literal": ids}, "values": {"$literal": values}}
+    same = {"$eq": [f"{labels}._id", "$$ids"]}
+    return {"$let": {"vars": variables, "in": {"$cond": [same, whole, some]}}}
 
 
 def partner_ids(labels: LabelColumns, rows: np.ndarray) -> list[str]:
     """Ids of the labels in ``rows``; empty for -1, as FiftyOne has it."""
-    return ["" if row == NO_OBJECT else bytes(labels.id[row]).hex() for row in rows.tolist()]
+    known = rows != NO_OBJECT
+    ids = iter(labels.id[rows[known]].tolist())
+    return [next(ids).hex() if there else "" for there in known.tolist()]
