@@ -45,6 +45,7 @@ class Bench:
         files: variants of the registry that 02 made -> file; the baseline is among them.
         calibration: files of the calibration photos.
         made: variants that 02 did not make -> file.
+        absent: title of a failure that could not be made here -> why.
     """
 
     run: Run
@@ -58,6 +59,7 @@ class Bench:
     files: Mapping[str, Path]
     calibration: Sequence[Path]
     made: dict[str, Path] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -66,17 +68,22 @@ class Bench:
 
     @property
     def weights_file(self) -> Path:
-        """The embedded detector's weights; see ``other``."""
+        """The embedded detector's weights; see ``foreign``."""
         return EMBEDDED / f"{DEFAULT_MODEL}.npz"
 
     @property
-    def other(self) -> bool:
-        """Whether the model is not the embedded one.
-
-        Of the embedded one it is known that every failure shows. What another model does is measured and
-        told, but not demanded.
-        """
+    def foreign(self) -> bool:
+        """Whether the model is not the embedded one, whose own graph is at hand."""
         return self.model.id != DEFAULT_MODEL
+
+    @property
+    def other(self) -> bool:
+        """Whether what shows is told, but not demanded.
+
+        Of the embedded model it is known that every failure shows, with the laboratory's recipes as they are:
+        another model is not demanded to, nor is anything once a failure could not even be made.
+        """
+        return self.foreign or bool(self.absent)
 
     def file(self, name: str) -> Path:
         return self.folder / f"{name}.tflite"

@@ -48,7 +48,7 @@ def summary_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def check_pitfalls(run: Run, bench: Bench, outcomes: Sequence[Outcome]) -> Styler:
-    """Six failures and six cures, each shown; of another model than the embedded one, each measured.
+    """Six failures and six cures, each shown; where that is not demanded (``Bench.other``), each measured.
 
     Raises:
         LabError: one did not show.
@@ -56,7 +56,7 @@ def check_pitfalls(run: Run, bench: Bench, outcomes: Sequence[Outcome]) -> Style
     checks = {"six failures": len(outcomes) == ENTRIES, "the record is written": record_file(bench).is_file()}
     for number, found in enumerate(outcomes, 1):
         if bench.other:
-            told = found.absent or ("shows" if found.failure.holds else "does not show with this model")
+            told = found.absent or ("shows" if found.failure.holds else "does not show here")
             checks[f"{number} {found.title}: {told}"] = True
         else:
             checks[f"{number} {found.title}: {found.failure.sentence}"] = found.failure.holds

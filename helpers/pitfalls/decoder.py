@@ -13,7 +13,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
 from helpers.photos.decoding import core_input, read_photo, resize_threads
 from helpers.pitfalls.bench import RESAMPLES, Bench
-from helpers.pitfalls.outcome import Claim, Outcome, times
+from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, times
 from helpers.run.experiment import picture_context
 from helpers.run.variants import BASELINE, CONTROL
 
@@ -26,6 +26,7 @@ BEFORE, CORE, LOOP = ("decode", "resize"), ("core",), PER_PHOTO
 INSIDE = {"core alone": CORE, "core and tail": ("core", "tail"), "all, from the file on": LOOP}
 
 
+@or_why_not(TITLE)
 def reproduce(bench: Bench, rounds: int = ROUNDS) -> Outcome:
     """Time every part of the loop of float32 and two variants, then pretend that it had been one number."""
     raw, seed = time_parts(bench, rounds), bench.run.profile.seed
@@ -122,7 +123,10 @@ def row(
 
 
 def picture(bench: Bench, outcome: Outcome) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
-    """Results, frames and context for ``figures.draw("time_by_part", ...)``."""
+    """Results, frames and context for ``figures.draw("time_by_part", ...)``, which draws a reason, too."""
+    if outcome.absent:
+        rows = pd.DataFrame([{"model": bench.model.id, "variant": BASELINE, "failed": outcome.absent}])
+        return rows, {"parts": rows}, picture_context(bench.run)
     raw = outcome.drawn["raw"]
     frame = parts_rows(raw, bench.model.id, RESAMPLES, bench.run.profile.seed)
     rows = frame.drop_duplicates(["model", "variant"])[["model", "variant", "failed"]]

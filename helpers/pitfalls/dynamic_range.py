@@ -10,7 +10,7 @@ from helpers.energy.summary import summarize_latency
 from helpers.lab.intervals import Absent
 from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
-from helpers.pitfalls.outcome import Claim, Outcome, times
+from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, times
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.runtimes.litert.flatfile import FileFacts, read_facts
 
@@ -21,6 +21,7 @@ DEFAULT, DYNAMIC, INT8 = "Optimize.DEFAULT, no data", "int8-dynamic of 02", "int
 ROUNDS, REPEATS, BUDGET_S, INPUTS = 8, 12, 8, 8
 
 
+@or_why_not(TITLE)
 def reproduce(bench: Bench, rounds: int = ROUNDS) -> Outcome:
     """Read what the files hold, and time them beside float32."""
     files = make_files(bench)
@@ -48,7 +49,7 @@ def reproduce(bench: Bench, rounds: int = ROUNDS) -> Outcome:
 def make_files(bench: Bench) -> dict[str, Path]:
     """What is compared -> file; TensorFlow's own converter needs the embedded network's graph."""
     files = {BASELINE: bench.variant(BASELINE)}
-    if not bench.other:
+    if not bench.foreign:
         from helpers.pitfalls.graphs import write_default_optimized
 
         files[DEFAULT] = bench.file("optimize-default")

@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import ranked_scores
-from helpers.pitfalls.outcome import Claim, Outcome, not_made, rounded
+from helpers.pitfalls.outcome import Claim, Outcome, not_made, or_why_not, rounded
 from helpers.run.experiment import picture_context
 from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.core import Core
@@ -52,9 +52,10 @@ def decoded(heads: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return heads["boxes"][0], heads["scores"][0]
 
 
+@or_why_not(TITLE)
 def reproduce(bench: Bench) -> Outcome:
     """Quantize two cores that compute the same, one with a single output tensor."""
-    if bench.other:
+    if bench.foreign:
         return not_made(TITLE, REASON)
     files, tail = make_cores(bench), DecodedTail(bench.interface.tail.limits)
     scores = {name: all_scores(bench, file, read_decoded) for name, file in files.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 from helpers.lab.intervals import interval_of
 from helpers.photos.preprocessing import Preprocessing
 from helpers.pitfalls.bench import Bench
-from helpers.pitfalls.outcome import Claim, Outcome, points, rounded
+from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, points, rounded
 from helpers.run.variants import BASELINE
 
 TITLE = "calibration on noise"
@@ -20,6 +20,7 @@ PHOTOS, UNIT, PIXELS = "photos (02)", "random numbers 0..1", "random pixels 0..2
 Draw = Callable[[tuple[int, ...]], np.ndarray]
 
 
+@or_why_not(TITLE)
 def reproduce(bench: Bench) -> Outcome:
     """Quantize float32 with ranges from two kinds of noise."""
     base = bench.precision(bench.detections(bench.variant(BASELINE)))

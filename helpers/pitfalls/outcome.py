@@ -1,13 +1,15 @@
 """What one entry of the gallery shows: the failure and its cure, each as a sentence and as a fact."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from helpers.lab.errors import LabError
+from helpers.lab.errors import LabError, found_of, reason_of
 from helpers.lab.intervals import Interval
+from helpers.pitfalls.bench import Bench
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,27 @@ class Outcome:
         if not claims[sentence].holds:
             print(f"Not so: {claims[sentence].told}.")
         return claims[sentence].holds
+
+
+def or_why_not(title: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
+    """Of a function ``reproduce(bench, ...)`` that cannot do it, why not, printed: the gallery goes on.
+
+    A recipe may be broken, or a file of 02: that is told there, and is no reason to stop here.
+    """
+
+    def wrapped(reproduce: Callable[..., Outcome]) -> Callable[..., Outcome]:
+        @functools.wraps(reproduce)
+        def tried(bench: Bench, *args: Any, **options: Any) -> Outcome:
+            try:
+                return reproduce(bench, *args, **options)
+            except Exception as error:  # converters, quantizers and runtimes raise their own
+                bench.absent[title] = reason_of(error)
+                print(f"Not shown: {title}.\n{bench.absent[title]}")
+                return not_made(title, found_of(bench.absent[title]).rstrip("."))
+
+        return tried
+
+    return wrapped
 
 
 def not_made(title: str, reason: str) -> Outcome:

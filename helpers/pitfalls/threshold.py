@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.lab.intervals import interval_of
 from helpers.pitfalls.bench import Bench
-from helpers.pitfalls.outcome import Claim, Outcome, points, rounded
+from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, points, rounded
 from helpers.run.variants import BASELINE
 from helpers.tasks.detection.columns import DetectionColumns
 
@@ -19,6 +19,7 @@ EARLY, LOWER = 0.5, 1e-5
 NEGLIGIBLE = 0.002  # of AP: what a lower threshold than the laboratory's may still add
 
 
+@or_why_not(TITLE)
 def reproduce(bench: Bench) -> Outcome:
     """AP of every variant of the run with all detections, and with those from 0.5 up."""
     found = {name: bench.detections(file) for name, file in bench.files.items()}

@@ -14,7 +14,7 @@ from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import core_inputs
-from helpers.pitfalls.outcome import Claim, Outcome, points, rounded
+from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, points, rounded
 from helpers.run.experiment import picture_context
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.core import Core
@@ -29,6 +29,7 @@ PARITY_PHOTOS = 16
 UNIT, SIGNED = (1 / 255, 0.0), (1 / 127.5, -1.0)  # scale and offset of 0..1 and of -1..1
 
 
+@or_why_not(TITLE)
 def reproduce(bench: Bench) -> Outcome:
     """One float32 core, four ways of preparing its photos."""
     core, ways = bench.variant(BASELINE), preparations(bench.interface.preprocessing)
@@ -93,7 +94,7 @@ def parity(bench: Bench, core: Path, ways: dict[str, Preprocessing]) -> dict[str
 
 def original_answers(bench: Bench, core: Path, photos: Sequence[np.ndarray]) -> list[Detections]:
     """Of the embedded detector itself; of another model the float32 core, which 02 held against its own."""
-    if bench.other:
+    if bench.foreign:
         return answers(bench, core, photos, bench.interface.preprocessing)
     from helpers.pitfalls.graphs import original_answers as embedded_answers
 
@@ -130,7 +131,9 @@ def first_inputs(bench: Bench, ways: dict[str, Preprocessing]) -> dict[str, np.n
     return {name: core_input(photo, way)[0] for name, way in ways.items()}
 
 
-def picture(bench: Bench, outcome: Outcome) -> LabFigure:
-    """The first photo as the core gets it, way by way."""
+def picture(bench: Bench, outcome: Outcome) -> LabFigure | None:
+    """The first photo as the core gets it, way by way; None where the failure was not made."""
+    if outcome.absent:
+        return None
     inputs = outcome.drawn["inputs"]
     return core_inputs(inputs, ends(bench.interface.preprocessing), picture_context(bench.run))

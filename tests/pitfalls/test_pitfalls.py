@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from helpers.lab.errors import LabError
+from helpers.compare.figures import catalogue as figures
+from helpers.lab.errors import LabError, found_of, reason_of
 from helpers.lab.files import write_bytes
 from helpers.lab.intervals import Absent, Interval
 from helpers.lab.paths import NOTEBOOKS
@@ -300,6 +301,31 @@ def test_of_another_model_nothing_is_demanded(bench, outcomes):
     checks.keep_outcomes(other, shown)
     told = checks.check_pitfalls(other.run, other, shown).data["check"]
     assert any("no reason" in check for check in told)
+
+
+@pytest.mark.parametrize(
+    "broken", [LabError("no range for it.", "one", "a cure"), TypeError("no such thing")]
+)
+def test_with_every_recipe_of_int8_broken_the_gallery_goes_on(bench, monkeypatch, capsys, broken):
+    def quantize(*_):
+        raise broken
+
+    monkeypatch.setattr(Bench, "quantize", quantize)
+    alone = dataclasses.replace(bench, made={}, absent={})
+    assert not alone.other
+    shown = [module.reproduce(alone) for module in MODULES]
+    lacking = [found.title for found in shown if found.absent]
+    assert lacking == [module.TITLE for module in (joined_heads, dynamic_range, noise, decoder)]
+    printed = capsys.readouterr().out
+    assert all(f"Not shown: {title}." in printed for title in lacking)
+    assert all(found.failed or alone.other for found in shown)  # what the notebook asserts
+    assert joined_heads.picture(alone, shown[0]) is None
+    figure = figures.draw("time_by_part", *decoder.picture(alone, shown[5]))
+    assert any("Nothing to show" in text.get_text() for text in figure.texts)
+    checks.keep_outcomes(alone, shown)
+    told = checks.check_pitfalls(alone.run, alone, shown).data
+    assert set(told["passed"]) == {"yes"}
+    assert sum(found_of(reason_of(broken)).rstrip(".") in check for check in told["check"]) == len(lacking)
 
 
 def test_a_run_without_data_names_the_notebook_that_makes_them():
