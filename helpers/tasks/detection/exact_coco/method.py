@@ -13,6 +13,7 @@ refused before anything is written. Objects and samples get the same fields with
 """
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,6 +193,21 @@ class ExactCOCOEvaluation(COCOEvaluation):
                 samples, self.config, eval_key, found, classes=names, missing=missing, backend=self
             )
         return as_results(samples, self, eval_key, found, names, missing, collected, scored)
+
+    @classmethod
+    def save_run_results(cls, samples, key, run_results, overwrite=True, cache=True) -> None:
+        """As FiftyOne's, which looks at each of millions of numbers for types of MongoDB's: here are none."""
+        if key is None or run_results is None or not overwrite:
+            return super().save_run_results(samples, key, run_results, overwrite=overwrite, cache=cache)
+        document = cls._get_run_doc(samples, key)
+        if document.results:
+            document.results.delete()
+        text = json.dumps(run_results.serialize())
+        document.results.put(text.encode(), content_type="application/json")
+        document.results_meta = dict(run_results.get_meta() or {})
+        if cache:
+            getattr(samples._root_dataset, cls._results_cache_field())[key] = run_results
+        document.save()
 
     @collector_paused()
     def evaluate_columns(self, dataset, truth: Collected, found: DetectionColumns, eval_key: str):
