@@ -6,6 +6,7 @@ from typing import Any
 
 from helpers.download.stage import data_folders, orientation_note
 from helpers.lab.errors import LabError
+from helpers.lab.units import how_many
 from helpers.photos.coco.folders import read_selection
 from helpers.photos.coco.labels import LABELS, read_labels
 from helpers.photos.coco.users_folder import folder_of
@@ -59,8 +60,8 @@ def counts_text(labels: Mapping[str, Any]) -> str:
     apart = f" and {crowds:,} crowd region{'s' * (crowds > 1)}" if crowds else ""
     occur = "all of which occur" if used == len(numbers[0]) else f"of which {used} occur"
     return (
-        f"Evaluation: {len(labels['images']):,} photos with {objects:,} objects{apart}, "
-        f"{len(numbers[0])} categories, {occur}."
+        f"Evaluation: {how_many(len(labels['images']), 'photo')} with {how_many(objects, 'object')}{apart}, "
+        f"{how_many(len(numbers[0]), 'category', 'categories')}, {occur}."
     )
 
 
@@ -70,11 +71,11 @@ def calibration_text(count: int, selection: Mapping[str, Any] | None) -> str:
         return "Calibration: no photo is left for it, so variants with calibrated ranges cannot be made."
     if selection and selection["excluded_ids"]:
         return (
-            f"Calibration: {count:,} photos. The set has no folder of photos to calibrate on, so these are "
-            "shared out of it, and not evaluated."
+            f"Calibration: {how_many(count, 'photo')}. The set has no folder of photos to calibrate on, so "
+            "these are shared out of it, and not evaluated."
         )
     place = f" from its folder {selection['calibration_from']}" if selection else ""
-    return f"Calibration: {count:,} photos{place}, none of them evaluated."
+    return f"Calibration: {how_many(count, 'photo')}{place}, none of them evaluated."
 
 
 def selection_texts(selection: Mapping[str, Any]) -> list[str]:

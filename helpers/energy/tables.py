@@ -11,6 +11,7 @@ from helpers.energy.summary import summarize_latency, summarize_memory
 from helpers.energy.windows_summary import idle_powers_w, summarize_energy
 from helpers.lab import host
 from helpers.lab.intervals import Absent, Interval
+from helpers.lab.units import how_many
 from helpers.meters.base import GRADES
 from helpers.meters.carbon import gco2e_per_image
 from helpers.meters.choose import choose_meter
@@ -74,7 +75,7 @@ def latency_note(run: Run, model: Model) -> str:
     stopping = raw["stopping"]
     widths = [width for width in stopping["reached_widths"].values() if width is not None]
     widest = f"; the widest interval of a ratio is {max(widths):.1%} of it" if widths else ""
-    return f"Ended after {len(raw['rounds'])} rounds: {stopping['why']}{widest}."
+    return f"Ended after {how_many(len(raw['rounds']), 'round')}: {stopping['why']}{widest}."
 
 
 def memory_table(run: Run, model: Model) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
 from helpers.lab.host import usable_cores
+from helpers.lab.units import how_many
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
 from helpers.runtimes.litert.core import Core, is_finite
@@ -168,7 +169,7 @@ def require_sound(sound: np.ndarray) -> None:
     broken = int((~sound).sum())
     if 2 * broken >= len(sound) and broken:
         raise LabError(
-            f"NaN or infinity among the outputs for {broken} of {len(sound)} photos.",
+            f"NaN or infinity among the outputs for {broken} of {how_many(len(sound), 'photo')}.",
             "finite numbers",
             "look at the file: a layer overflows, or its weights are not whole.",
         )

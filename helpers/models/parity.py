@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from helpers.lab.errors import LabError
+from helpers.lab.units import how_many
 from helpers.photos.preprocessing import Preprocessing
 from helpers.tasks.detection.tails.selection import Detections
 
@@ -121,8 +122,8 @@ def parity_text(parity: Parity) -> str:
             "nearly equal scores, of which the last digit decides which stays."
         )
     return (
-        f"Checked on {parity.photos} photos: float32 gives {parity.matched:.1%} of the original model's "
-        f"{parity.detections} detections, to {TOLERANCE:g}.{ties}"
+        f"Checked on {how_many(parity.photos, 'photo')}: float32 gives {parity.matched:.1%} of the original "
+        f"model's {how_many(parity.detections, 'detection')}, to {TOLERANCE:g}.{ties}"
     )
 
 
@@ -131,8 +132,9 @@ def require_parity(parity: Parity, name: str) -> None:
     alike = parity.among_candidates >= LEAST_MATCHED and parity.matched >= LEAST_SURVIVING
     if parity.matched < LEAST_MATCHED and not alike:
         raise LabError(
-            f"{name}: {parity.matched:.1%} of {parity.detections} detections of the original model on "
-            f"{parity.photos} photos are also those of the float32 .tflite, to {TOLERANCE:g}.",
+            f"{name}: {parity.matched:.1%} of {how_many(parity.detections, 'detection')} of the original "
+            f"model on {how_many(parity.photos, 'photo')} are also those of the float32 .tflite, to "
+            f"{TOLERANCE:g}.",
             f"at least {LEAST_MATCHED:.0%} in agreement",
             "the preprocessing, the anchors or the tail are not the model's own: report it with the model.",
         )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from helpers.lab.errors import UnavailableError, reason_of
 from helpers.lab.records import current_record, read_record
+from helpers.lab.units import how_many
 from helpers.models.families import reference, require_files
 from helpers.models.parity import (
     Parity,
@@ -72,7 +73,7 @@ def check_parity(run: Run, model: Model) -> Parity:
         if parity.detections:
             require_parity(parity, model.id)
         else:
-            parity = not_checked(f"the original model finds nothing on {parity.photos} photos")
+            parity = not_checked(f"the original model finds nothing on {how_many(parity.photos, 'photo')}")
     path, baseline = run.paths.parity_record(model.id), run.paths.variant_file(model.id, BASELINE)
     made_from = origin({BASELINE: baseline}, dataclasses.asdict(parity), "helpers.models.parity")
     if current_record(path, made_from) is None:

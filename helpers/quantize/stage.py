@@ -14,6 +14,7 @@ from helpers.download.stage import data_folders
 from helpers.lab.errors import LabError, reason_of
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin, Record, current_record, read_record
+from helpers.lab.units import how_many
 from helpers.models.families import convert, require_files
 from helpers.models.files.sources import DarknetSource
 from helpers.models.interface import Interface, class_count
@@ -184,7 +185,7 @@ def require_numbers(run: Run, path: Path, core: Core, preprocessing: Preprocessi
     photos = check_photos(run, NUMBER_PHOTOS)
     if photos and not any(is_finite(core(core_input(photo, preprocessing))) for photo in photos):
         raise LabError(
-            f"{path} gives NaN or infinity for each of the first {len(photos)} photos.",
+            f"{path} gives NaN or infinity for each of the first {how_many(len(photos), 'photo')}.",
             "finite numbers",
             "look at the file (a layer overflows, or its weights are not whole), and at what "
             f"{path.stem}.json beside it says of its input, if it is there.",

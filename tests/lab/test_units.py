@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from helpers.lab.units import format_bytes, format_duration
+from helpers.lab.units import format_bytes, format_duration, how_many
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,8 @@ def test_bytes(size_bytes, text):
 )
 def test_durations(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_one_of_a_kind_is_singular():
+    assert [how_many(count, "photo") for count in (0, 1, 2000)] == ["0 photos", "1 photo", "2,000 photos"]
+    assert how_many(2, "category", "categories") == "2 categories"

@@ -282,7 +282,7 @@ def test_the_report_says_which_photos_were_measured_and_names_no_place(tmp_path,
     assert text.startswith("Folder my photos, labels in annotations/instances_val2017.json.\n")
     assert "Evaluation: 4 photos with " in text
     assert "2 categories, all of which occur." in text
-    shared = "Calibration: 1 photos. The set has no folder of photos to calibrate on"
+    shared = "Calibration: 1 photo. The set has no folder of photos to calibrate on"
     assert (shared if not own else "Calibration: 2 photos from its folder calibration, none") in text
     assert ("Photos left out: none." if own else "Photos left out: 1, the first 0002.jpg (") in text
     assert f"Categories unknown to {model.id}: crate. Their AP is 0, and counts in the mean." in text

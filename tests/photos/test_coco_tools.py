@@ -376,6 +376,7 @@ def test_what_is_used_for_what_is_said(tmp_path):
         "Evaluated are the photos in valid/, by the labels valid/_annotations.coco.json; calibrated on those "
         "in train/; left alone: test/_annotations.coco.json."
     )
+    assert find_source(tmp_path / "valid" / "_annotations.coco.json") == find_source(tmp_path)
 
 
 def test_a_label_file_without_its_photos_or_of_another_format_is_refused(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from helpers.lab.errors import LabError
+from helpers.lab.units import how_many
 
 EXPECTED = "x, y, width, height in pixels, within the photo at least in part"
 REPAIR = "repair the entry in that file, or leave it out."
@@ -42,7 +43,8 @@ def require_pixels(path: Path, photos: Iterable[Mapping], annotations: Iterable[
         if rows.any():
             row = int(np.flatnonzero(rows)[0])
             photo = known[entries[row]["image_id"]]
-            so_have = f"; so have {int(rows.sum()) - 1} others" if rows.sum() > 1 else ""
+            others = how_many(int(rows.sum()) - 1, "other")
+            so_have = f"; so {'has' if rows.sum() == 2 else 'have'} {others}" if rows.sum() > 1 else ""
             raise LabError(
                 f"{named(path, entries[row])} {fault.format(area=entries[row]['area'])}: its photo "
                 f"{photo['file_name']} has {photo['width']} x {photo['height']} pixels{so_have}.",

@@ -10,6 +10,7 @@ from typing import Any
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_folder, read_json, sha256_file, sha256_json, write_json, write_text
+from helpers.lab.units import how_many
 from helpers.photos.coco.box_units import require_pixels
 from helpers.photos.coco.choosing import UPRIGHT, WORKERS, Look, all_as_one, choose, digest, drawn, lay
 from helpers.photos.coco.labels import DATA, LABELS
@@ -173,7 +174,7 @@ def require_photos(source: Source, looks: Sequence[Look]) -> None:
     if not usable(looks):
         first = f", the first ({looks[0].entry['file_name']}) because: {looks[0].fault}" if looks else ""
         raise LabError(
-            f"none of {len(looks)} photos can be used for validation{first}.",
+            f"none of {how_many(len(looks), 'photo')} can be used for validation{first}.",
             f"photos in {source.photos} that are named in {source.labels}",
             "put whole photos there, of the sizes that the labels say.",
         )

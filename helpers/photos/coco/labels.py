@@ -7,6 +7,7 @@ from typing import Any
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import read_json
+from helpers.lab.units import how_many
 
 DATA, LABELS = "data", "labels.json"
 SECTIONS = ("images", "annotations", "categories")
@@ -59,7 +60,8 @@ def require_images(labels: Mapping, folder: Path) -> None:
     absent = [i["file_name"] for i in labels["images"] if not (folder / DATA / i["file_name"]).is_file()]
     if absent:
         raise LabError(
-            f"{len(absent)} of {len(labels['images'])} images named in {folder / LABELS} are absent, "
+            f"{len(absent)} of {how_many(len(labels['images']), 'image')} named in {folder / LABELS} "
+            f"{'is' if len(absent) == 1 else 'are'} absent, "
             f"the first is {absent[0]!r}.",
             f"every image in {folder / DATA}",
             "run 01_download.ipynb again, or put the images in place.",

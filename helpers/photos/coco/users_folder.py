@@ -81,7 +81,12 @@ def source_of_file(labels: Path) -> Source:
     names = names_in(labels)
     if not names:
         require_coco(read_json(labels, "give a COCO JSON, or the folder of your photos."), labels)
-    for folder in labels.absolute().parents[:MOST_ABOVE]:
+    around = labels.absolute().parents[:MOST_ABOVE]
+    for folder in around:  # of a layout that is known, such as Roboflow's, the calibration photos are, too
+        for found in known_places(folder):
+            if found[0] == labels.absolute():
+                return Source(*found, calibration_in(folder, found[1]))
+    for folder in around:
         if place := place_of(labels, folder, names):
             return Source(labels, place, calibration_in(folder, place))
     first = f", such as {names[0]!r}" if names else ""

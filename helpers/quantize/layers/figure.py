@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from helpers.lab.units import how_many
 from helpers.quantize.layers.decibels import EXACT_DB
 from helpers.quantize.layers.frame import COLUMNS
 from helpers.show.captions import FOOTER_IN, add_caption
@@ -60,10 +61,11 @@ def layer_error(layers: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
 
 def caption_text(layers: pd.DataFrame) -> str:
     counts = sorted({int(n) for n in layers["photos"].dropna()})
-    photos = " or ".join(map(str, counts)) or "no"
+    several = f"{' or '.join(map(str, counts)) or 'no'} photos"
+    photos = how_many(counts[0], "photo") if len(counts) == 1 else several
     return (
         "Signal-to-quantization-noise ratio of every layer’s output, 10 log10(Σx²/Σ(x−y)²), whole "
-        f"variant y against whole float32 model x. n = {photos} photos, not used for calibration. Line: "
+        f"variant y against whole float32 model x. n = {photos}, not used for calibration. Line: "
         "median over photos; band: smallest to largest. Outputs without any difference are left out."
     )
 
