@@ -8,10 +8,11 @@ import pandas as pd
 from PIL import Image
 
 from helpers.compare import machines
+from helpers.compare.answer import display_answers
 from helpers.compare.figures.catalogue import FIGURES, LabFigure, draw_all, save_all, why_absent
 from helpers.compare.measured_data import data_texts
 from helpers.compare.report.page import Section, registry_figures, render_report, write_report
-from helpers.compare.stage import build_long, build_provenance
+from helpers.compare.stage import build_context, build_long, build_provenance, build_results
 from helpers.compare.surprises import surprises
 from helpers.compare.tables.writing import write_results
 from helpers.lab.paths import display
@@ -40,6 +41,14 @@ FILES = (
     ("notebooks/", "the executed notebooks"),
     ("figures/", "figures as PNG and PDF"),
 )
+
+
+def answer_first(run: Run) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Results and context of a run, shown as the answer that they give; then which data they are of."""
+    results, context = build_results(run), build_context(run)
+    display_answers(results, context)
+    print(*data_texts(run), sep="\n")
+    return results, context
 
 
 def save_figures(
