@@ -330,6 +330,7 @@ def test_between_two_label_files_of_the_same_photos_nothing_is_chosen(tmp_path, 
     for file in files:
         assert str(file) in caught.value.cure
         assert find_source(file).labels == file
+        assert "left alone" in chosen_text(file) or file.parent.name == "annotations"
         folders = lay_out(file, tmp_path / "out", None, 2)
         assert (len(names(folders.validation)), len(names(folders.calibration))) == (COUNT - 1, 1)
         assert folders.validation.parent.name.startswith(f"{file.parent.name}-")

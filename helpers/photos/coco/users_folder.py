@@ -131,9 +131,10 @@ def chosen_text(given: Path) -> str:
     source, folder = find_source(given), folder_of(given)
     photos, labels = shown(source.photos, folder), shown(source.labels, folder)
     told = f"Evaluated are the photos in {photos}, by the labels {labels}"
-    used = [source.photos, *([source.calibration] if source.calibration else ())]
     told += f"; calibrated on those in {shown(source.calibration, folder)}" if source.calibration else ""
-    others = [path for path in json_files(folder) if path != source.labels and path.parent not in used]
+    others = [
+        path for path in json_files(folder) if source.labels != path and source.calibration != path.parent
+    ]
     left = ", ".join(shown(path, folder) for path in others[:MOST_LISTED])
     more = ", ..." if len(others) > MOST_LISTED else ""
     return f"{told}; left alone: {left}{more}." if others else f"{told}."
