@@ -20,10 +20,10 @@ from helpers.lab.paths import ROOT
 
 UNKNOWN = "unknown"
 PACKAGES_OF_RESULTS = (
-    "numpy", "tensorflow", "ai-edge-litert", "ai-edge-quantizer", "fiftyone", "faster-coco-eval",
+    "numpy", "tensorflow", "ai-edge-litert", "ai-edge-quantizer", "fiftyone",
 )  # fmt: skip
 PACKAGES = (
-    *PACKAGES_OF_RESULTS, "tf-keras", "tensorflow-hub", "faster-coco-eval", "pillow", "scipy", "pandas",
+    *PACKAGES_OF_RESULTS, "tf-keras", "tensorflow-hub", "pillow", "scipy", "pandas",
     "matplotlib", "papermill", "pyRAPL", "psutil",
 )  # fmt: skip
 ISA_FLAGS = (
