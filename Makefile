@@ -44,8 +44,8 @@ report: $(INSTALLED) ## run the notebooks; PROFILE=smoke|quick|full, coco|coco-5
 train: $(INSTALLED) ## train the embedded detector again (an hour on two cores; resumable)
 	@$(BIN)/python -m helpers train
 
-test: $(INSTALLED) ## run the tests
-	@$(BIN)/python -m pytest
+test: $(INSTALLED) ## run the tests, two at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 bench: $(INSTALLED) ## measure the suite's own speed, into data/bench/bench.json
 	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -p no:xdist -s

@@ -14,6 +14,14 @@ settings.register_profile("lab", deadline=None, derandomize=True, print_blob=Tru
 settings.load_profile("lab")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On several cores: a file's tests stay together, and so do all that share one finished run of the lab."""
+    for item in items:
+        shared = item.get_closest_marker("pipeline") and "front_door" not in item.nodeid
+        item.add_marker(pytest.mark.xdist_group("run" if shared else item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def lab_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The session's own data folder: no test reads or writes the project's."""
