@@ -16,9 +16,9 @@ settings.load_profile("lab")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On several cores: a file's tests stay together, and so do all that share one finished run of the lab."""
+    """On several cores: a file's tests stay together, and so do all that share one finished run."""
     for item in items:
-        shared = item.get_closest_marker("pipeline") and "front_door" not in item.nodeid
+        shared = "finished" in getattr(item, "fixturenames", ()) or item.get_closest_marker("pipeline")
         item.add_marker(pytest.mark.xdist_group("run" if shared else item.nodeid.partition("::")[0]))
 
 
