@@ -8,7 +8,7 @@ from matplotlib.text import Text
 
 from helpers.show.style import FAINT, LabFigure
 
-FOOTER_PT = 6
+FOOTER_PT = 8
 FOOTER_IN = 0.2  # height to reserve for the footer
 _RIGHT = 0.012
 
