@@ -108,7 +108,9 @@ def own_tflite(folder: Path) -> str:
     path = folder / "own.tflite"
     path.write_bytes(heads_bytes())
     np.save(path.with_name("own.anchors.npy"), grid_anchors())
-    path.with_suffix(".json").write_text('{"scale": 0.00392156862745098, "offset": 0.0}')
+    path.with_suffix(".json").write_text(
+        '{"scale": 0.00392156862745098, "offset": 0.0, "conversion": "sigmoid"}'
+    )
     return labelled(path, folder / "own names.txt", tuple(f"dark {letter}" for letter in "abc"[:CLASSES]))
 
 

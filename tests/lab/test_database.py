@@ -86,7 +86,7 @@ def test_a_server_that_outlived_its_service_is_ended(tmp_path):
 START_ON_COLAB = """
 import sys, psutil
 from pathlib import Path
-from helpers import database
+from helpers.lab import database
 database.connect(Path(sys.argv[1]))
 servers = [p for p in psutil.Process().children(recursive=True) if p.name().startswith("mongod")]
 folder = Path(sys.argv[1]) / "fiftyone" / "database"

@@ -70,5 +70,5 @@ def test_the_digest_is_of_the_modules_not_of_their_order(package):
 
 
 def test_the_projects_own_imports_are_found():
-    assert "helpers.errors" in helper_imports("helpers.files")
-    assert {"helpers.files", "helpers.errors"} <= import_closure("helpers.records")
+    assert "helpers.lab.errors" in helper_imports("helpers.lab.files")
+    assert {"helpers.lab.files", "helpers.lab.errors"} <= import_closure("helpers.lab.records")

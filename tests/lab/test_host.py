@@ -76,5 +76,5 @@ def test_an_absent_package_is_said_to_be_absent():
 
 
 def test_importing_host_loads_no_heavy_library():
-    code = "import sys; from helpers import host; host.setting(); sys.exit('tensorflow' in sys.modules)"
+    code = "import sys; from helpers.lab import host; host.setting(); sys.exit('tensorflow' in sys.modules)"
     assert host.subprocess.run([sys.executable, "-c", code], cwd=host.ROOT, timeout=60).returncode == 0

@@ -50,9 +50,8 @@ def test_bin_dir_is_where_fiftyone_looks():
 
 
 def test_looking_does_not_import_fiftyone():
-    code = (
-        "import sys; from helpers import mongo; mongo.fiftyone_bin_dir(); sys.exit('fiftyone' in sys.modules)"
-    )
+    code = "import sys; from helpers.lab import mongo; mongo.fiftyone_bin_dir()"
+    code += "; sys.exit('fiftyone' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
 
 

@@ -80,9 +80,12 @@ def opened_after(notebook, tmp_path, *options):
     wanted = ("parameters", "injected-parameters")
     taken = [cell.source for cell in cells if set(wanted) & set(cell.metadata.get("tags", []))]
     opening = next(f"{cell.source}\n" for cell in cells if "run = open_run(" in cell.source)
+    imports = [
+        cell.source for cell in cells if "import open_run" in cell.source and cell.source not in opening
+    ]
     lines = opening[: opening.index("\n", opening.index("run = open_run("))]
     names = {}
-    exec("\n".join([*taken, lines]), names)
+    exec("\n".join([*taken, *imports, lines]), names)
     return names["run"]
 
 

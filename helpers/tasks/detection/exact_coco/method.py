@@ -34,9 +34,8 @@ from helpers.tasks.detection.exact_coco.checks import (
 from helpers.tasks.detection.exact_coco.collector import collector_paused
 from helpers.tasks.detection.exact_coco.outcomes import Outcomes, outcomes_of
 from helpers.tasks.detection.exact_coco.reading import Collected, collect, with_found
-from helpers.tasks.detection.exact_coco.results import ExactCOCODetectionResults, encoded
-from helpers.tasks.detection.exact_coco.writing import partner_ids, write_outcomes
-from helpers.tasks.detection.matching import NO_OBJECT
+from helpers.tasks.detection.exact_coco.results import ExactCOCODetectionResults, encoded, matches_of
+from helpers.tasks.detection.exact_coco.writing import write_outcomes
 from helpers.tasks.detection.score import NOTHING, RECALL_POINTS, Score, named, score, tie_bounds
 
 METHOD = "exact-coco"
@@ -275,26 +274,6 @@ def score_classes(matched: Matched, classes: Sequence[str] | None) -> Score:
         kept = wanted[detections.category]
         detections = DetectionColumns(*(column[kept] for column in vars(detections).values()))
     return score(objects, detections, len(collected.sample_ids), len(collected.names))
-
-
-def matches_of(collected: Collected, outcomes: Outcomes) -> list[tuple]:
-    """FiftyOne's matches: (true label, predicted label, iou, confidence, object id, detection id)."""
-    names = np.array([*collected.names, None], object)
-    found, truth = collected.found, collected.truth
-    order = outcomes.order
-    partner = outcomes.object[order]
-    no_partner = partner == NO_OBJECT
-    iou = outcomes.iou[order].astype(object)
-    iou[no_partner] = None
-    ids = [i.hex() for i in found.id[order].tolist()]
-    object_ids = [i or None for i in partner_ids(truth, partner)]
-    category = np.where(no_partner, -1, np.append(truth.name, -1)[partner])
-    scores = found.extra["score"][order].tolist()
-    rows = list(zip(names[category], names[found.name[order]], iou, scores, object_ids, ids, strict=True))
-    alone = np.flatnonzero(outcomes.detection == NO_OBJECT)
-    rows += [(names[truth.name[g]], None, None, None, hexed(truth.id[g]), None) for g in alone]
-    sample = np.concatenate([found.sample[order], truth.sample[alone]])
-    return [rows[i] for i in np.argsort(sample, kind="stable")]
 
 
 def as_results(samples, backend, eval_key, matches, names, missing, collected, scored: Score):

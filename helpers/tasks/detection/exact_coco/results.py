@@ -4,9 +4,15 @@ import base64
 import functools
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from fiftyone.utils.eval.coco import COCODetectionResults
 
 from helpers.tasks.detection.evidence import Evidence
+from helpers.tasks.detection.exact_coco.checks import hexed
+from helpers.tasks.detection.exact_coco.outcomes import Outcomes
+from helpers.tasks.detection.exact_coco.reading import Collected
+from helpers.tasks.detection.exact_coco.writing import partner_ids
+from helpers.tasks.detection.matching import NO_OBJECT
 
 EXTRAS = ("stats", "ap_per_class", "tie_bounds", "distinct_scores", "evidence_npz", "image_ids")
 NAMES = {
@@ -77,3 +83,23 @@ class ExactCOCODetectionResults(COCODetectionResults):
 def encoded(evidence: Evidence) -> str:
     """Evidence as text, for a JSON document."""
     return base64.b64encode(evidence.to_bytes()).decode("ascii")
+
+
+def matches_of(collected: Collected, outcomes: Outcomes) -> list[tuple]:
+    """FiftyOne's matches: (true label, predicted label, iou, confidence, object id, detection id)."""
+    names = np.array([*collected.names, None], object)
+    found, truth = collected.found, collected.truth
+    order = outcomes.order
+    partner = outcomes.object[order]
+    no_partner = partner == NO_OBJECT
+    iou = outcomes.iou[order].astype(object)
+    iou[no_partner] = None
+    ids = [i.hex() for i in found.id[order].tolist()]
+    object_ids = [i or None for i in partner_ids(truth, partner)]
+    category = np.where(no_partner, -1, np.append(truth.name, -1)[partner])
+    scores = found.extra["score"][order].tolist()
+    rows = list(zip(names[category], names[found.name[order]], iou, scores, object_ids, ids, strict=True))
+    alone = np.flatnonzero(outcomes.detection == NO_OBJECT)
+    rows += [(names[truth.name[g]], None, None, None, hexed(truth.id[g]), None) for g in alone]
+    sample = np.concatenate([found.sample[order], truth.sample[alone]])
+    return [rows[i] for i in np.argsort(sample, kind="stable")]
