@@ -39,7 +39,8 @@ def test_a_noisy_import_is_quiet_unless_it_fails(tmp_path, broken):
     (tmp_path / "noisy.py").write_text(body)
     code = (
         f"sys.path.append({str(ROOT)!r})\n"
-        "from helpers.lab import quietly\nquietly.NOISY_IMPORTS = ('noisy',); quietly.quiet(); quietly.quiet()\n"
+        "from helpers.lab import quietly\nquietly.NOISY_IMPORTS = ('noisy',)\n"
+        "quietly.quiet(); quietly.quiet()\n"
         "import noisy; print(noisy.value, len([f for f in sys.meta_path if type(f) is quietly.QuietImports]))"
     )
     done = run(code, cwd=tmp_path)
