@@ -45,7 +45,7 @@ train: $(INSTALLED) ## train the embedded detector again (an hour on two cores; 
 	@$(BIN)/python -m helpers train
 
 test: $(INSTALLED) ## run the tests, two at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2
 
 bench: $(INSTALLED) ## measure the suite's own speed, into data/bench/bench.json
 	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -p no:xdist -s

@@ -1,10 +1,13 @@
 """What all tests share: quiet libraries, a data folder of their own, drawn photos."""
 
+import functools
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
+from helpers.lab.paths import ROOT
 from helpers.lab.quietly import quiet
 from tests.support.drawing import draw
 
@@ -14,12 +17,25 @@ settings.register_profile("lab", deadline=None, derandomize=True, print_blob=Tru
 settings.load_profile("lab")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@functools.cache
+def shares_a_run(file: str) -> bool:
+    return "finished_run" in (ROOT / file).read_text()
+
+
+class Together(LoadScopeScheduling):
     """On several cores: a file's tests stay together, and so do all that share one finished run."""
-    for item in items:
-        shared = "finished" in getattr(item, "fixturenames", ()) or item.get_closest_marker("pipeline")
-        item.add_marker(pytest.mark.xdist_group("run" if shared else item.nodeid.partition("::")[0]))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "run" if shares_a_run(file) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Together:
+    config.option.loadscopereorder = (
+        False  # it would begin with the files of most tests: the slowest have few
+    )
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

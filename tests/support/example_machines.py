@@ -51,6 +51,6 @@ DAMAGES = {
     r"has no context\.json: that run is not finished": lambda folder: (folder / "context.json").unlink(),
     "is no context of this version": lambda folder: (folder / "context.json").write_text("[1]"),
     "is not valid JSON": lambda folder: (folder / "context.json").write_text('{"format"'),
-    "lacks: .*latency_ratio": lambda folder: (folder / "results.csv").write_text("model,variant\na,b\n"),
+    "lacks: failed": lambda folder: (folder / "results.csv").write_text("model,variant\na,b\n"),
     "is not a results table": lambda folder: (folder / "results.csv").write_text(""),
 }
