@@ -349,9 +349,10 @@ def test_the_reason_of_a_fault_leaves_its_traceback_on_standard_error(capfd):
 
 # Signals itself when it imports ``moment``: a moment of the first second, however busy the machine is.
 AT_A_MOMENT = """
-import os, runpy, sys
+import os, runpy, signal, sys
 
 moment, number = sys.argv[1], int(sys.argv[2])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests may ignore it
 
 def watch(event, arguments):
     if event == "import" and arguments[0] == moment:
