@@ -57,7 +57,7 @@ def host_facts(run: Run) -> dict[str, Any]:
     """Facts of the machine that this run's latency was measured on."""
     paths = [run.paths.measurement_record(model.id, "latency") for model in run.models]
     path = next((path for path in paths if path.exists()), paths[0])
-    provenance = read_record(path, "run 04_energy.ipynb first.").provenance
+    provenance = read_record(path, Any, "run 04_energy.ipynb first.").provenance
     return {name: provenance.get(name) for name in HOST_FACTS}
 
 

@@ -121,7 +121,7 @@ def model_section(run: Run) -> Section:
 def own_text(run: Run, model: Model, variant: Variant) -> str:
     """What must be known of a file of the user's own that stands beside a model's variants."""
     path = run.paths.variant_record(model.id, variant.id)
-    values = read_record(path, "run 02_quantize.ipynb first.").values
+    values = read_record(path, Any, "run 02_quantize.ipynb first.").values
     told = " ".join([values.get("meaning", variant.meaning), *values.get("notes", [])])
     return f"{variant.id}, beside {model.id}: {told}"
 

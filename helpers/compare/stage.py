@@ -52,12 +52,12 @@ def read_records(run: Run, model: Model) -> dict[str, Record]:
     records = {}
     for variant in run.variants:
         path = run.paths.variant_record(model.id, variant.id)
-        records[f"variant/{variant.id}"] = read_record(path, "run 02_quantize.ipynb first.")
+        records[f"variant/{variant.id}"] = read_record(path, Any, "run 02_quantize.ipynb first.")
         path = run.paths.score_record(model.id, variant.id)
-        records[f"score/{variant.id}"] = read_record(path, "run 03_evaluate.ipynb first.")
+        records[f"score/{variant.id}"] = read_record(path, Any, "run 03_evaluate.ipynb first.")
     for quantity, notebook in MEASURED.items():
         path = run.paths.measurement_record(model.id, quantity)
-        records[quantity] = read_record(path, f"run {notebook} first.")
+        records[quantity] = read_record(path, Any, f"run {notebook} first.")
     require_same_setting(
         records, f"run everything again on one machine: `python -m helpers run --run {run.paths.name}`."
     )
@@ -71,7 +71,7 @@ def resampled(run: Run, model: Model) -> dict[str, dict[str, np.ndarray]]:
     parameters = {"resamples": run.profile.resamples, "seed": run.profile.seed}
     source = origin(files, parameters, "helpers.tasks.detection.resample", "helpers.compare.results")
     stored = path.with_suffix(".npz")
-    if not current_record(path, source):
+    if not current_record(path, Any, source):
         evidence = {variant: Evidence.load(file) for variant, file in files.items()}
         save_resampled(stored, resample_variants(evidence, **parameters))
         keep(path, "resampled", source, {}, [stored])
@@ -118,7 +118,7 @@ def build_records(run: Run) -> tuple[list[Result], list[dict[str, Any]]]:
 def nothing_known(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]]:
     """Of a model that has no float32: nothing can be said of its variants but why."""
     reason = made_failure(run, model)
-    own = {v.id: read_record(run.paths.variant_record(model.id, v.id), "").failure for v in run.variants}
+    own = {v.id: read_record(run.paths.variant_record(model.id, v.id), Any, "").failure for v in run.variants}
     failures = dict.fromkeys([*own, CONTROL], f"{BASELINE} failed: {reason}") | {BASELINE: reason}
     failures |= {variant: failure for variant, failure in own.items() if failure}
     return {v: (Sources.all_absent(why), {"failed": why}) for v, why in failures.items()}
@@ -156,7 +156,7 @@ def found_of(
     source = BASELINE if variant == CONTROL else variant
     made, scored = records[f"variant/{source}"], records[f"score/{source}"]
     # The control was not run through 03's loop: its accuracy is float32's, its throughput is not known.
-    values = scored.values | ({"loops": None} if variant == CONTROL else {})
+    values = (scored.values or {}) | ({"loops": None} if variant == CONTROL else {})
     if source in draws:
         accuracy = accuracy_of(variant, scored.values, draws)
     else:
@@ -181,7 +181,7 @@ def measured_summaries(run: Run, records: Mapping[str, Record]) -> dict[str, Map
 def verdicts_of(run: Run, records: Mapping[str, Record], draws: Mapping) -> dict[str, Verdict]:
     if not draws:
         return {}
-    images = records[f"score/{BASELINE}"].values.get("images", 0)
+    images = records[f"score/{BASELINE}"].values["images"]
     return verdicts(draws, images, run.margin_points / 100, conclusive=run.profile.conclusive)
 
 
@@ -261,7 +261,7 @@ def build_context(run: Run) -> dict[str, Any]:
 def read_selftest(run: Run, model: Model) -> SelfTest | None:
     """What the self-test of measuring found; None where it was not asked for."""
     path = run.paths.selftest_record(model.id)
-    return summarize_selftest(read_record(path, "").values) if path.exists() else None
+    return summarize_selftest(read_record(path, Any, "").values) if path.exists() else None
 
 
 def selftest_noise(run: Run, model: Model) -> float:

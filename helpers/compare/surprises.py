@@ -1,5 +1,7 @@
 """What a reader would not expect of a run, from its records: findings, never reasons to stop."""
 
+from typing import Any
+
 from helpers.evaluate.suspects import found_in
 from helpers.lab.records import Record, read_record
 from helpers.models.registry import Model
@@ -21,23 +23,23 @@ def surprises(run: Run) -> list[str]:
 def size_surprises(run: Run, model: Model) -> list[str]:
     """Of variants in 8 bits whose file is larger than a third of float32's."""
     records = {v.id: variant_record(run, model, v.id) for v in run.variants if not v.own}
-    sizes = {variant: record.values.get("size_bytes") for variant, record in records.items()}
+    sizes = {variant: r.values["size_bytes"] for variant, r in records.items() if r.values}
     return [
         f"{model.id}: {variant} takes {size / sizes[BASELINE]:.2f} of float32's file, not a quarter: in a "
         "small detector scales, names and what stays in float weigh much."
         for variant, size in sizes.items()
-        if size and "int8" in variant and size > LARGE_INT8_SHARE * sizes[BASELINE]
+        if "int8" in variant and size > LARGE_INT8_SHARE * sizes[BASELINE]
     ]
 
 
 def variant_record(run: Run, model: Model, variant: str) -> Record:
-    return read_record(run.paths.variant_record(model.id, variant), "run 02_quantize.ipynb first.")
+    return read_record(run.paths.variant_record(model.id, variant), Any, "run 02_quantize.ipynb first.")
 
 
 def thread_surprises(run: Run) -> list[str]:
     """Of more threads than there were cores where latency was measured."""
     path = run.paths.measurement_record(scored_models(run)[0].id, "latency")
-    record = read_record(path, "run 04_energy.ipynb first.")
+    record = read_record(path, Any, "run 04_energy.ipynb first.")
     cores, threads = record.provenance.get("usable_cores"), record.values["settings"]["threads"]
     if not cores or threads <= cores:
         return []

@@ -122,7 +122,7 @@ def measured(
     path = run.paths.measurement_record(model.id, quantity)
     files = measured_files(run, model)
     source = origin(files, jsonable(settings), module, "helpers.photos.decoding")
-    record = current_record(path, source)
+    record = current_record(path, Any, source)
     if record and record.values["rounds"]:
         return record
     partial = PartialRounds(path.with_suffix(".partial"), source)
@@ -152,4 +152,4 @@ def without_rounds(quantity: str, settings: Mapping[str, Any], files: Mapping, r
 
 
 def read_measurement(run: Run, model: Model, quantity: str) -> Record:
-    return read_record(run.paths.measurement_record(model.id, quantity), f"run {NOTEBOOK} first.")
+    return read_record(run.paths.measurement_record(model.id, quantity), Any, f"run {NOTEBOOK} first.")

@@ -77,7 +77,7 @@ def read_threads(run: Run, model: Model) -> dict[int, Record]:
 
 
 def read_latency(run: Run, model: Model, name: str) -> Record:
-    return read_record(run.paths.measurement_record(model.id, name), f"run {NOTEBOOK} first.")
+    return read_record(run.paths.measurement_record(model.id, name), Any, f"run {NOTEBOOK} first.")
 
 
 def require_same_files(records: Mapping[str, Record], main: Record) -> None:

@@ -1,6 +1,7 @@
 """Where each variant's difference in AP to float32 lies, from the evidence on disk."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +29,9 @@ COLUMNS = ["model", "variant", "group", "name", "points", "low", "high", *PARTS]
 def scored_variants(run: Run, model: Model) -> dict[str, Mapping]:
     """Values of the score record of every variant that worked, in order, of a model whose float32 did."""
     paths = {v.id: run.paths.score_record(model.id, v.id) for v in run.variants}
-    records = {variant: read_record(path, "run 03_evaluate.ipynb first.") for variant, path in paths.items()}
+    records = {
+        variant: read_record(path, Any, "run 03_evaluate.ipynb first.") for variant, path in paths.items()
+    }
     return {variant: record.values for variant, record in records.items() if not record.failure}
 
 
@@ -56,7 +59,7 @@ def losses_frame(run: Run, model: Model) -> pd.DataFrame:
     files = {f"{v} evidence": paths.evidence_file(model.id, v) for v in variants}
     files |= {f"{v} kinds": paths.kinds_file(model.id, v) for v in variants}
     source = origin(files, {"seed": run.profile.seed}, "helpers.evaluate.loss_shares")
-    record = current_record(paths.losses_record(model.id), source)
+    record = current_record(paths.losses_record(model.id), Any, source)
     if record is None:
         rows = explained_rows(run, model).to_dict("records")
         record = keep(paths.losses_record(model.id), "losses", source, {"rows": rows})

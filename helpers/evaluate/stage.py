@@ -220,7 +220,7 @@ def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress)
     source = origin(inputs, {}, *SCORED_BY)
     field = field_name(model.id, variant)
     marker = f"{field}_key"
-    record = current_record(path, source)
+    record = current_record(path, Any, source)
     if record and dataset.info.get(marker) == source.key:
         return record
     dataset.info.pop(marker, None)
@@ -284,7 +284,7 @@ def baseline_findings(work: Progress, results) -> list[str]:
 
 
 def read_score(run: Run, model: Model, variant: str) -> Record:
-    return read_record(run.paths.score_record(model.id, variant), f"run {NOTEBOOK} first.")
+    return read_record(run.paths.score_record(model.id, variant), Any, f"run {NOTEBOOK} first.")
 
 
 def scored(run: Run, model: Model) -> list[str]:

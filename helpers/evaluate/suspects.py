@@ -48,8 +48,10 @@ def told(run: Run, models: Sequence[Model]) -> str:
 def found_in(run: Run, model: Model) -> list[str]:
     """What 03 found suspicious about a model's variants: sentences that begin with the model."""
     paths = [run.paths.score_record(model.id, variant.id) for variant in run.variants]
-    records = [read_record(path, "run 03_evaluate.ipynb first.") for path in paths]
-    return [f"{model.id}: {text}" for record in records for text in record.values.get("findings", [])]
+    records = [read_record(path, Any, "run 03_evaluate.ipynb first.") for path in paths]
+    return [
+        f"{model.id}: {text}" for record in records if record.values for text in record.values["findings"]
+    ]
 
 
 def findings(work: Detected, ap: float | None = None, most: int = SHARDS) -> list[str]:

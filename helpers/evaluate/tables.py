@@ -21,7 +21,9 @@ def points(values: Any) -> Any:
 def score_table(run: Run, model: Model) -> pd.DataFrame:
     """COCO's twelve numbers in points, one column per variant; in the last row why one has none."""
     records = {variant.id: read_score(run, model, variant.id) for variant in run.variants}
-    columns = {v: {**points(r.values.get("stats", {})), "failed": r.failure} for v, r in records.items()}
+    columns = {
+        v: {**points(r.values["stats"] if r.values else {}), "failed": r.failure} for v, r in records.items()
+    }
     return pd.DataFrame(columns).rename_axis("number").reset_index()
 
 

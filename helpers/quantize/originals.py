@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ def fail_model(run: Run, model: Model, reason: str) -> None:
     """Record that none of a model's variants may be measured."""
     for variant in run.variants:
         path = run.paths.variant_record(model.id, variant.id)
-        keep_failure(path, "variant", read_record(path, "").origin, reason)
+        keep_failure(path, "variant", read_record(path, Any, "").origin, reason)
 
 
 def check_parity(run: Run, model: Model) -> Parity:
@@ -76,7 +77,7 @@ def check_parity(run: Run, model: Model) -> Parity:
             parity = not_checked(f"the original model finds nothing on {how_many(parity.photos, 'photo')}")
     path, baseline = run.paths.parity_record(model.id), run.paths.variant_file(model.id, BASELINE)
     made_from = origin({BASELINE: baseline}, dataclasses.asdict(parity), "helpers.models.parity")
-    if current_record(path, made_from) is None:
+    if current_record(path, Any, made_from) is None:
         keep(path, "parity", made_from, dataclasses.asdict(parity))
     return parity
 
@@ -101,7 +102,7 @@ def parity_table(run: Run, model: Model) -> pd.DataFrame:
     """What the check of a model found, fact by fact; why there is none where it failed."""
     path = run.paths.parity_record(model.id)
     failure = made_failure(run, model)
-    found = {"failed": failure} if failure else read_record(path, "run 02_quantize.ipynb first.").values
+    found = {"failed": failure} if failure else read_record(path, Any, "run 02_quantize.ipynb first.").values
     return pd.DataFrame({"fact": list(found), "value": [str(value) for value in found.values()]})
 
 
@@ -110,7 +111,7 @@ def parity_texts(run: Run, model: Model) -> list[str]:
     path = run.paths.parity_record(model.id)
     if not path.exists():
         return []
-    return [parity_text(Parity(**read_record(path, "run 02_quantize.ipynb first.").values))]
+    return [parity_text(Parity(**read_record(path, Any, "run 02_quantize.ipynb first.").values))]
 
 
 def check_agreement(run: Run, model: Model) -> pd.DataFrame:

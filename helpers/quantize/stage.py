@@ -78,7 +78,7 @@ def made_variant(run: Run, model: Model, variant: Variant, reason: str = "") -> 
         if reason:
             return keep_failure(path, "variant", made_from, reason)
         made_from = variant_origin(run, model, variant)
-        record = current_record(path, made_from)
+        record = current_record(path, Any, made_from)
         # A failure is tried again: its cause (a full disk, say) may be gone.
         if record is not None and not record.failure:
             return record
@@ -230,7 +230,7 @@ def load_interface(run: Run, model: Model, variant_id: str = BASELINE) -> Interf
 
 
 def read_variant(run: Run, model: Model, variant_id: str) -> Record:
-    return read_record(run.paths.variant_record(model.id, variant_id), "run 02_quantize.ipynb first.")
+    return read_record(run.paths.variant_record(model.id, variant_id), Any, "run 02_quantize.ipynb first.")
 
 
 def working_files(run: Run, model: Model) -> dict[str, Path]:
@@ -263,7 +263,11 @@ def variants_table(run: Run, model: Model) -> pd.DataFrame:
         record = read_variant(run, model, variant.id)
         facts = ("storage_dtype", "compute_dtype", "per_channel", "size_bytes")
         rows.append(
-            {"variant": variant.id, **{f: record.values.get(f) for f in facts}, "failed": record.failure}
+            {
+                "variant": variant.id,
+                **{f: (record.values or {}).get(f) for f in facts},
+                "failed": record.failure,
+            }
         )
     table = pd.DataFrame(rows)
     base = table.loc[table["variant"] == BASELINE, "size_bytes"].iloc[0]

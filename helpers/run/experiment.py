@@ -11,7 +11,7 @@ from helpers.lab.files import sha256_path
 from helpers.lab.fingerprint import code_digest
 from helpers.lab.injected import require_known_here
 from helpers.lab.paths import RunPaths, own_folder, run_folder, runs_dir
-from helpers.lab.records import Origin, Record, current_record, hash_outputs, write_record
+from helpers.lab.records import Origin, Record, V, current_record, hash_outputs, write_record
 from helpers.meters.carbon import grid
 from helpers.meters.choose import require_meter
 from helpers.models.registry import DEFAULT_MODEL, Model, get_model
@@ -184,9 +184,7 @@ def origin(inputs: Mapping[str, Path | str], parameters: Mapping[str, Any], *mod
     return Origin(hashes, dict(parameters), code_digest(*modules), host.setting())
 
 
-def keep(
-    path: Path, kind: str, source: Origin, values: Mapping[str, Any], outputs: Sequence[Path] = ()
-) -> Record:
+def keep(path: Path, kind: str, source: Origin, values: V, outputs: Sequence[Path] = ()) -> Record[V]:
     """Write a record of a success."""
     files = hash_outputs(path.parent, outputs)
     return write_record(path, Record(kind, source, host.provenance(), values, files))
@@ -197,7 +195,7 @@ def keep_failure(path: Path, kind: str, source: Origin, reason: str) -> Record:
 
     One that is there already stays as it is, so that what follows from it stays current.
     """
-    known = current_record(path, source)
+    known = current_record(path, Any, source)
     if known is not None and known.failure == reason:
         return known
-    return write_record(path, Record(kind, source, host.provenance(), {}, failure=reason))
+    return write_record(path, Record(kind, source, host.provenance(), None, failure=reason))

@@ -1,12 +1,20 @@
 """Everything that failed in a run, from its records: each thing once, with its first reason."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.lab.records import Record, read_record
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE, CONTROL
+
+
+@dataclass(frozen=True)
+class Failures:
+    """What every record has of failures of its parts: variant -> reason; nothing else of it is read."""
+
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def failures(run: Run) -> dict[str, str]:
@@ -27,14 +35,14 @@ def model_failures(run: Run, model: Model) -> dict[str, str]:
             found[variant.id] = reason
     for path in sorted((paths.folder / "measurements" / model.id).glob("*.json")):
         record = read_if_there(path)
-        for variant, reason in (record.values.get("failures", {}) if record else {}).items():
+        for variant, reason in (record.values.failures if record and record.values else {}).items():
             if variant not in found and variant != CONTROL:
                 found.setdefault(f"{variant}, {path.stem}", reason)
     return found
 
 
-def read_if_there(path: Path) -> Record | None:
-    return read_record(path, "delete it, and run again.") if path.exists() else None
+def read_if_there(path: Path) -> Record[Failures] | None:
+    return read_record(path, Failures, "delete it, and run again.") if path.exists() else None
 
 
 def by_cause(found: Mapping[str, str]) -> dict[str, str]:

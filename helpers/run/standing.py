@@ -1,5 +1,7 @@
 """Which models still stand at a stage: one whose float32 failed has nothing to compare its variants with."""
 
+from typing import Any
+
 from helpers.lab.errors import LabError
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
@@ -10,7 +12,7 @@ from helpers.run.variants import BASELINE
 def made_failure(run: Run, model: Model) -> str:
     """Why 02 has no float32 of a model; empty if it has one."""
     path = run.paths.variant_record(model.id, BASELINE)
-    return read_record(path, "run 02_quantize.ipynb first.").failure
+    return read_record(path, Any, "run 02_quantize.ipynb first.").failure
 
 
 def scored_failure(run: Run, model: Model) -> str:
@@ -19,7 +21,7 @@ def scored_failure(run: Run, model: Model) -> str:
     if failure:
         return failure
     path = run.paths.score_record(model.id, BASELINE)
-    return read_record(path, "run 03_evaluate.ipynb first.").failure
+    return read_record(path, Any, "run 03_evaluate.ipynb first.").failure
 
 
 def made_models(run: Run) -> tuple[Model, ...]:

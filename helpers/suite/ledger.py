@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from helpers.download.stage import data_folders
 from helpers.lab import host
@@ -121,7 +122,7 @@ def beside_inputs(run: Run) -> dict[str, str]:
 
 
 def read_stage(run: Run, name: str) -> Record:
-    return read_record(run.paths.stage_record(name), f"run {name}.ipynb first.")
+    return read_record(run.paths.stage_record(name), Any, f"run {name}.ipynb first.")
 
 
 def finish(run: Run, name: str) -> None:
@@ -179,7 +180,7 @@ def failed_measurements(run: Run) -> dict[str, str]:
         for quantity in ("latency", "memory", "energy"):
             path = run.paths.measurement_record(model.id, quantity)
             if path.exists():
-                values = read_record(path, "run 04_energy.ipynb again.").values
+                values = read_record(path, Any, "run 04_energy.ipynb again.").values
                 if not values["rounds"]:
                     found[f"{model.id}, {quantity}"] = values["stopping"]["why"]
     return found
@@ -191,7 +192,7 @@ def failed_variants(run: Run) -> dict[str, str]:
     for model in run.models:
         for variant in run.variants:
             path = run.paths.variant_record(model.id, variant.id)
-            if path.exists() and (reason := read_record(path, "run 02_quantize.ipynb again.").failure):
+            if path.exists() and (reason := read_record(path, Any, "run 02_quantize.ipynb again.").failure):
                 found[f"{model.id}, {variant.id}"] = reason
     return found
 

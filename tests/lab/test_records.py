@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def stored(tmp_path):
 def test_a_record_read_back_is_the_record_written(tmp_path):
     record = example(outputs={"a": "1"}, failure="no memory")
     assert write_record(tmp_path / "r.json", record) == record
-    read = read_record(tmp_path / "r.json", CURE)
+    read = read_record(tmp_path / "r.json", Any, CURE)
     assert read == record
     assert read.origin.key == ORIGIN.key
 
@@ -65,13 +66,17 @@ def test_numpy_values_become_plain_ones(tmp_path):
     values = {"a": np.float32(0.5), "b": np.arange(3), "c": (np.int64(4), np.bool_(True)), "d": np.array(2.0)}
     write_record(tmp_path / "r.json", example(values=values))
     expected = {"a": 0.5, "b": [0, 1, 2], "c": [4, True], "d": 2.0}
-    assert read_record(tmp_path / "r.json", CURE).values == expected
+    assert read_record(tmp_path / "r.json", Any, CURE).values == expected
 
 
 def test_numbers_that_json_lacks_become_null(tmp_path):
     values = {"a": float("nan"), "b": np.array([1.0, np.inf, -np.inf]), "c": np.float32("nan")}
     write_record(tmp_path / "r.json", example(values=values))
-    assert read_record(tmp_path / "r.json", CURE).values == {"a": None, "b": [1.0, None, None], "c": None}
+    assert read_record(tmp_path / "r.json", Any, CURE).values == {
+        "a": None,
+        "b": [1.0, None, None],
+        "c": None,
+    }
 
 
 @given(json_values)
@@ -96,7 +101,7 @@ def test_whatever_is_made_jsonable_is_json(value):
 def test_the_key_changes_with_every_part(changes, stored):
     other = dataclasses.replace(ORIGIN, **changes)
     assert other.key != ORIGIN.key
-    assert current_record(stored, other) is None
+    assert current_record(stored, Any, other) is None
 
 
 def test_the_key_ignores_the_order_of_names():
@@ -105,27 +110,27 @@ def test_the_key_ignores_the_order_of_names():
 
 
 def test_a_current_record_is_found_again(stored):
-    assert current_record(stored, ORIGIN) == read_record(stored, CURE)
+    assert current_record(stored, Any, ORIGIN) == read_record(stored, Any, CURE)
 
 
 def test_no_record_is_current_where_none_is(tmp_path):
-    assert current_record(tmp_path / "none.json", ORIGIN) is None
+    assert current_record(tmp_path / "none.json", Any, ORIGIN) is None
 
 
 @pytest.mark.parametrize("name", ["core.tflite", "saved/a"])
 def test_a_changed_or_missing_output_makes_a_record_stale(stored, name):
     output = stored.parent / name
     output.write_bytes(b"other")
-    assert current_record(stored, ORIGIN) is None
+    assert current_record(stored, Any, ORIGIN) is None
     output.unlink()
-    assert current_record(stored, ORIGIN) is None
+    assert current_record(stored, Any, ORIGIN) is None
 
 
 def test_outputs_restored_make_it_current_again(stored):
     output = stored.parent / "core.tflite"
     output.write_bytes(b"other")
     output.write_bytes(b"core")
-    assert current_record(stored, ORIGIN) is not None
+    assert current_record(stored, Any, ORIGIN) is not None
     assert outputs_whole(stored.parent, {})
 
 
@@ -133,15 +138,15 @@ def test_a_record_truncated_anywhere_is_stale_and_says_what_cures_it(stored):
     content = stored.read_bytes().rstrip()
     for length in range(0, len(content), 7):
         stored.write_bytes(content[:length])
-        assert current_record(stored, ORIGIN) is None
+        assert current_record(stored, Any, ORIGIN) is None
         with pytest.raises(LabError) as caught:
-            read_record(stored, CURE)
+            read_record(stored, Any, CURE)
         assert caught.value.cure == CURE
 
 
 def test_a_missing_record_names_the_notebook_that_makes_it(tmp_path):
     with pytest.raises(LabError, match="does not exist") as caught:
-        read_record(tmp_path / "none.json", CURE)
+        read_record(tmp_path / "none.json", Any, CURE)
     assert caught.value.cure == CURE
 
 
@@ -161,9 +166,9 @@ def test_a_missing_record_names_the_notebook_that_makes_it(tmp_path):
 )
 def test_json_that_is_not_a_record_is_explained(stored, change):
     stored.write_text(json.dumps(change(json.loads(stored.read_text()))))
-    assert current_record(stored, ORIGIN) is None
+    assert current_record(stored, Any, ORIGIN) is None
     with pytest.raises(LabError, match="is not a record of this version"):
-        read_record(stored, CURE)
+        read_record(stored, Any, CURE)
 
 
 def test_records_of_one_setting_may_be_combined():

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -272,7 +273,7 @@ def test_pictures_are_drawn(bench, outcomes):
 def test_outcomes_are_kept_and_checked(bench, outcomes):
     shown = list(outcomes.values())
     checks.keep_outcomes(bench, shown)
-    kept = read_record(checks.record_file(bench), "").values["outcomes"]
+    kept = read_record(checks.record_file(bench), Any, "").values["outcomes"]
     assert [entry["failure"]["sentence"] for entry in kept] == [module.FAILURE for module in MODULES]
     assert len(checks.summary_table(shown)) == checks.ENTRIES
     assert set(checks.check_pitfalls(bench.run, bench, shown).data["passed"]) == {"yes"}
@@ -344,7 +345,7 @@ def test_ap_is_that_of_03_where_the_gallery_sees_all_photos(lab_data):
     run = finish(lab_data).run
     bench = open_bench(run)
     assert len(bench.photos) == run.profile.images
-    record = read_record(run.paths.score_record(bench.model.id, BASELINE), "")
+    record = read_record(run.paths.score_record(bench.model.id, BASELINE), Any, "")
     assert bench.precision(bench.detections(bench.variant(BASELINE)))[0] == pytest.approx(
         record.values["stats"]["ap"], abs=1e-12
     )

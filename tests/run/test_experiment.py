@@ -1,6 +1,7 @@
 """What results come from (origins), and records of successes and failures."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -74,25 +75,25 @@ def test_a_kept_result_is_current_until_its_output_changes(tmp_path, made_from):
     output.parent.mkdir()
     output.write_bytes(b"whole")
     kept = keep(path, "score", made_from, {"ap": 0.5}, [output])
-    found = current_record(path, made_from)
+    found = current_record(path, Any, made_from)
     assert (found.values["ap"], found.failure, found.kind) == (0.5, "", "score")
     assert found.provenance == kept.provenance
     output.write_bytes(b"damaged")
-    assert current_record(path, made_from) is None
+    assert current_record(path, Any, made_from) is None
     output.unlink()
-    assert current_record(path, made_from) is None
+    assert current_record(path, Any, made_from) is None
 
 
 def test_a_result_of_another_origin_is_not_current(tmp_path, made_from):
     path = tmp_path / "r.json"
     keep(path, "score", made_from, {})
-    assert current_record(path, dataclasses.replace(made_from, parameters={"seed": 2})) is None
+    assert current_record(path, Any, dataclasses.replace(made_from, parameters={"seed": 2})) is None
 
 
 def test_a_failure_keeps_its_reason_and_has_no_values(tmp_path, made_from):
     path = tmp_path / "r.json"
     keep_failure(path, "variant", made_from, "no kernel for it")
-    record = read_record(path, "")
+    record = read_record(path, Any, "")
     assert (record.failure, dict(record.values), dict(record.outputs)) == ("no kernel for it", {}, {})
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from typing import Any
 
 import pytest
 
@@ -167,7 +168,7 @@ def test_a_stage_without_all_its_outputs_cannot_be_marked_as_done(finished):
 
 
 def test_a_stage_record_says_what_it_came_from_and_where(finished):
-    record = read_record(finished.run.paths.stage_record("03_evaluate"), "")
+    record = read_record(finished.run.paths.stage_record("03_evaluate"), Any, "")
     assert set(record.origin.inputs) == {"notebook", "01_download", "02_quantize"}
     assert record.origin.parameters["profile"]["images"] == 40
     assert {"cpu", "packages", "commit", "time_utc", "host_id"} <= set(record.provenance)

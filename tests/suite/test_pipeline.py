@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -184,7 +185,7 @@ def test_the_metric_is_pycocotools_own_from_the_files_on_disk(finished, validati
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    stored = read_record(finished.run.paths.score_record(finished.model.id, variant), "").values["stats"]
+    stored = read_record(finished.run.paths.score_record(finished.model.id, variant), Any, "").values["stats"]
     assert list(stored) == list(STATS)
     assert list(stored.values()) == pytest.approx(evaluation.stats.tolist(), abs=1e-12)
 
@@ -220,7 +221,7 @@ def test_predictions_in_fiftyone_are_the_detections(finished, validation, varian
 def test_the_evaluation_is_in_fiftyone_with_its_fields(finished, validation, variant):
     dataset, field = load_dataset(validation), field_name(finished.model.id, variant)
     results = dataset.load_evaluation_results(field)
-    stored = read_record(finished.run.paths.score_record(finished.model.id, variant), "").values
+    stored = read_record(finished.run.paths.score_record(finished.model.id, variant), Any, "").values
     assert results.stats == stored["stats"]
     assert results.mAP() == pytest.approx(stored["stats"]["ap"], abs=1e-12)
     hits = [verdicts.count("tp") for verdicts in dataset.values(f"{field}.detections.{field}")]
@@ -230,7 +231,7 @@ def test_the_evaluation_is_in_fiftyone_with_its_fields(finished, validation, var
 
 def test_raw_samples_are_kept_with_their_warmups(finished):
     profile, model = finished.run.profile, finished.model.id
-    raw = read_record(finished.run.paths.measurement_record(model, "latency"), "").values
+    raw = read_record(finished.run.paths.measurement_record(model, "latency"), Any, "").values
     assert len(raw["rounds"]) == profile.latency_rounds
     for played in raw["rounds"]:
         assert sorted(played["order"]) == sorted([*VARIANTS, CONTROL])

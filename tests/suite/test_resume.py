@@ -159,7 +159,7 @@ def test_a_run_that_is_killed_and_then_interrupted_loses_nothing(finished, tmp_p
     assert (shard.read_bytes(), shard.stat().st_mtime_ns) == (content, written_ns)
     assert written_times(run.paths.folder / "variants") == kept
     assert written_times(run.paths.folder / "scores") == scores
-    final = read_record(run.paths.measurement_record(model, "latency"), "").values["rounds"]
+    final = read_record(run.paths.measurement_record(model, "latency"), Any, "").values["rounds"]
     assert final[: len(rounds)] == rounds
     assert len(final) == run.profile.latency_rounds
     assert not list(run.paths.folder.rglob("*.partial"))

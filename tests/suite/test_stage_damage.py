@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_a_damaged_shard_of_detections_is_made_again(finished):
     shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
     evaluate.detect_all(run, model, dataset)
     scored = evaluate.score_all(run, model, dataset)
-    expected = read_record(finished.run.paths.score_record(model.id, "float16"), "")
+    expected = read_record(finished.run.paths.score_record(model.id, "float16"), Any, "")
     assert scored["float16"].values["stats"] == expected.values["stats"]
 
 
@@ -86,7 +87,7 @@ def test_detections_of_an_earlier_file_of_the_variant_are_not_used(finished):
 def test_rounds_of_an_interrupted_measurement_are_kept(finished):
     run = copy_run(finished, "interrupted", ("measurements",))
     model = run.models[0]
-    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), "")
+    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), Any, "")
     path = run.paths.measurement_record(model.id, "latency")
     raw = {**stored.values, "rounds": stored.values["rounds"][:4]}
     PartialRounds(path.with_suffix(".partial"), stored.origin).keep(raw)
@@ -100,7 +101,7 @@ def test_rounds_of_an_interrupted_measurement_are_kept(finished):
 def test_rounds_of_another_measurement_are_not_used(finished):
     run = copy_run(finished, "other-rounds", ("measurements",))
     model = run.models[0]
-    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), "")
+    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), Any, "")
     path = run.paths.measurement_record(model.id, "latency")
     other = dataclasses.replace(stored.origin, parameters={"rounds": 99})
     PartialRounds(path.with_suffix(".partial"), other).keep(stored.values)

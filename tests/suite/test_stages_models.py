@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,6 @@ def test_labels_that_break_a_model_stop_that_model_alone(finished):
     dataset = download.prepare_data(run)
     assert evaluate.score_models(run, dataset, evaluate.detect_models(run, dataset)) == (good,)
     path = run.paths.score_record(twin.id, BASELINE)
-    assert read_record(path, "").failure
+    assert read_record(path, Any, "").failure
     assert read_json(path, "")["values"] == {}
     check_evaluate(run)

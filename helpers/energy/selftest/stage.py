@@ -1,5 +1,7 @@
 """The self-test of measuring, stored with the run."""
 
+from typing import Any
+
 import numpy as np
 
 from helpers.energy.rounds.partial import PartialRounds
@@ -24,7 +26,7 @@ def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
     source = origin(
         {BASELINE: file}, settings, "helpers.energy.selftest.runs", "helpers.energy.selftest.probe"
     )
-    record = current_record(path, source)
+    record = current_record(path, Any, source)
     if record:
         return record
     inputs, partial = path.with_suffix(".npy"), PartialRounds(path.with_suffix(".partial"), source)

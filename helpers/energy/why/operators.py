@@ -18,7 +18,7 @@ def operators_frame(run: Run) -> pd.DataFrame:
     """Time by kind of operator of all models, tidy: see ``kinds_frame``."""
     cure = "run 04_energy.ipynb first."
     models = made_models(run)
-    records = {model: read_record(run.paths.why_record(model.id), cure) for model in models}
+    records = {model: read_record(run.paths.why_record(model.id), Any, cure) for model in models}
     frames = [kinds_frame(record.values, model.id) for model, record in records.items()]
     frames += [pd.DataFrame(failed_rows(run, model, records[model].values["failures"])) for model in models]
     return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
@@ -28,7 +28,7 @@ def failed_rows(run: Run, model: Model, unexplained: Mapping[str, str]) -> list[
     """One row for each variant that has no file, or could not be explained, with the reason."""
     cure = "run 02_quantize.ipynb first."
     paths = {v.id: run.paths.variant_record(model.id, v.id) for v in run.variants}
-    failures = {variant: read_record(path, cure).failure for variant, path in paths.items()}
+    failures = {variant: read_record(path, Any, cure).failure for variant, path in paths.items()}
     failures |= unexplained
     return [
         {"model": model.id, "variant": variant, "kind": "", "runs_by": "", "failed": reason}

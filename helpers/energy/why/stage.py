@@ -23,7 +23,7 @@ def explain_speed(run: Run, model: Model) -> Record:
     path, files = run.paths.why_record(model.id), working_files(run, model)
     settings = {"invocations": INVOCATIONS, "threads": run.threads}
     source = origin(files, settings, "helpers.energy.why.reasons")
-    record = current_record(path, source)
+    record = current_record(path, Any, source)
     if record and record.values["variants"]:
         return record
     return keep(path, "why", source, jsonable(explained(files, settings)))

@@ -1,5 +1,7 @@
 """Per-layer error of all variants, from their records alone."""
 
+from typing import Any
+
 import pandas as pd
 
 from helpers.lab.records import read_record
@@ -14,6 +16,8 @@ def all_layers(run: Run) -> pd.DataFrame:
     kept = {}
     for model in made_models(run):
         for variant in (v.id for v in run.variants if v.id != BASELINE):
-            record = read_record(run.paths.variant_record(model.id, variant), "run 02_quantize.ipynb first.")
-            kept[model.id, variant] = record.values.get("layers") or {"absent": record.failure}
+            record = read_record(
+                run.paths.variant_record(model.id, variant), Any, "run 02_quantize.ipynb first."
+            )
+            kept[model.id, variant] = record.values["layers"] if record.values else {"absent": record.failure}
     return layers_frame(kept)
