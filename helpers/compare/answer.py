@@ -5,10 +5,9 @@ the margin, and called faster only where interval and noise floor show it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import pandas as pd
 
@@ -24,7 +23,8 @@ from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds, number
 from helpers.lab.units import format_bytes
 from helpers.run.variants import BASELINE
-from helpers.show.captions import known, margin_points, points_text
+from helpers.show.captions import margin_points, points_text
+from helpers.show.context import Context, known
 from helpers.show.frames import neat
 from helpers.show.rows import by_model, records_of
 from helpers.show.values import failure_of, raw_reason
@@ -68,7 +68,7 @@ class Sentence:
         return f"{self.about}{f', {self.deploy}' * bool(self.forms)}: {self.text}"
 
 
-def answers(results: pd.DataFrame, context: Mapping[str, Any]) -> dict[str, list[Sentence]]:
+def answers(results: pd.DataFrame, context: Context) -> dict[str, list[Sentence]]:
     """Model -> its answer, in the order of the table.
 
     Args:
@@ -78,7 +78,7 @@ def answers(results: pd.DataFrame, context: Mapping[str, Any]) -> dict[str, list
     return {model: answer(model, frame, context) for model, frame in by_model(results)}
 
 
-def answer(model: str, frame: pd.DataFrame, context: Mapping[str, Any]) -> list[Sentence]:
+def answer(model: str, frame: pd.DataFrame, context: Context) -> list[Sentence]:
     choice = choice_of(frame, margin_points(context))
     if why := decides_nothing(choice, records_of(frame)):
         return [Sentence(model, About.NOTHING, why)]
@@ -247,13 +247,13 @@ def shows_loss(row: Row) -> bool:
     return difference is None or judge_difference(difference) in (Judgement.WORSE, Judgement.NOT_JUDGED)
 
 
-def setting(context: Mapping[str, Any]) -> str:
+def setting(context: Context) -> str:
     """For what the answer holds."""
     margin, images = points_text(margin_points(context)), known(context, "images")
     return f"On {known(context, 'host')}, by {images} images; a loss of up to {margin} of AP is accepted."
 
 
-def display_answers(results: pd.DataFrame, context: Mapping[str, Any]) -> None:
+def display_answers(results: pd.DataFrame, context: Context) -> None:
     """Show the answer of every model in a notebook, with what it holds for."""
     from IPython.display import display
 

@@ -1,7 +1,5 @@
 """Is what 05 made whole?"""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
@@ -12,10 +10,11 @@ from helpers.compare.tables.writing import COLUMNS, read_results
 from helpers.run.experiment import Run
 from helpers.run.variants import CONTROL
 from helpers.show.checks import require
+from helpers.show.context import Context
 from helpers.show.style import creation_time
 
 
-def check_compare(run: Run, results: pd.DataFrame, context: Mapping) -> Styler:
+def check_compare(run: Run, results: pd.DataFrame, context: Context) -> Styler:
     stored = read_results(run.paths.results("csv"))
     expected = [(m.id, v) for m in run.models for v in [*(v.id for v in run.variants), CONTROL]]
     rows = list(zip(stored["model"], stored["variant"], strict=True))

@@ -3,12 +3,13 @@
 A folder with ``results.csv`` and ``context.json``, copied from another machine, is enough.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from helpers.compare.figures.machines import FIGURES_BESIDE
 from helpers.compare.figures.rows_machines import FILLS, Machine
@@ -20,8 +21,9 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import read_json, write_json
 from helpers.lab.paths import BESIDE as FILES
 from helpers.lab.paths import display, run_folder, runs_dir
-from helpers.lab.records import jsonable, read_record
+from helpers.lab.records import jsonable, read_record, structured, wrong_field
 from helpers.run.experiment import Run
+from helpers.show.context import Context
 from helpers.show.style import LabFigure, save_figure
 
 FORMAT = 1
@@ -37,7 +39,7 @@ NOTHING_BESIDE = (
 )
 
 
-def save_context(run: Run, context: Mapping[str, Any]) -> Path:
+def save_context(run: Run, context: Context) -> Path:
     """Write ``context.json``, which together with ``results.csv`` lets this run stand beside others.
 
     It holds no host name.
@@ -130,7 +132,7 @@ def read_machine(letter: str, folder: Path) -> Machine:
     return Machine(letter, read_table(folder / "results.csv", cure), context, host)
 
 
-def read_context(path: Path, cure: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_context(path: Path, cure: str) -> tuple[Context, dict[str, Any]]:
     """What ``save_context`` wrote: the context and the facts of the host."""
     content = read_json(path, cure)
     parts = [content.get(name) if isinstance(content, dict) else None for name in ("context", "host")]
@@ -138,7 +140,10 @@ def read_context(path: Path, cure: str) -> tuple[dict[str, Any], dict[str, Any]]
     if not whole or not all(name in parts[0] for name in CONTEXT_FACTS):
         expected = f"format {FORMAT}, with: {', '.join(CONTEXT_FACTS)}"
         raise LabError(f"{display(path)} is no context of this version.", expected, cure)
-    return parts[0], parts[1]
+    try:
+        return structured(Context, parts[0]), parts[1]
+    except ValidationError as error:
+        raise LabError(f"{display(path)}: {wrong_field(error)}.", "what this version writes", cure) from None
 
 
 def read_table(path: Path, cure: str) -> pd.DataFrame:
@@ -173,7 +178,7 @@ def require_shared(run: Run, other: Machine, folder: Path) -> None:
 
 
 def lay_beside(
-    run: Run, results: pd.DataFrame, context: Mapping[str, Any], runs: Sequence[str | Path]
+    run: Run, results: pd.DataFrame, context: Context, runs: Sequence[str | Path]
 ) -> list[Machine]:
     """This run as A and the others after it; empty where there are none.
 

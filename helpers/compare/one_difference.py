@@ -12,10 +12,11 @@ from helpers.compare.stage import load_resampled
 from helpers.evaluate.stage import read_evidence, scored
 from helpers.lab.intervals import Interval
 from helpers.models.registry import Model
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.run.standing import scored_models
 from helpers.run.variants import BASELINE
 from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.context import Context, picture_context
 from helpers.show.rows import reference_line
 from helpers.show.style import FAINT, INK, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.tasks.detection.evidence import Evidence
@@ -84,7 +85,7 @@ def picture(run: Run, opened: OneDifference, paired: np.ndarray, unpaired: np.nd
 
 @styled
 def draw_differences(
-    opened: OneDifference, paired: np.ndarray, unpaired: np.ndarray, context: Mapping[str, Any]
+    opened: OneDifference, paired: np.ndarray, unpaired: np.ndarray, context: Context
 ) -> LabFigure:
     """``paired``, ``unpaired``: differences in points ``[B]``; those that are no numbers are left out."""
     text = (

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -21,8 +20,10 @@ from helpers.lab.paths import display
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
 from helpers.quantize.originals import parity_texts
+from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run
 from helpers.run.variants import Variant
+from helpers.show.context import Context
 from helpers.show.pictures import lost_name
 
 Frames = Mapping[str, pd.DataFrame]
@@ -38,7 +39,7 @@ FILES = (
 )
 
 
-def answer_first(run: Run) -> tuple[pd.DataFrame, dict[str, Any]]:
+def answer_first(run: Run) -> tuple[pd.DataFrame, Context]:
     """Results and context of a run, shown as the answer that they give; then which data they are of."""
     results, context = build_results(run), build_context(run)
     display_answers(results, context)
@@ -46,9 +47,7 @@ def answer_first(run: Run) -> tuple[pd.DataFrame, dict[str, Any]]:
     return results, context
 
 
-def save_figures(
-    run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]
-) -> dict[str, LabFigure]:
+def save_figures(run: Run, results: pd.DataFrame, frames: Frames, context: Context) -> dict[str, LabFigure]:
     """Draw every figure of the registry and write it as PNG and PDF; ``frames`` from ``build_frames``."""
     figures = draw_all(results, frames, context)
     save_all(figures, run.paths.figures, context)
@@ -57,7 +56,7 @@ def save_figures(
     return figures
 
 
-def save_tables(run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]) -> list[Path]:
+def save_tables(run: Run, results: pd.DataFrame, frames: Frames, context: Context) -> list[Path]:
     """Write the results as CSV, Markdown and LaTeX, the losses as CSV, and the context as JSON."""
     written = write_results(results, run.paths.folder, context, frames["losses"], build_long(run))
     return [*written, machines.save_context(run, context)]
@@ -78,7 +77,7 @@ def lost_pictures(run: Run) -> list[tuple[str, Path, str]]:
     return [entry for entry in found if entry[1].is_file()]
 
 
-def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Mapping[str, Any]) -> Path:
+def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Context) -> Path:
     """Write the self-contained HTML report."""
     beside = machines.lay_beside(run, results, context, run.runs)
     absent = {name: why_absent(entry, results, frames) for name, entry in FIGURES.items()}
@@ -121,8 +120,8 @@ def model_section(run: Run) -> Section:
 def own_text(run: Run, model: Model, variant: Variant) -> str:
     """What must be known of a file of the user's own that stands beside a model's variants."""
     path = run.paths.variant_record(model.id, variant.id)
-    values = read_record(path, Any, "run 02_quantize.ipynb first.").values
-    told = " ".join([values.get("meaning", variant.meaning), *values.get("notes", [])])
+    made = read_record(path, MadeFile, "run 02_quantize.ipynb first.").values
+    told = " ".join([made.meaning, *made.notes] if made else [variant.meaning])
     return f"{variant.id}, beside {model.id}: {told}"
 
 

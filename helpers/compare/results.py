@@ -12,8 +12,10 @@ from helpers.compare.quantities import QUANTITIES, results_of, wide
 from helpers.compare.verdict import Verdict
 from helpers.energy.summary import LatencySummary, MemorySummary
 from helpers.energy.windows_summary import EnergySummary
+from helpers.evaluate.records import Scored
 from helpers.lab.intervals import Absent, Interval, interval_of
 from helpers.lab.quantities import Result
+from helpers.quantize.records import MadeFile
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.tasks.detection.evidence import AREAS, Evidence
 from helpers.tasks.detection.quantities import Accuracy
@@ -60,13 +62,13 @@ class Sources:
     """What is known of one variant, each part or why it is absent; a quantity's ``of`` takes its value here.
 
     Attributes:
-        made: values of 02's record of the file.
-        scored: values of 03's record.
+        made: what 02 recorded of the file.
+        scored: what 03 recorded.
         noise: relative differences in latency below it are noise, by the self-test; NaN without one.
     """
 
-    made: Mapping[str, Any] | Absent
-    scored: Mapping[str, Any] | Absent
+    made: MadeFile | Absent
+    scored: Scored | Absent
     accuracy: Accuracy | Absent
     verdict: Verdict | Absent
     latency: LatencySummary | Absent
@@ -80,13 +82,11 @@ class Sources:
         return cls(*[Absent(reason)] * 7, noise=float("nan"))
 
 
-def accuracy_of(
-    variant: str, scored: Mapping[str, Any], draws: Mapping[str, Mapping[str, np.ndarray]]
-) -> Accuracy:
+def accuracy_of(variant: str, scored: Scored, draws: Mapping[str, Mapping[str, np.ndarray]]) -> Accuracy:
     """The control is the baseline's file, so its difference is 0 by construction."""
     own = draws[BASELINE if variant == CONTROL else variant]
     base = None if variant == BASELINE else draws[BASELINE]
-    return Accuracy(scored["stats"], own, base, tuple(scored["tie_bounds"]), scored["distinct_scores"])
+    return Accuracy(scored.stats, own, base, scored.tie_bounds, scored.distinct_scores)
 
 
 def variant_results(model: str, variant: str, sources: Sources) -> list[Result]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from helpers.compare.verdict import Verdict, verdicts, why_unjudged
 from helpers.energy.parts.frame import parts_frame
 from helpers.energy.samples import latency_frame
 from helpers.energy.selftest.summary import SelfTest, sentence, summarize_selftest
-from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width, summarize_latency, summarize_memory
+from helpers.energy.summary import LEVEL, LEVEL_BY_WIDTH, ended_by_width, summarize_latency, summarize_memory
 from helpers.energy.threads import threads_frame
 from helpers.energy.why.operators import INVOCATIONS, operators_frame
 from helpers.energy.windows_summary import summarize_energy
 from helpers.evaluate.classes import classes_frame
 from helpers.evaluate.loss_shares import losses_frame, scored_variants
+from helpers.evaluate.records import Scored
 from helpers.lab.files import atomic_file
 from helpers.lab.intervals import Absent
 from helpers.lab.paths import runs_dir
@@ -33,9 +35,11 @@ from helpers.lab.quantities import Result
 from helpers.lab.records import Record, current_record, read_record, require_same_setting
 from helpers.models.registry import Model
 from helpers.quantize.layers.all_variants import all_layers
+from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.standing import made_failure, made_models, scored_failure, scored_models
 from helpers.run.variants import BASELINE, CONTROL
+from helpers.show.context import Context
 from helpers.tasks.detection.evidence import Evidence
 from helpers.tasks.detection.quantities import Accuracy
 
@@ -52,9 +56,9 @@ def read_records(run: Run, model: Model) -> dict[str, Record]:
     records = {}
     for variant in run.variants:
         path = run.paths.variant_record(model.id, variant.id)
-        records[f"variant/{variant.id}"] = read_record(path, Any, "run 02_quantize.ipynb first.")
+        records[f"variant/{variant.id}"] = read_record(path, MadeFile, "run 02_quantize.ipynb first.")
         path = run.paths.score_record(model.id, variant.id)
-        records[f"score/{variant.id}"] = read_record(path, Any, "run 03_evaluate.ipynb first.")
+        records[f"score/{variant.id}"] = read_record(path, Scored, "run 03_evaluate.ipynb first.")
     for quantity, notebook in MEASURED.items():
         path = run.paths.measurement_record(model.id, quantity)
         records[quantity] = read_record(path, Any, f"run {notebook} first.")
@@ -74,7 +78,7 @@ def resampled(run: Run, model: Model) -> dict[str, dict[str, np.ndarray]]:
     if not current_record(path, Any, source):
         evidence = {variant: Evidence.load(file) for variant, file in files.items()}
         save_resampled(stored, resample_variants(evidence, **parameters))
-        keep(path, "resampled", source, {}, [stored])
+        keep(path, "resampled", source, None, [stored])
     return load_resampled(stored)
 
 
@@ -151,19 +155,19 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
 
 def found_of(
     variant: str, records: Mapping[str, Record], draws: Mapping[str, Mapping[str, np.ndarray]]
-) -> tuple[Mapping[str, Any] | Absent, Mapping[str, Any] | Absent, Accuracy | Absent]:
+) -> tuple[MadeFile | Absent, Scored | Absent, Accuracy | Absent]:
     """What 02 and 03 recorded of a variant, and its accuracy; each, or why it is absent."""
     source = BASELINE if variant == CONTROL else variant
     made, scored = records[f"variant/{source}"], records[f"score/{source}"]
     # The control was not run through 03's loop: its accuracy is float32's, its throughput is not known.
-    values = (scored.values or {}) | ({"loops": None} if variant == CONTROL else {})
+    values = replace(scored.values, loops=()) if variant == CONTROL and scored.values else scored.values
     if source in draws:
         accuracy = accuracy_of(variant, scored.values, draws)
     else:
         accuracy = Absent(ap_reason(records, source))
     return (
-        Absent(made.failure) if made.failure else made.values,
-        Absent(scored.failure) if scored.failure else values,
+        made.values or Absent(made.failure),
+        values or Absent(scored.failure),
         accuracy,
     )
 
@@ -181,7 +185,7 @@ def measured_summaries(run: Run, records: Mapping[str, Record]) -> dict[str, Map
 def verdicts_of(run: Run, records: Mapping[str, Record], draws: Mapping) -> dict[str, Verdict]:
     if not draws:
         return {}
-    images = records[f"score/{BASELINE}"].values["images"]
+    images = records[f"score/{BASELINE}"].values.images
     return verdicts(draws, images, run.margin_points / 100, conclusive=run.profile.conclusive)
 
 
@@ -189,9 +193,9 @@ def told_of(sources: Sources, meter_grade: str) -> dict[str, Any]:
     """What is told of a variant in words: ``results.FACTS``."""
     made, verdict, energy = sources.made, sources.verdict, sources.energy
     failed = made.reason if isinstance(made, Absent) else ""
-    facts = {} if failed else made
+    facts = None if isinstance(made, Absent) else made.facts
     return {
-        **{name: facts.get(name) for name in ("storage_dtype", "compute_dtype")},
+        **{name: getattr(facts, name, None) for name in ("storage_dtype", "compute_dtype")},
         "ap_within": None if isinstance(verdict, Absent) else verdict.answer,
         "energy_grade": meter_grade if isinstance(energy, Absent) else energy.grade,
         "failed": failed,
@@ -230,32 +234,32 @@ def build_frames(run: Run) -> dict[str, pd.DataFrame]:
     }
 
 
-def build_context(run: Run) -> dict[str, Any]:
+def build_context(run: Run) -> Context:
     """What captions and the report say about where the numbers come from."""
     records = read_records(run, scored_models(run)[0])
     latency, energy = records["latency"], records["energy"]
     meter = energy.values["settings"]["meter"]
     origin_facts = latency.provenance
-    return {
-        "run": run.paths.name,
-        "profile": run.profile.id,
-        "images": records[f"score/{BASELINE}"].values["images"],
-        "rounds": len(latency.values["rounds"]),
-        "memory_probes": len(records["memory"].values["rounds"]),
-        "resamples": run.profile.resamples,
-        "level": 0.95,
-        "host": f"{origin_facts['cpu']} ({origin_facts['usable_cores']} cores)",
-        "threads": latency.values["settings"]["threads"],
-        "ratio_level": LEVEL_BY_WIDTH if ended_by_width(latency.values) else 0.95,
-        "commit": origin_facts.get("commit"),
-        "created_utc": max(record.provenance["time_utc"] for record in records.values()),
-        "meter": meter["name"],
-        "meter_sentence": meter["description"],
-        "seed": run.profile.seed,
-        "invocations": INVOCATIONS,
-        "margin_points": run.margin_points,
-        "selftest": selftest_text(run),
-    }
+    return Context(
+        run=run.paths.name,
+        profile=run.profile.id,
+        images=records[f"score/{BASELINE}"].values.images,
+        rounds=len(latency.values["rounds"]),
+        memory_probes=len(records["memory"].values["rounds"]),
+        resamples=run.profile.resamples,
+        level=LEVEL,
+        host=f"{origin_facts['cpu']} ({origin_facts['usable_cores']} cores)",
+        threads=latency.values["settings"]["threads"],
+        ratio_level=LEVEL_BY_WIDTH if ended_by_width(latency.values) else LEVEL,
+        commit=origin_facts.get("commit"),
+        created_utc=max(record.provenance["time_utc"] for record in records.values()),
+        meter=meter["name"],
+        meter_sentence=meter["description"],
+        seed=run.profile.seed,
+        invocations=INVOCATIONS,
+        margin_points=run.margin_points,
+        selftest=selftest_text(run),
+    )
 
 
 def read_selftest(run: Run, model: Model) -> SelfTest | None:

@@ -5,6 +5,7 @@ from typing import Any
 from helpers.evaluate.suspects import found_in
 from helpers.lab.records import Record, read_record
 from helpers.models.registry import Model
+from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run
 from helpers.run.standing import made_models, scored_models
 from helpers.run.variants import BASELINE
@@ -23,7 +24,7 @@ def surprises(run: Run) -> list[str]:
 def size_surprises(run: Run, model: Model) -> list[str]:
     """Of variants in 8 bits whose file is larger than a third of float32's."""
     records = {v.id: variant_record(run, model, v.id) for v in run.variants if not v.own}
-    sizes = {variant: r.values["size_bytes"] for variant, r in records.items() if r.values}
+    sizes = {variant: r.values.size_bytes for variant, r in records.items() if r.values}
     return [
         f"{model.id}: {variant} takes {size / sizes[BASELINE]:.2f} of float32's file, not a quarter: in a "
         "small detector scales, names and what stays in float weigh much."
@@ -32,8 +33,8 @@ def size_surprises(run: Run, model: Model) -> list[str]:
     ]
 
 
-def variant_record(run: Run, model: Model, variant: str) -> Record:
-    return read_record(run.paths.variant_record(model.id, variant), Any, "run 02_quantize.ipynb first.")
+def variant_record(run: Run, model: Model, variant: str) -> Record[MadeFile]:
+    return read_record(run.paths.variant_record(model.id, variant), MadeFile, "run 02_quantize.ipynb first.")
 
 
 def thread_surprises(run: Run) -> list[str]:

@@ -1,8 +1,6 @@
 """What a run leaves open about one model: one sentence each."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +12,7 @@ from helpers.compare.verdict import FEW_IMAGES, FEW_RESAMPLES
 from helpers.compare.verdict_texts import answer_of
 from helpers.lab.errors import found_of
 from helpers.lab.quantities import number
-from helpers.show.captions import known
+from helpers.show.context import Context, known
 from helpers.show.rows import records_of
 from helpers.show.values import failure_of
 from helpers.tasks.detection.quantities import AP, AP_DIFFERENCE
@@ -22,7 +20,7 @@ from helpers.tasks.detection.quantities import AP, AP_DIFFERENCE
 ESTIMATES, NONE = "C", "D"  # grades of energy that prove nothing
 
 
-def not_known(frame: pd.DataFrame, choice: Choice, context: Mapping[str, Any]) -> list[str]:
+def not_known(frame: pd.DataFrame, choice: Choice, context: Context) -> list[str]:
     """``frame``: all rows of the model."""
     rows = records_of(frame)
     return [

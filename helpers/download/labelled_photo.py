@@ -1,8 +1,7 @@
 """One labelled photo: its entry in COCO's JSON, its FiftyOne sample, and the photo with its boxes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,8 +11,9 @@ from helpers.download.stage import data_folders
 from helpers.photos.coco.labels import LABELS
 from helpers.photos.dataset import GROUND_TRUTH, IMAGE_ID
 from helpers.photos.decoding import read_photo
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.context import Context, picture_context
 from helpers.show.pictures import DrawnBox, class_colours, draw_box
 from helpers.show.style import SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
 
@@ -47,7 +47,7 @@ def picture(run: Run, dataset, sample) -> LabFigure:
 
 
 @styled
-def draw_boxes(image: np.ndarray, boxes: Sequence[DrawnBox], context: Mapping[str, Any]) -> LabFigure:
+def draw_boxes(image: np.ndarray, boxes: Sequence[DrawnBox], context: Context) -> LabFigure:
     """``image``: uint8 ``[H, W, 3]``, RGB. The sides of the first box are marked."""
     text = (
         f"n = 1 photo, {len(boxes)} labelled objects, no interval. Below and left: pixels; above and right: "

@@ -6,7 +6,8 @@ import numpy as np
 
 from helpers.photos.dataset import GROUND_TRUTH, photo_paths
 from helpers.photos.decoding import read_photo
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
+from helpers.show.context import picture_context
 from helpers.show.pictures import DrawnBox, contact_sheet
 from helpers.show.style import LabFigure
 

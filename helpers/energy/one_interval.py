@@ -1,7 +1,7 @@
 """One ratio of latencies, from its raw timings on: what an interval is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
 from helpers.models.registry import Model
 from helpers.quantize.stage import read_variant, working_files
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.context import Context, picture_context
 from helpers.show.rows import reference_line
 from helpers.show.style import FAINT, INK, SMALL_PT, LabFigure, look_of, new_figure, styled
 
@@ -65,7 +66,7 @@ def reason_of(raw: Mapping[str, Any], variant: str, ratio: Absent) -> str:
 def compared(run: Run, model: Model) -> list[str]:
     """Variants to open, integer kernels first; the control last, which every run has."""
     files = [variant for variant in working_files(run, model) if variant != BASELINE]
-    computed = {variant: read_variant(run, model, variant).values["compute_dtype"] for variant in files}
+    computed = {variant: read_variant(run, model, variant).values.facts.compute_dtype for variant in files}
     return [*sorted(files, key=lambda variant: computed[variant] != "int8"), CONTROL]
 
 
@@ -93,12 +94,12 @@ def timed_ms(raw: Mapping[str, Any], visits: Sequence[Mapping[str, Any]], varian
 
 def picture(run: Run, opened: OneRatio, medians: np.ndarray) -> LabFigure:
     """The ratio of every round, and ``medians`` of resampled rounds with their percentiles."""
-    context = picture_context(run) | {"threads": run.threads}
+    context = replace(picture_context(run), threads=run.threads)
     return draw_ratio(opened, medians, context)
 
 
 @styled
-def draw_ratio(opened: OneRatio, medians: np.ndarray, context: Mapping[str, Any]) -> LabFigure:
+def draw_ratio(opened: OneRatio, medians: np.ndarray, context: Context) -> LabFigure:
     if not len(medians):
         raise LabError("no resamples.", "at least one", "draw rounds first.")
     low, high = opened.percent

@@ -1,6 +1,7 @@
 """Tables of what 04 measured, computed from the raw samples on load."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -16,9 +17,10 @@ from helpers.meters.base import GRADES
 from helpers.meters.carbon import gco2e_per_image
 from helpers.meters.choose import choose_meter
 from helpers.models.registry import Model
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.run.standing import made_models
 from helpers.runtimes.litert.graph import Graph, read_graph
+from helpers.show.context import Context, picture_context
 
 
 def machine_facts(run: Run) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def idle_note(run: Run, model: Model) -> str:
     return f"Idle power: {before_w:.3g} W before, {span} between the rounds, {after_w:.3g} W after."
 
 
-def energy_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+def energy_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], Context]:
     """What the figure of energy is drawn from: energy columns, no frames, context."""
     rows = []
     for model in made_models(run):
@@ -142,8 +144,8 @@ def energy_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dic
         for variant, summary in summarize_energy(raw, run.profile.resamples, run.profile.seed).items():
             row = {"model": model.id, "variant": variant, "failed": raw["failures"].get(variant, "")}
             rows.append(row | energy_row(summary, meter["grade"]))
-    context = {**picture_context(run), "meter": meter["name"]}
-    return pd.DataFrame(rows), {}, {**context, "meter_sentence": meter["description"]}
+    context = replace(picture_context(run), meter=meter["name"], meter_sentence=meter["description"])
+    return pd.DataFrame(rows), {}, context
 
 
 def carbon_columns(run: Run, energy_j: Interval) -> dict[str, str]:

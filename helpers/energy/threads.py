@@ -22,8 +22,9 @@ from helpers.lab.intervals import NAN, Absent, Interval, percentile_interval, sp
 from helpers.lab.quantities import Quantity
 from helpers.lab.records import Record, read_record, require_same_setting
 from helpers.models.registry import Model
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.run.standing import made_models
+from helpers.show.context import Context, picture_context
 from helpers.show.rows import missing_text
 from helpers.show.values import reference_cell
 
@@ -210,7 +211,7 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def threads_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+def threads_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], Context]:
     """What the figure of thread counts is drawn from: which variants there are, frames, context."""
     frame = threads_frame(run, made_models(run))
     results = frame[["model", "variant"]].drop_duplicates().assign(failed="")

@@ -17,9 +17,9 @@ def check_evaluate(run: Run) -> Styler:
     for model in scored_models(run):
         for variant in scored(run, model):
             record, evidence = read_score(run, model, variant), read_evidence(run, model, variant)
-            counts.add(record.values["images"])
+            counts.add(record.values.images)
             ones = np.ones((1, evidence.images), np.int32)
-            again, ap = float(average_precision(evidence, ones).mean()), record.values["stats"]["ap"]
+            again, ap = float(average_precision(evidence, ones).mean()), record.values.stats["ap"]
             same = abs(again - ap) < 1e-12 or (ap == -1 and math.isnan(again))
             checks[f"{model.id}, {variant}: the evidence gives the same AP to 1e-12"] = same
     checks["all variants saw the same number of photos"] = len(counts) == 1

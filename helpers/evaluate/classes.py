@@ -23,7 +23,7 @@ def classes_frame(run: Run, model: Model) -> pd.DataFrame:
     rows = [
         (model.id, variant, name, int(count), ap)
         for variant, values in scored.items()
-        for (name, ap), count in zip(values["ap_per_class"].items(), objects, strict=True)
+        for (name, ap), count in zip(values.ap_per_class.items(), objects, strict=True)
         if count
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS)

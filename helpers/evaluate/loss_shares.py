@@ -1,13 +1,14 @@
 """Where each variant's difference in AP to float32 lies, from the evidence on disk."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 
+from helpers.evaluate.records import Scored
 from helpers.lab.intervals import Interval
 from helpers.lab.progress import progress
-from helpers.lab.records import current_record, read_record
+from helpers.lab.records import Number, current_record, read_record
 from helpers.models.registry import Model
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.variants import BASELINE
@@ -23,14 +24,37 @@ from helpers.tasks.detection.evidence import Evidence
 from helpers.tasks.detection.kinds import Kinds
 
 WORST_CLASSES = 8
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A share of one variant's difference in AP: see ``losses_frame``; ``parts`` as in ``PARTS``."""
+
+    model: str
+    variant: str
+    group: str
+    name: str
+    points: Number
+    low: Number
+    high: Number
+    parts: tuple[Number, ...]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """All shares of all variants of a model."""
+
+    losses: tuple[Loss, ...]
+
+
 COLUMNS = ["model", "variant", "group", "name", "points", "low", "high", *PARTS]
 
 
-def scored_variants(run: Run, model: Model) -> dict[str, Mapping]:
+def scored_variants(run: Run, model: Model) -> dict[str, Scored]:
     """Values of the score record of every variant that worked, in order, of a model whose float32 did."""
     paths = {v.id: run.paths.score_record(model.id, v.id) for v in run.variants}
     records = {
-        variant: read_record(path, Any, "run 03_evaluate.ipynb first.") for variant, path in paths.items()
+        variant: read_record(path, Scored, "run 03_evaluate.ipynb first.") for variant, path in paths.items()
     }
     return {variant: record.values for variant, record in records.items() if not record.failure}
 
@@ -59,16 +83,24 @@ def losses_frame(run: Run, model: Model) -> pd.DataFrame:
     files = {f"{v} evidence": paths.evidence_file(model.id, v) for v in variants}
     files |= {f"{v} kinds": paths.kinds_file(model.id, v) for v in variants}
     source = origin(files, {"seed": run.profile.seed}, "helpers.evaluate.loss_shares")
-    record = current_record(paths.losses_record(model.id), Any, source)
+    record = current_record(paths.losses_record(model.id), Losses, source)
     if record is None:
-        rows = explained_rows(run, model).to_dict("records")
-        record = keep(paths.losses_record(model.id), "losses", source, {"rows": rows})
-    return pd.DataFrame(record.values["rows"], columns=COLUMNS)
+        rows = explained_rows(run, model).itertuples(index=False, name=None)
+        record = keep(paths.losses_record(model.id), "losses", source, Losses(tuple(map(as_loss, rows))))
+    return pd.DataFrame(map(as_row, record.values.losses), columns=COLUMNS)
+
+
+def as_loss(row: tuple) -> Loss:
+    return Loss(*row[: -len(PARTS)], tuple(row[-len(PARTS) :]))
+
+
+def as_row(loss: Loss) -> tuple:
+    return *(value for name, value in vars(loss).items() if name != "parts"), *loss.parts
 
 
 def explained_rows(run: Run, model: Model) -> pd.DataFrame:
     base, frames = known_of(run, model, BASELINE), []
-    classes = list(scored_variants(run, model)[BASELINE]["ap_per_class"])
+    classes = list(scored_variants(run, model)[BASELINE].ap_per_class)
     for variant, attribution in progress(explain_all(run, model).items(), "explaining", "variant"):
         draws = resampled_rows(*base, *known_of(run, model, variant), seed=run.profile.seed)
         rows = tidy(attribution, intervals(attribution, draws), classes)

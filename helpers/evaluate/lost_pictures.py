@@ -7,8 +7,9 @@ from helpers.evaluate.lost_photos import farthest
 from helpers.models.registry import Model
 from helpers.photos.dataset import GROUND_TRUTH, field_name, photo_paths
 from helpers.photos.decoding import read_photo
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE
+from helpers.show.context import picture_context
 from helpers.show.pictures import detections_grid, lost_name
 from helpers.show.style import LabFigure, save_figure
 from helpers.tasks.detection.attribution import Attribution

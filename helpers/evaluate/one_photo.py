@@ -15,9 +15,10 @@ from helpers.models.registry import Model
 from helpers.photos.dataset import GROUND_TRUTH, IMAGE_ID, category_numbers, field_name, photo_paths
 from helpers.photos.decoding import core_input, read_photo
 from helpers.quantize.stage import load_interface
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.core import Core
+from helpers.show.context import picture_context
 from helpers.show.pictures import SHOWN_FROM_SCORE, DrawnBox, detections_grid
 from helpers.show.style import LabFigure
 from helpers.tasks.detection.label_maps import category_numbers_of

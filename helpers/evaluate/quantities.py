@@ -1,7 +1,8 @@
 """What 03 adds to the quantities, of any task: on how many photos, and how many in a second."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from helpers.evaluate.records import Scored
 from helpers.lab.intervals import NAN, Interval
 from helpers.lab.quantities import Quantity, taken
 
@@ -17,12 +18,11 @@ def throughput_per_s(loops: Sequence[tuple[int, float]]) -> Interval | float:
     return Interval(images / seconds, *ends)
 
 
-def loops_of(scored: Mapping) -> Interval | float | None:
-    loops = scored.get("loops")
-    return throughput_per_s(loops) if loops else None
+def loops_of(scored: Scored) -> Interval | float | None:
+    return throughput_per_s(scored.loops) if scored.loops else None
 
 
-IMAGES = Quantity("images", "Images", "", 1, 0, bounds="", of=taken("scored", lambda s: s.get("images")))
+IMAGES = Quantity("images", "Images", "", 1, 0, bounds="", of=taken("scored", lambda scored: scored.images))
 # The loop of 03: core and tail, one core of the runtime on each core of the processor, photos decoded before.
 THROUGHPUT = Quantity(
     "throughput_images_per_s", "Throughput (images/s)", "Throughput, all cores busy (images/s)", 1, 1,

@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from helpers.download.stage import data_folders
 from helpers.evaluate import suspects
 from helpers.evaluate.detect import CorePool, ShardResult, decode, detect, split
 from helpers.evaluate.label_check import require_fitting_labels
+from helpers.evaluate.records import LoopTime, Scored
 from helpers.lab.errors import LabError, reason_of
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin, Record, current_record, read_record
@@ -43,7 +44,7 @@ SCORED_BY = (
     "helpers.tasks.detection.error_kinds",
     "helpers.photos.coco.fit",
 )
-TIMED = ("decode_s", "loop_s", "core_s", "tail_s")
+TIMED = tuple(each.name for each in fields(LoopTime))
 
 
 class Progress:
@@ -200,7 +201,7 @@ def detection_columns(work: Progress, shards: Iterable[ShardResult]) -> Detectio
 
 def score_all(
     run: Run, model: Model, dataset, failures: Mapping[str, str] | None = None
-) -> dict[str, Record]:
+) -> dict[str, Record[Scored]]:
     """COCO's metric of every variant, inside FiftyOne; the evidence goes to disk."""
     work, records = Progress(run, model, dataset), {}
     for variant in progress(run.variants, "scoring", "variant"):
@@ -214,13 +215,13 @@ def score_all(
     return records
 
 
-def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress) -> Record:
+def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress) -> Record[Scored]:
     path = run.paths.score_record(model.id, variant)
     inputs = {"detections": work.origin_of(variant).key, "labels": work.labels}
     source = origin(inputs, {}, *SCORED_BY)
     field = field_name(model.id, variant)
     marker = f"{field}_key"
-    record = current_record(path, Any, source)
+    record = current_record(path, Scored, source)
     if record and dataset.info.get(marker) == source.key:
         return record
     dataset.info.pop(marker, None)
@@ -236,7 +237,7 @@ def score_variant(run: Run, model: Model, dataset, variant: str, work: Progress)
     return record
 
 
-def scored_values(results, work: Progress, variant: str, field: str) -> dict[str, Any]:
+def scored_values(results, work: Progress, variant: str, field: str) -> Scored:
     """What the record of a score says."""
     seconds = dict.fromkeys(TIMED, 0.0)
     detections, broken, loops = 0, [], []
@@ -245,22 +246,21 @@ def scored_values(results, work: Progress, variant: str, field: str) -> dict[str
         seconds = {name: total + getattr(shard, name) for name, total in seconds.items()}
         detections += len(shard.score)
         broken += shard.broken.tolist()
-    return {
-        "stats": results.stats,
-        "ap_per_class": results.ap_per_class,
-        "tie_bounds": results.tie_bounds,
-        "distinct_scores": results.distinct_scores,
-        "images": len(results.image_ids),
-        "detections": detections,
-        "field": field,
-        "timing": seconds,
-        "loops": loops,
-        "broken_images": len(broken),
-        "findings": [
-            *broken_findings(work, variant, broken),
-            *(baseline_findings(work, results) if variant == BASELINE else []),
-        ],
-    }
+    found = broken_findings(work, variant, broken)
+    found += baseline_findings(work, results) if variant == BASELINE else []
+    return Scored(
+        stats=results.stats,
+        ap_per_class=results.ap_per_class,
+        tie_bounds=results.tie_bounds,
+        distinct_scores=results.distinct_scores,
+        images=len(results.image_ids),
+        detections=detections,
+        field=field,
+        timing=LoopTime(**seconds),
+        loops=tuple(loops),
+        broken_images=len(broken),
+        findings=tuple(found),
+    )
 
 
 def broken_findings(work: Progress, variant: str, broken: Sequence[int]) -> list[str]:
@@ -283,8 +283,8 @@ def baseline_findings(work: Progress, results) -> list[str]:
     )
 
 
-def read_score(run: Run, model: Model, variant: str) -> Record:
-    return read_record(run.paths.score_record(model.id, variant), Any, f"run {NOTEBOOK} first.")
+def read_score(run: Run, model: Model, variant: str) -> Record[Scored]:
+    return read_record(run.paths.score_record(model.id, variant), Scored, f"run {NOTEBOOK} first.")
 
 
 def scored(run: Run, model: Model) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from helpers.download.stage import UPRIGHT_COMMAND
 from helpers.evaluate.detect import ShardResult
+from helpers.evaluate.records import Scored
 from helpers.lab.files import read_json
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
@@ -48,10 +49,8 @@ def told(run: Run, models: Sequence[Model]) -> str:
 def found_in(run: Run, model: Model) -> list[str]:
     """What 03 found suspicious about a model's variants: sentences that begin with the model."""
     paths = [run.paths.score_record(model.id, variant.id) for variant in run.variants]
-    records = [read_record(path, Any, "run 03_evaluate.ipynb first.") for path in paths]
-    return [
-        f"{model.id}: {text}" for record in records if record.values for text in record.values["findings"]
-    ]
+    records = [read_record(path, Scored, "run 03_evaluate.ipynb first.") for path in paths]
+    return [f"{model.id}: {text}" for record in records if record.values for text in record.values.findings]
 
 
 def findings(work: Detected, ap: float | None = None, most: int = SHARDS) -> list[str]:

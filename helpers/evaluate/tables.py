@@ -1,6 +1,7 @@
 """03: its tables, from the scores' records."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from helpers.run.experiment import Run
 
 def points(values: Any) -> Any:
     """COCO's numbers in points (times 100), with NaN for its -1: there is no object that counts."""
-    if isinstance(values, dict):
+    if isinstance(values, Mapping):
         return {name: points(value) for name, value in values.items()}
     return math.nan if values == -1 else 100 * values
 
@@ -22,7 +23,7 @@ def score_table(run: Run, model: Model) -> pd.DataFrame:
     """COCO's twelve numbers in points, one column per variant; in the last row why one has none."""
     records = {variant.id: read_score(run, model, variant.id) for variant in run.variants}
     columns = {
-        v: {**points(r.values["stats"] if r.values else {}), "failed": r.failure} for v, r in records.items()
+        v: {**points(r.values.stats if r.values else {}), "failed": r.failure} for v, r in records.items()
     }
     return pd.DataFrame(columns).rename_axis("number").reset_index()
 
@@ -30,7 +31,7 @@ def score_table(run: Run, model: Model) -> pd.DataFrame:
 def class_table(run: Run, model: Model) -> pd.DataFrame:
     """AP per class in points, one column per variant."""
     records = {v.id: read_score(run, model, v.id) for v in run.variants}
-    found = {v: points(r.values["ap_per_class"]) for v, r in records.items() if not r.failure}
+    found = {v: points(r.values.ap_per_class) for v, r in records.items() if not r.failure}
     return pd.DataFrame(found).rename_axis("class").reset_index()
 
 
@@ -40,7 +41,7 @@ def compare_with_native(run: Run, model: Model, dataset) -> pd.DataFrame:
     FiftyOne's method takes half a second per image and variant, so it is a check, not the metric.
     """
     view, rows = subset(dataset, run.profile.subset_images, run.profile.seed), []
-    levels = {v: read_score(run, model, v).values["distinct_scores"] for v in scored(run, model)}
+    levels = {v: read_score(run, model, v).values.distinct_scores for v in scored(run, model)}
     for variant in dict.fromkeys([max(levels, key=levels.get), min(levels, key=levels.get)]):
         field = field_name(model.id, variant)
         native, exact = native_map(view, field), evaluate_exactly(view, field)
@@ -58,10 +59,10 @@ def tie_table(run: Run, model: Model) -> pd.DataFrame:
     """How far AP depends on the order among equal scores: AP points below and above COCO's order."""
     rows = []
     for variant in scored(run, model):
-        values = read_score(run, model, variant).values
-        ap, worst, best = map(points, (values["stats"]["ap"], *values["tie_bounds"]))
-        row = {"variant": variant, "detections": values["detections"]}
-        row |= {"distinct scores": values["distinct_scores"], "AP": ap}
+        found = read_score(run, model, variant).values
+        ap, worst, best = map(points, (found.stats["ap"], *found.tie_bounds))
+        row = {"variant": variant, "detections": found.detections}
+        row |= {"distinct scores": found.distinct_scores, "AP": ap}
         rows.append(row | {"worst order (points)": worst - ap, "best order (points)": best - ap})
     return pd.DataFrame(rows)
 
@@ -70,7 +71,7 @@ def timing_table(run: Run, model: Model) -> pd.DataFrame:
     """Where the time went, in ms per photo: decoding, the inference loop, and core and tail within it."""
     rows = []
     for variant in scored(run, model):
-        values = read_score(run, model, variant).values
-        parts = {n.replace("_s", ""): 1e3 * s / values["images"] for n, s in values["timing"].items()}
+        found = read_score(run, model, variant).values
+        parts = {n.removesuffix("_s"): 1e3 * s / found.images for n, s in vars(found.timing).items()}
         rows.append({"variant": variant, **parts})
     return pd.DataFrame(rows)

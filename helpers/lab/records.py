@@ -79,6 +79,12 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+def wrong_field(error: ValidationError) -> str:
+    """The first field that is not what it should be, and why."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
 @functools.cache
 def reader_of(kind: Any) -> TypeAdapter:
     return TypeAdapter(kind)
@@ -116,8 +122,7 @@ def read_record(path: Path, kind: type[V], cure: str) -> Record[V]:
         values = None if content["failure"] else structured(kind, content["values"])
         return Record(**{**content, "origin": Origin(**content["origin"]), "values": values})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        found = wrong_field(error)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         found = str(error)
     raise LabError(f"{path} is not a record of this version ({found}).", "", cure)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from helpers.lab.errors import LabError
+from helpers.lab.records import Number
 from helpers.lab.units import how_many
 from helpers.photos.preprocessing import Preprocessing
 from helpers.tasks.detection.tails.selection import Detections
@@ -29,10 +30,10 @@ class Parity:
     """
 
     photos: int
-    matched: float
+    matched: Number
     detections: int
     unchecked: str = ""
-    among_candidates: float = math.nan
+    among_candidates: Number = math.nan
 
 
 TOLERANCE = 1e-3

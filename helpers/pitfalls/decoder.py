@@ -1,6 +1,7 @@
 """Failure 6: a loop timed with the JPEG decoder inside, reported as inference."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from helpers.lab.intervals import Absent, Interval
 from helpers.photos.decoding import core_input, read_photo, resize_threads
 from helpers.pitfalls.bench import RESAMPLES, Bench
 from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, times
-from helpers.run.experiment import picture_context
 from helpers.run.variants import BASELINE, CONTROL
+from helpers.show.context import Context, picture_context
 
 TITLE = "the decoder inside the timer"
 FAILURE = "decoding inside the timer moves every ratio towards 1"
@@ -122,7 +123,7 @@ def row(
     return facts | {f"{variant} / float32": times(found) for variant, found in ratios.items()}
 
 
-def picture(bench: Bench, outcome: Outcome) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+def picture(bench: Bench, outcome: Outcome) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], Context]:
     """Results, frames and context for ``figures.draw("time_by_part", ...)``, which draws a reason, too."""
     if outcome.absent:
         rows = pd.DataFrame([{"model": bench.model.id, "variant": BASELINE, "failed": outcome.absent}])
@@ -130,5 +131,5 @@ def picture(bench: Bench, outcome: Outcome) -> tuple[pd.DataFrame, dict[str, pd.
     raw = outcome.drawn["raw"]
     frame = parts_rows(raw, bench.model.id, RESAMPLES, bench.run.profile.seed)
     rows = frame.drop_duplicates(["model", "variant"])[["model", "variant", "failed"]]
-    context = picture_context(bench.run) | {"threads": raw["settings"]["threads"]}
+    context = replace(picture_context(bench.run), threads=raw["settings"]["threads"])
     return rows, {"parts": frame}, context

@@ -1,12 +1,12 @@
 """Two pictures of the failure gallery: scores that an int8 tensor loses, and what a core gets of a photo."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.ticker import StrMethodFormatter
 
 from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.context import Context
 from helpers.show.style import SMALL_PT, WIDTH_IN, LabFigure, new_figure, styled
 
 # Lines differ in dash and width as well as in colour: the float32 one lies below the int8 one.
@@ -19,7 +19,7 @@ DRAWN = 2000  # places that are drawn of each ranking, evenly on the logarithmic
 
 
 @styled
-def ranked_scores(scores: Mapping[str, np.ndarray], photos: int, context: Mapping[str, Any]) -> LabFigure:
+def ranked_scores(scores: Mapping[str, np.ndarray], photos: int, context: Context) -> LabFigure:
     """Scores by their place, one line per core.
 
     Args:
@@ -43,9 +43,7 @@ def ranked_scores(scores: Mapping[str, np.ndarray], photos: int, context: Mappin
 
 
 @styled
-def core_inputs(
-    inputs: Mapping[str, np.ndarray], ends: tuple[float, float], context: Mapping[str, Any]
-) -> LabFigure:
+def core_inputs(inputs: Mapping[str, np.ndarray], ends: tuple[float, float], context: Context) -> LabFigure:
     """What a core gets of one photo, in the colours for which it would take it.
 
     Args:

@@ -11,11 +11,11 @@ from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import ranked_scores
 from helpers.pitfalls.outcome import Claim, Outcome, not_made, or_why_not, rounded
-from helpers.run.experiment import picture_context
 from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.flatfile import read_model
 from helpers.runtimes.litert.graph import read_graph
+from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
 from helpers.tasks.detection.limits import Limits
 from helpers.tasks.detection.tails.selection import Detections, select

@@ -15,9 +15,9 @@ from helpers.photos.preprocessing import Preprocessing
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import core_inputs
 from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, points, rounded
-from helpers.run.experiment import picture_context
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.core import Core
+from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
 from helpers.tasks.detection.tails.selection import Detections
 

@@ -16,7 +16,7 @@ def check_quantize(run: Run) -> Styler:
             if record.failure:
                 checks[f"{model.id}, {variant.id}: failed, and says why"] = True
                 continue
-            found = (record.values["storage_dtype"], record.values["compute_dtype"])
+            found = (record.values.facts.storage_dtype, record.values.facts.compute_dtype)
             promised = found if variant.own else (variant.storage_dtype, variant.compute_dtype)
             checks[f"{model.id}, {variant.id} stores {found[0]}, computes {found[1]}"] = found == promised
     return require(checks)

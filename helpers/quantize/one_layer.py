@@ -1,6 +1,6 @@
 """One output channel of one layer: its weights, and the 8-bit integers that a file stores in their place."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from helpers.quantize.layers.names import layer_path
 from helpers.quantize.layers.opened import read_whole
 from helpers.quantize.layers.weights import read_weights, stored_weights
 from helpers.quantize.stage import read_variant, working_files
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.graph import Operator, Tensor, read_graph
 from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.context import Context, picture_context
 from helpers.show.style import FAINT, GRID, SMALL_PT, LabFigure, look_of, new_figure, styled
 
 FARTHEST = 127  # the level of a channel's largest weight
@@ -89,9 +90,9 @@ def stored_channels(run: Run, model: Model) -> Iterator[OneLayer]:
 
 
 def integer_variants(run: Run, model: Model, files: Iterable[str]) -> list[str]:
-    facts = {variant: read_variant(run, model, variant).values for variant in files}
-    stored = [variant for variant in facts if facts[variant]["storage_dtype"] == "int8"]
-    return sorted(stored, key=lambda variant: facts[variant]["compute_dtype"] != "int8")
+    facts = {variant: read_variant(run, model, variant).values.facts for variant in files}
+    stored = [variant for variant in facts if facts[variant].storage_dtype == "int8"]
+    return sorted(stored, key=lambda variant: facts[variant].compute_dtype != "int8")
 
 
 def open_file(path: Path) -> File:
@@ -212,7 +213,7 @@ def picture(run: Run, layer: OneLayer) -> LabFigure:
 
 
 @styled
-def draw_picture(layer: OneLayer, context: Mapping[str, Any]) -> LabFigure:
+def draw_picture(layer: OneLayer, context: Context) -> LabFigure:
     used = len(np.unique(layer.stored))
     text = (
         f"n = {layer.weights.size} weights of output channel {layer.channel} of {layer.layer}, "

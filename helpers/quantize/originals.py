@@ -77,8 +77,8 @@ def check_parity(run: Run, model: Model) -> Parity:
             parity = not_checked(f"the original model finds nothing on {how_many(parity.photos, 'photo')}")
     path, baseline = run.paths.parity_record(model.id), run.paths.variant_file(model.id, BASELINE)
     made_from = origin({BASELINE: baseline}, dataclasses.asdict(parity), "helpers.models.parity")
-    if current_record(path, Any, made_from) is None:
-        keep(path, "parity", made_from, dataclasses.asdict(parity))
+    if current_record(path, Parity, made_from) is None:
+        keep(path, "parity", made_from, parity)
     return parity
 
 
@@ -102,7 +102,8 @@ def parity_table(run: Run, model: Model) -> pd.DataFrame:
     """What the check of a model found, fact by fact; why there is none where it failed."""
     path = run.paths.parity_record(model.id)
     failure = made_failure(run, model)
-    found = {"failed": failure} if failure else read_record(path, Any, "run 02_quantize.ipynb first.").values
+    parity = None if failure else read_record(path, Parity, "run 02_quantize.ipynb first.").values
+    found = {"failed": failure} if failure else vars(parity)
     return pd.DataFrame({"fact": list(found), "value": [str(value) for value in found.values()]})
 
 
@@ -111,7 +112,7 @@ def parity_texts(run: Run, model: Model) -> list[str]:
     path = run.paths.parity_record(model.id)
     if not path.exists():
         return []
-    return [parity_text(Parity(**read_record(path, Any, "run 02_quantize.ipynb first.").values))]
+    return [parity_text(read_record(path, Parity, "run 02_quantize.ipynb first.").values)]
 
 
 def check_agreement(run: Run, model: Model) -> pd.DataFrame:

@@ -5,13 +5,13 @@ import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from helpers.download.stage import data_folders
 from helpers.lab.errors import LabError, reason_of
+from helpers.lab.intervals import Absent
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin, Record, current_record, read_record
 from helpers.lab.units import how_many
@@ -26,7 +26,9 @@ from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.adopt import adopt
 from helpers.quantize.layers import stage as layers
+from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.quantize.layers.stage import CODE as LAYERS
+from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.own_files import source_of
 from helpers.run.standing import made_models
@@ -58,12 +60,12 @@ def make_models(run: Run) -> tuple[Model, ...]:
     return made_models(run)
 
 
-def make_variants(run: Run, model: Model) -> dict[str, Record]:
+def make_variants(run: Run, model: Model) -> dict[str, Record[MadeFile]]:
     """Make every variant of the run that is not there yet; a variant that fails is recorded as failed.
 
     Where float32 fails, all others fail with it: they are made from it.
     """
-    records: dict[str, Record] = {}
+    records: dict[str, Record[MadeFile]] = {}
     for variant in progress(run.variants, f"variants of {model.id}", "variant"):
         base = records.get(BASELINE)
         reason = f"{BASELINE} failed: {base.failure}" if base and base.failure else ""
@@ -71,14 +73,14 @@ def make_variants(run: Run, model: Model) -> dict[str, Record]:
     return records
 
 
-def made_variant(run: Run, model: Model, variant: Variant, reason: str = "") -> Record:
+def made_variant(run: Run, model: Model, variant: Variant, reason: str = "") -> Record[MadeFile]:
     """The record of a variant, made now unless it is there; with a ``reason`` it fails at once."""
     path, made_from = run.paths.variant_record(model.id, variant.id), no_origin(variant)
     try:
         if reason:
             return keep_failure(path, "variant", made_from, reason)
         made_from = variant_origin(run, model, variant)
-        record = current_record(path, Any, made_from)
+        record = current_record(path, MadeFile, made_from)
         # A failure is tried again: its cause (a full disk, say) may be gone.
         if record is not None and not record.failure:
             return record
@@ -125,7 +127,7 @@ def hashed(photos: list[Path]) -> dict[str, Path]:
     return {f"calibration/{photo.name}": photo for photo in photos}
 
 
-def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
+def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record[MadeFile]:
     from helpers.quantize.recipes import quantize_file
 
     base = run.paths.variant_file(model.id, BASELINE)
@@ -137,18 +139,20 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     inputs = calibration_inputs(run, model) if variant.calibrated else ()
     kept = getattr(load_interface(run, model).tail, "float_operators", ())
     facts = quantize_file(base, variant, inputs, output, kept)
-    values = {**dataclasses.asdict(facts), **sizes(output)}
-    if is_compared(variant):
-        values["layers"] = compared_layers(run, base, output, load_interface(run, model).preprocessing)
-    return keep(path, "variant", made_from, values, [output, interface_file(run, model)])
+    before = load_interface(run, model).preprocessing
+    layers_found = compared_layers(run, base, output, before) if is_compared(variant) else None
+    made = MadeFile(facts, **sizes(output), layers=layers_found)
+    return keep(path, "variant", made_from, made, [output, interface_file(run, model)])
 
 
-def compared_layers(run: Run, base: Path, output: Path, preprocessing: Preprocessing) -> dict[str, Any]:
+def compared_layers(
+    run: Run, base: Path, output: Path, preprocessing: Preprocessing
+) -> ComparedLayers | Absent:
     """As ``layers.compare_layers``; a comparison that cannot be made fails no variant."""
     try:
         return layers.compare_layers(run, base, output, preprocessing)
     except Exception as error:  # whatever a runtime says of a graph that it cannot open layer by layer
-        return {"absent": reason_of(error)}
+        return Absent(reason_of(error))
 
 
 def sizes(file: Path) -> dict[str, int]:
@@ -168,16 +172,15 @@ def own_inputs(variant: Variant) -> dict[str, Path]:
     return found | ({"labels": labels} if isinstance(labels, Path) else {})
 
 
-def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record:
+def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record[MadeFile]:
     """Copy a file of the user's own, and write what goes before and after it."""
     output, beside = run.paths.variant_file(model.id, variant.id), interface_file(run, model, variant.id)
     interface = adopt(variant.own, model.categories, model.limits, output)
     require_numbers(run, source_of(variant.own)[0], Core(output), interface.preprocessing)
     interface.save(beside)
-    said = [sentence(output) for sentence in (cap_sentence, timing_sentence)]
-    values = {**dataclasses.asdict(read_facts(output)), **sizes(output)}
-    values |= {"meaning": variant.meaning, "notes": [text for text in said if text]}
-    return keep(path, "variant", made_from, values, [output, beside])
+    notes = tuple(filter(None, (sentence(output) for sentence in (cap_sentence, timing_sentence))))
+    made = MadeFile(read_facts(output), **sizes(output), meaning=variant.meaning, notes=notes)
+    return keep(path, "variant", made_from, made, [output, beside])
 
 
 def require_numbers(run: Run, path: Path, core: Core, preprocessing: Preprocessing) -> None:
@@ -229,8 +232,10 @@ def load_interface(run: Run, model: Model, variant_id: str = BASELINE) -> Interf
     return Interface.load(interface_file(run, model, variant_id))
 
 
-def read_variant(run: Run, model: Model, variant_id: str) -> Record:
-    return read_record(run.paths.variant_record(model.id, variant_id), Any, "run 02_quantize.ipynb first.")
+def read_variant(run: Run, model: Model, variant_id: str) -> Record[MadeFile]:
+    return read_record(
+        run.paths.variant_record(model.id, variant_id), MadeFile, "run 02_quantize.ipynb first."
+    )
 
 
 def working_files(run: Run, model: Model) -> dict[str, Path]:
@@ -249,10 +254,10 @@ def operator_table(run: Run, model: Model) -> pd.DataFrame:
     """Convolutions by dtype and conversions between dtypes, one column per variant."""
     columns = {}
     for variant in run.variants:
-        values = read_variant(run, model, variant.id).values
-        if values:
-            moves = {n: c for n, c in values["operators"].items() if n in ("QUANTIZE", "DEQUANTIZE")}
-            columns[variant.id] = values["kernels"] | moves
+        made = read_variant(run, model, variant.id).values
+        if made:
+            moves = {n: c for n, c in made.facts.operators.items() if n in ("QUANTIZE", "DEQUANTIZE")}
+            columns[variant.id] = dict(made.facts.kernels) | moves
     return pd.DataFrame(columns).fillna(0).astype(int).rename_axis("operator, input/weight").reset_index()
 
 
@@ -261,14 +266,12 @@ def variants_table(run: Run, model: Model) -> pd.DataFrame:
     rows = []
     for variant in run.variants:
         record = read_variant(run, model, variant.id)
-        facts = ("storage_dtype", "compute_dtype", "per_channel", "size_bytes")
-        rows.append(
-            {
-                "variant": variant.id,
-                **{f: (record.values or {}).get(f) for f in facts},
-                "failed": record.failure,
-            }
-        )
+        made, facts = record.values, record.values and record.values.facts
+        read = {
+            name: getattr(facts, name, None) for name in ("storage_dtype", "compute_dtype", "per_channel")
+        }
+        size = made.size_bytes if made else None
+        rows.append({"variant": variant.id, **read, "size_bytes": size, "failed": record.failure})
     table = pd.DataFrame(rows)
     base = table.loc[table["variant"] == BASELINE, "size_bytes"].iloc[0]
     table["size_ratio"] = table["size_bytes"] / base

@@ -171,13 +171,6 @@ def existing(folder: Path | None, variable: str) -> Path | None:
     return folder
 
 
-def picture_context(run: Run) -> dict[str, Any]:
-    """What a figure says of its origin when it is drawn from photos, not from measurements."""
-    facts = host.provenance()
-    cores = f"{facts['cpu']} ({facts['usable_cores']} cores)"
-    return {"run": run.paths.name, "profile": run.profile.id, "commit": facts["commit"], "host": cores}
-
-
 def origin(inputs: Mapping[str, Path | str], parameters: Mapping[str, Any], *modules: str) -> Origin:
     """What a result comes from: files (hashed) or hashes, parameters, and the code of ``modules``."""
     hashes = {n: sha256_path(v) if isinstance(v, Path) else v for n, v in inputs.items()}

@@ -1,11 +1,10 @@
 """Captions: what a figure shows, from how much, with which interval, where and in which run."""
 
 import textwrap
-from collections.abc import Mapping
-from typing import Any, TypedDict
 
 from matplotlib.text import Text
 
+from helpers.show.context import Context, known
 from helpers.show.style import FAINT, LabFigure
 
 FOOTER_PT = 8
@@ -13,40 +12,13 @@ FOOTER_IN = 0.2  # height to reserve for the footer
 _RIGHT = 0.012
 
 
-class Context(TypedDict, total=False):
-    """What captions and the report say about where the numbers come from. Every key may be absent."""
-
-    run: str
-    profile: str
-    images: int
-    rounds: int
-    memory_probes: int
-    resamples: int
-    level: float
-    host: str
-    threads: int
-    ratio_level: float
-    commit: str
-    created_utc: str
-    meter: str
-    meter_sentence: str
-    energy_reason: str
-    seed: int
-    margin_points: float
+def level_text(context: Context) -> str:
+    return f"{100 * context.level:g} %"
 
 
-def known(context: Mapping[str, Any], key: str) -> str:
-    value = context.get(key)
-    return "unknown" if value in (None, "") else str(value)
-
-
-def level_text(context: Mapping[str, Any]) -> str:
-    return f"{100 * float(context.get('level', 0.95)):g} %"
-
-
-def margin_points(context: Mapping[str, Any]) -> float:
+def margin_points(context: Context) -> float:
     """The loss of AP that the user accepts, in points."""
-    return float(context.get("margin_points", 1.0))
+    return context.margin_points
 
 
 def points_text(points: float) -> str:
@@ -54,41 +26,41 @@ def points_text(points: float) -> str:
     return f"{points:g} point{'' if points == 1 else 's'}"
 
 
-def accuracy_interval(context: Mapping[str, Any]) -> str:
+def accuracy_interval(context: Context) -> str:
     return (
         f"n = {known(context, 'images')} images. Bars: {level_text(context)} bootstrap over images "
         f"(bias-corrected percentiles), {known(context, 'resamples')} resamples"
     )
 
 
-def paired_interval(context: Mapping[str, Any]) -> str:
+def paired_interval(context: Context) -> str:
     return (
         f"n = {known(context, 'images')} images. Bars: {level_text(context)} paired bootstrap over images, "
         f"{known(context, 'resamples')} resamples, the same for every variant"
     )
 
 
-def threads_text(context: Mapping[str, Any]) -> str:
-    threads = known(context, "threads")
-    return f"{threads} thread{'' if threads == '1' else 's'}"
+def threads_text(threads: int | None) -> str:
+    return f"{threads or 'unknown'} thread{'' if threads == 1 else 's'}"
 
 
-def ratio_interval(context: Mapping[str, Any]) -> str:
+def ratio_interval(context: Context) -> str:
     """How the intervals of latency ratios were taken."""
-    level, drawn = context.get("level", 0.95), context.get("ratio_level", 0.95)
-    note = f", drawn at {100 * drawn:g} % since rounds could end on their width" if drawn > level else ""
+    wider = context.ratio_level > context.level
+    drawn = f", drawn at {100 * context.ratio_level:g} % since rounds could end on their width"
+    note = drawn if wider else ""
     return (
-        f"{known(context, 'rounds')} interleaved rounds, {threads_text(context)}. "
+        f"{known(context, 'rounds')} interleaved rounds, {threads_text(context.threads)}. "
         f"Bars: {level_text(context)} percentile bootstrap over rounds{note}"
     )
 
 
-def origin_text(context: Mapping[str, Any]) -> str:
+def origin_text(context: Context) -> str:
     commit = known(context, "commit")[:10]
     return f"Run {known(context, 'run')}, commit {commit}. Host: {known(context, 'host')}."
 
 
-def add_caption(figure: LabFigure, text: str, context: Mapping[str, Any]) -> LabFigure:
+def add_caption(figure: LabFigure, text: str, context: Context) -> LabFigure:
     """Keep the caption in ``figure.caption``, to stand beside the picture; the picture names its run alone.
 
     A picture with its caption in it has two of them in a thesis, and small print in a report.

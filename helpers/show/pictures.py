@@ -1,7 +1,7 @@
 """Photos with boxes: sample data with its ground truth, and what each variant detects."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib.patheffects
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 
 from helpers.lab.errors import LabError
 from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.context import Context
 from helpers.show.style import LabFigure, new_figure, styled
 
 GROUND_TRUTH = "ground truth"
@@ -49,7 +50,7 @@ class DrawnBox(NamedTuple):
 def detections_grid(
     images: Sequence[np.ndarray],
     panels: Mapping[str, Sequence[Sequence[DrawnBox]]],
-    context: Mapping[str, Any],
+    context: Context,
     titles: Sequence[str] = (),
     shown_from_score: float = SHOWN_FROM_SCORE,
 ) -> LabFigure:
@@ -95,7 +96,7 @@ def contact_sheet(
     images: Sequence[np.ndarray],
     boxes: Sequence[Sequence[Sequence[float]]],
     labels: Sequence[Sequence[str]],
-    context: Mapping[str, Any],
+    context: Context,
     columns: int = 4,
 ) -> LabFigure:
     """Sample photos with their ground truth.

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from PIL import Image
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
 from helpers.run.variants import BASELINE, CONTROL, VARIANTS
+from helpers.show.context import Context, known
 
 # Drawn at 13.7 cm; reduced to a column of 8 cm, 10 pt still prints as 6 pt.
 WIDTH_IN = 5.4
@@ -143,9 +144,9 @@ def new_figure(height_in: float, width_in: float = WIDTH_IN) -> LabFigure:
     return figure
 
 
-def creation_time(context: Mapping[str, Any]) -> datetime:
+def creation_time(context: Context) -> datetime:
     """Time that a figure's files carry: the run's own, so that the same input gives the same bytes."""
-    text = str(context.get("created_utc") or "1970-01-01T00:00:00+00:00")
+    text = context.created_utc or "1970-01-01T00:00:00+00:00"
     try:
         moment = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
     except ValueError:
@@ -157,9 +158,9 @@ def creation_time(context: Mapping[str, Any]) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def figure_metadata(name: str, context: Mapping[str, Any], caption: str = "") -> dict[str, str]:
+def figure_metadata(name: str, context: Context, caption: str = "") -> dict[str, str]:
     """What ties a file to its run, and its caption."""
-    run, commit = context.get("run", "unknown"), context.get("commit", "unknown")
+    run, commit = known(context, "run"), known(context, "commit")
     about = {"Title": name, "Author": "quantization-lab", "Subject": f"run {run}, commit {commit}"}
     return about | ({"Description": caption} if caption else {})
 
@@ -170,7 +171,7 @@ def caption_of(png: Path) -> str:
 
 
 @styled
-def save_figure(figure: Figure, folder: Path, name: str, context: Mapping[str, Any]) -> list[Path]:
+def save_figure(figure: Figure, folder: Path, name: str, context: Context) -> list[Path]:
     """Write ``<folder>/<name>.png`` (200 dpi) and ``.pdf`` (fonts embedded); return the two paths.
 
     Both carry the run, the commit and the caption in their metadata. Equal input gives equal bytes.

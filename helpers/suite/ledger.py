@@ -140,7 +140,7 @@ def finish(run: Run, name: str) -> None:
             "all outputs of the stage",
             "run the whole notebook, from its first cell.",
         )
-    keep(run.paths.stage_record(name), "stage", stage_origin(run, stage), {}, outputs)
+    keep(run.paths.stage_record(name), "stage", stage_origin(run, stage), None, outputs)
     print(f"{name} is done for run {run.paths.name!r}.")
 
 

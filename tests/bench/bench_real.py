@@ -59,7 +59,7 @@ def test_accuracy(prepared, name, prefix):
     prepare_files(model, run.model_dir)
     quantize.make_variants(run, model)
     evaluate.score_all(run, model, dataset, evaluate.detect_all(run, model, dataset))
-    stats = {v.id: evaluate.read_score(run, model, v.id).values["stats"] for v in run.variants}
+    stats = {v.id: evaluate.read_score(run, model, v.id).values.stats for v in run.variants}
     note(
         **{
             f"{prefix}_ap_float32": stats["float32"]["ap"],

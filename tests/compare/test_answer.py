@@ -1,5 +1,7 @@
 """The answer: one for every model, never more than the intervals and the verdicts allow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from helpers.compare.findings import Judgement, judge_ratio
 from helpers.compare.noise import noise_floor, ratio_of
 from helpers.compare.verdict import FEW_IMAGES, FEW_RESAMPLES, NO, NO_VALUE, NOTHING_FOUND, SMALL_RUN, YES
 from helpers.run.variants import BASELINE, CONTROL
+from helpers.show.context import UNKNOWN
 from helpers.show.rows import records_of
 from tests.support.example_results import ALL, CONTEXT, MODEL, REASON, example_results, fail, without_energy
 
@@ -197,7 +200,7 @@ def test_energy_noise_and_host_are_told_as_they_are():
     tested = unknown(example_results().assign(latency_selftest_noise=0.02))
     assert "below 2.0 %: they are noise here, by the self-test." in tested
     assert "no floor is known" in unknown(changed({CONTROL: ratio(NAN)}))
-    assert "(unknown)" in unknown(example_results(), {})
+    assert "(unknown)" in unknown(example_results(), UNKNOWN)
 
 
 NOTHING = {
@@ -229,7 +232,7 @@ def test_a_run_that_decides_nothing_says_so_in_one_sentence(case):
 def test_the_margin_is_the_users():
     half = changed({variant: {"ap_margin": 0.005} for variant in FORMS})
     assert "within 0.5 points" in one(half, About.SPEED).text
-    assert "0.5 points" in answering.setting({**CONTEXT, "margin_points": 0.5})
+    assert "0.5 points" in answering.setting(replace(CONTEXT, margin_points=0.5))
 
 
 def test_every_model_has_its_own_answer():

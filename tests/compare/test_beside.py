@@ -47,5 +47,5 @@ def test_the_report_shows_both_machines_each_with_its_host(beside, capsys):
     present.save_tables(beside, results, frames, context)
     html = present.save_report(beside, results, frames, context).read_text()
     assert "Slow CPU (4 cores)" in html
-    assert context["host"] in html
+    assert context.host in html
     assert (beside.paths.figures / "machines.png").is_file()

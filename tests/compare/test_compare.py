@@ -22,10 +22,13 @@ from helpers.energy.rounds.schedule import BARE
 from helpers.energy.samples import latency_frame
 from helpers.energy.summary import summarize_latency, summarize_memory
 from helpers.energy.windows_summary import summarize_energy
+from helpers.evaluate.records import LoopTime, Scored
 from helpers.lab.intervals import Absent, Interval, interval_of, spread
 from helpers.meters.absent import AbsentMeter
 from helpers.meters.base import meter_facts, quantity_to_json
+from helpers.quantize.records import MadeFile
 from helpers.run.variants import BASELINE, CONTROL
+from helpers.runtimes.litert.flatfile import FileFacts
 from helpers.tasks.detection.score import Score, score
 from tests.support.random_coco import random_detections, random_ground_truth
 from tests.tasks.test_resample import columns
@@ -106,9 +109,10 @@ def row_of(known: Sources, variant: str = "int8") -> dict:
     return wide(variant_results("m", variant, known))[0]
 
 
-def as_recorded(score: Score) -> dict:
+def as_recorded(score: Score) -> Scored:
     """What 03's record says of a score."""
-    return {"stats": score.stats, "tie_bounds": (0.1, 0.9), "distinct_scores": 7}
+    images, time = score.evidence.images, LoopTime(0, 0, 0, 0)
+    return Scored(score.stats, {}, (0.1, 0.9), 7, images, 0, "", time, (), 0, ())
 
 
 def accuracy_columns(variant: str, score: Score, draws: dict) -> dict[str, float]:
@@ -188,7 +192,7 @@ def test_what_is_absent_is_a_reason_for_every_quantity_and_no_number():
 
 
 def test_the_long_table_and_the_wide_one_hold_the_same_numbers(scored, draws):
-    made = {"size_bytes": 123_457, "download_bytes": 100_001}
+    made = MadeFile(FileFacts("int8", "int8", {}, {}, {}, True), 123_457, 100_001)
     found = {v: accuracy_of(v, as_recorded(scored[v]), draws) for v in (BASELINE, "int8")}
     rest = {"made": made, "energy": Absent("no meter")}
     known = {variant: sources(accuracy=accuracy, **rest) for variant, accuracy in found.items()}

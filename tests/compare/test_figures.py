@@ -1,6 +1,7 @@
 """Figures: intervals at the right coordinates, nothing hidden, nothing overlapping, files traceable."""
 
 import re
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -108,14 +109,14 @@ def test_net_energy_stands_below_gross_where_the_meter_sees_the_idle_machine():
 
 
 def test_the_caption_says_how_ratio_intervals_were_drawn():
-    drawn = figures.draw("latency_ratio", example_results(), {}, {**CONTEXT, "ratio_level": 0.97})
+    drawn = figures.draw("latency_ratio", example_results(), {}, replace(CONTEXT, ratio_level=0.97))
     assert "95 % percentile bootstrap over rounds, drawn at 97 %" in drawn.caption
     assert "drawn at" not in figures.draw("latency_ratio", example_results(), {}, CONTEXT).caption
 
 
 def test_energy_without_a_figure_says_so_and_why():
-    results = without_energy(example_results())
-    figure = figures.energy(results, {**CONTEXT, "energy_reason": "no counter on this host"})
+    results = without_energy(example_results()).assign(energy_reason="no counter on this host")
+    figure = figures.energy(results, CONTEXT)
     texts = [t.get_text().replace("\n", " ") for t in figure.axes[0].texts]
     assert "grade D: no energy figure" in texts
     assert texts.count("n/a: no counter on this host") == len(results)
@@ -134,7 +135,7 @@ def test_two_energy_grades_get_two_axes_each_with_its_grade():
 
 
 def test_the_band_is_the_losses_that_the_users_margin_accepts():
-    figure = figures.ap_difference(example_results(), {**CONTEXT, "margin_points": 0.5})
+    figure = figures.ap_difference(example_results(), replace(CONTEXT, margin_points=0.5))
     [band] = [p for p in figure.axes[0].patches if p.get_gid() == "margin"]
     assert (band.get_x(), band.get_x() + band.get_width()) == (-0.5, 0)
     assert "a loss of up to 0.5 points" in figure.caption

@@ -1,5 +1,7 @@
 """Figures of odd tables: bad, empty, without bounds, with dollar signs."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -31,7 +33,7 @@ def test_bad_input_is_explained():
     with pytest.raises(LabError, match="ap_loss without: losses"):
         figures.draw("ap_loss", CASES["usual"], {}, CONTEXT)
     with pytest.raises(LabError, match="created_utc"):
-        figures.save_figure(Figure(), None, "x", {"created_utc": "yesterday"})
+        figures.save_figure(Figure(), None, "x", replace(CONTEXT, created_utc="yesterday"))
 
 
 def test_every_number_missing_still_gives_every_figure():
@@ -47,7 +49,7 @@ def test_every_number_missing_still_gives_every_figure():
 
 def test_dollar_signs_in_texts_are_printed_as_they_are():
     results = fail(example_results(), "int8", r"$\frac{ and $ more_of^it")
-    for figure in figures.draw_all(results, example_frames(results), {**CONTEXT, "host": "$x$_"}).values():
+    for figure in figures.draw_all(results, example_frames(results), replace(CONTEXT, host="$x$_")).values():
         figure.draw_without_rendering()
 
 

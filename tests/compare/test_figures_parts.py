@@ -13,9 +13,10 @@ from helpers.compare.figures.parts import COLOURS, HATCHES, NAMES, grey_of, rati
 from helpers.energy.parts.summary import PARTS
 from helpers.lab.errors import LabError
 from helpers.run.variants import CONTROL
+from helpers.show.context import Context
 from tests.support.figure_checks import overlapping
 
-CONTEXT = {"run": "quick", "commit": "0123456789abcdef", "host": "Xeon (2 cores)", "threads": 1}
+CONTEXT = Context(run="quick", commit="0123456789abcdef", host="Xeon (2 cores)", threads=1)
 TIMES = {
     "float32": (2.1, 0.6, 6.0, 1.1, 0.9),
     "int8-dynamic": (2.1, 0.6, 7.2, 1.1, 0.9),

@@ -40,7 +40,7 @@ def test_a_run_comes_back_from_its_two_files_alone_by_name_and_by_path(runs, tmp
     for given_name in ("there", copied, str(copied)):
         [other] = stage.other_runs(here, [given_name])
         assert other.letter == "B"
-        assert dict(other.context) == context
+        assert other.context == context
         numbers = [column for column in results if not column.endswith("_reason")]
         pd.testing.assert_frame_equal(other.results[numbers], results[numbers], check_dtype=False)
         assert other.host == {name: host.provenance()[name] for name in stage.HOST_FACTS}

@@ -8,6 +8,7 @@ from helpers.compare import one_difference
 from helpers.compare.results import difference_to_baseline, resample_variants
 from helpers.run.experiment import open_run
 from helpers.run.variants import BASELINE
+from helpers.show.context import Context
 from helpers.tasks.detection.resample import paired_resamples
 from tests.compare.test_compare import scored_by_coco
 from tests.support.figure_checks import lines_by_gid, overlapping
@@ -76,7 +77,7 @@ def test_pairing_narrows_the_interval(evidence):
 def test_the_picture_has_both_intervals(opened_of):
     opened = opened_of(BASELINE, "int8")
     paired, unpaired = opened.stored, 2 * opened.stored
-    figure = one_difference.draw_differences(opened, paired, unpaired, {"run": "r"})
+    figure = one_difference.draw_differences(opened, paired, unpaired, Context(run="r"))
     ends = [list(line.get_xdata()) for line in lines_by_gid(figure)["interval"]]
     expected = [np.percentile(values, [2.5, 97.5]) for values in (paired, unpaired, paired)]
     assert np.allclose(ends, expected)
@@ -87,5 +88,5 @@ def test_the_picture_has_both_intervals(opened_of):
 def test_resamples_without_an_object_are_left_out_of_the_picture(opened_of):
     opened = opened_of(BASELINE, "int8")
     for values in (np.full(5, np.nan), np.array([1.0, np.nan, 2.0])):
-        figure = one_difference.draw_differences(opened, values, values, {})
+        figure = one_difference.draw_differences(opened, values, values, Context())
         assert len(lines_by_gid(figure).get("interval", [])) == 3 * np.isfinite(values).any()

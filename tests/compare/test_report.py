@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from helpers.compare.report import page as report
 from helpers.compare.verdict import SMALL_RUN
 from helpers.lab.errors import LabError
 from helpers.run.variants import VARIANTS
+from helpers.show.context import UNKNOWN
 from helpers.show.style import save_figure
 from tests.support.example_results import (
     CONTEXT,
@@ -139,7 +141,7 @@ def test_each_model_has_its_answer_under_its_name():
 
 def test_failures_few_images_and_absent_energy_are_told():
     results = without_energy(fail(example_results(), "int8", f"{REASON} <script>")).assign(images=40)
-    html = report.render_report(results, [], {**CONTEXT, "images": 40})
+    html = report.render_report(results, [], replace(CONTEXT, images=40))
     text = " ".join(" ".join(parse(html).text).split())
     assert "Only 40 images" in text
     assert text.count(REASON) >= 6  # the answer, findings, tables, failures
@@ -148,7 +150,7 @@ def test_failures_few_images_and_absent_energy_are_told():
 
 
 def test_context_may_be_empty():
-    text = " ".join(parse(report.render_report(example_results(), [], {})).text)
+    text = " ".join(parse(report.render_report(example_results(), [], UNKNOWN)).text)
     assert "unknown host" in text
 
 

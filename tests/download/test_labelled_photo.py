@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.download import labelled_photo
+from helpers.show.context import Context
 from helpers.show.pictures import DrawnBox
 from tests.support.figure_checks import lines_by_gid, overlapping
 
@@ -44,7 +45,7 @@ def test_a_sample_without_ground_truth_has_no_objects():
 @pytest.mark.parametrize("boxes", [[], [BOX], [BOX, DrawnBox("cone", (50, 30, 10, 8), crowd=True)]])
 @pytest.mark.parametrize("size", [(60, 80), (200, 50), (50, 200)])
 def test_boxes_are_drawn_in_pixels_and_shares(boxes, size):
-    figure = labelled_photo.draw_boxes(np.zeros((*size, 3), np.uint8), boxes, {"run": "r"})
+    figure = labelled_photo.draw_boxes(np.zeros((*size, 3), np.uint8), boxes, Context(run="r"))
     corners = lines_by_gid(figure).get("corner", [])
     assert [line.get_xydata().tolist() for line in corners] == [[[20.0, 10.0]]] * bool(boxes)
     assert f"{len(boxes)} labelled objects" in figure.caption

@@ -17,9 +17,10 @@ from helpers.runtimes.litert.operator_kinds import (
     POINTWISE,
     XNNPACK,
 )
+from helpers.show.context import Context
 from tests.support.figure_checks import overlapping
 
-CONTEXT = {"run": "quick", "commit": "0123456789abcdef", "host": "Xeon", "threads": 1, "invocations": 50}
+CONTEXT = Context(run="quick", commit="0123456789abcdef", host="Xeon", threads=1, invocations=50)
 TIMES = {
     "float32": {
         (POINTWISE, XNNPACK): 1.2,

@@ -9,6 +9,7 @@ from helpers.energy import one_interval
 from helpers.energy.summary import latency_ratio
 from helpers.run.experiment import open_run
 from helpers.run.variants import BASELINE, CONTROL
+from helpers.show.context import Context
 from tests.energy.test_measure_summary import latency_raw
 from tests.support.figure_checks import lines_by_gid, overlapping
 
@@ -60,7 +61,7 @@ def test_one_round_is_an_interval_without_width(opened_of):
     opened = opened_of(latency_raw(seed=1, rounds=1), {"int8": "int8"})
     assert opened.own.shape[0] == 1
     assert opened.table.low == opened.table.high
-    figure = one_interval.draw_ratio(opened, np.full(10, opened.table.value), {})
+    figure = one_interval.draw_ratio(opened, np.full(10, opened.table.value), Context())
     assert "n = 1 rounds" in figure.caption
 
 
@@ -73,7 +74,7 @@ def test_without_a_round_the_reason_is_told(opened_of, capsys):
 def test_the_picture_has_a_dot_per_round_and_the_interval(opened_of):
     opened = opened_of(latency_raw(seed=3), {"int8": "int8"})
     ratios = np.median(opened.own, axis=1) / np.median(opened.base, axis=1)
-    figure = one_interval.draw_ratio(opened, np.median(ratios[opened.drawn], axis=1), {"run": "r"})
+    figure = one_interval.draw_ratio(opened, np.median(ratios[opened.drawn], axis=1), Context(run="r"))
     lines = lines_by_gid(figure)
     assert len(lines["rounds"][0].get_xdata()) == len(ratios)
     assert list(lines["interval"][0].get_xdata()) == pytest.approx([opened.table.low, opened.table.high])

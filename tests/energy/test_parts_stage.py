@@ -108,7 +108,7 @@ def test_the_stage_measures_once_and_tells_it_as_a_frame(small_run):
     results, frames, context = stage.parts_picture(small_run)
     assert results["variant"].tolist() == ["float32", "int8", CONTROL]
     assert frames["parts"].equals(frame)
-    assert context["run"] == "parts"
+    assert context.run == "parts"
 
 
 def test_each_core_may_have_its_own_preparing_and_tail(files, photos):

@@ -21,8 +21,8 @@ def frame(tmp_path, monkeypatch):
     evidence = evidence_of(truth, random_detections(random, truth))
     evidence.save(tmp_path / "evidence.npz")
     scores = {
-        BASELINE: {"ap_per_class": dict(zip(NAMES, (0.5, -1, 0.25), strict=True))},
-        "int8": {"ap_per_class": dict(zip(NAMES, (0.4, -1, -1), strict=True))},
+        BASELINE: SimpleNamespace(ap_per_class=dict(zip(NAMES, (0.5, -1, 0.25), strict=True))),
+        "int8": SimpleNamespace(ap_per_class=dict(zip(NAMES, (0.4, -1, -1), strict=True))),
     }
     monkeypatch.setattr(classes, "scored_variants", lambda run, model: scores)
     run = SimpleNamespace(

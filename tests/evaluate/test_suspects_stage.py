@@ -54,7 +54,7 @@ def relabelled(work, folder, change) -> OtherLabels:
 
 
 def test_a_sound_run_has_no_findings(run, work):
-    assert read_score(run, run.models[0], "float32").values["findings"] == []
+    assert read_score(run, run.models[0], "float32").values.findings == ()
     assert suspects.told(run, run.models) == ""
     assert suspects.findings(work) == []
 

@@ -5,20 +5,27 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.evaluate import tables
+from helpers.evaluate.records import LoopTime, Scored
 from helpers.show.frames import neat
 
-VALUES = {
-    "stats": {"ap": -1.0, "ap_50": 0.25},
-    "ap_per_class": {"ball": -1.0, "cone": 0.5},
-    "tie_bounds": [-1.0, -1.0],
-    "detections": 3,
-    "distinct_scores": 2,
-}
+FOUND = Scored(
+    stats={"ap": -1.0, "ap_50": 0.25},
+    ap_per_class={"ball": -1.0, "cone": 0.5},
+    tie_bounds=(-1.0, -1.0),
+    distinct_scores=2,
+    images=1,
+    detections=3,
+    field="",
+    timing=LoopTime(0, 0, 0, 0),
+    loops=(),
+    broken_images=0,
+    findings=(),
+)
 
 
 @pytest.fixture
 def unscored(monkeypatch):
-    record = SimpleNamespace(values=VALUES, failure="")
+    record = SimpleNamespace(values=FOUND, failure="")
     monkeypatch.setattr(tables, "read_score", lambda *_: record)
     monkeypatch.setattr(tables, "scored", lambda *_: ["float32"])
     return SimpleNamespace(variants=[SimpleNamespace(id="float32")])

@@ -7,12 +7,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.evaluate.records import Scored
 from helpers.lab.records import read_record
 from helpers.run.experiment import Run, open_run
 from helpers.run.variants import BASELINE
@@ -68,7 +68,7 @@ def place(tmp_path_factory) -> Path:
 def mean_ap(outcome: Outcome, place: int, categories: tuple[str, ...]) -> float:
     """float32's AP over a model's own categories, of those that have objects."""
     model = outcome.run.models[place]
-    stored = read_record(outcome.run.paths.score_record(model.id, BASELINE), Any, "").values["ap_per_class"]
+    stored = read_record(outcome.run.paths.score_record(model.id, BASELINE), Scored, "").values.ap_per_class
     return float(np.mean([stored[name] for name in categories if stored.get(name, -1) >= 0]))
 
 

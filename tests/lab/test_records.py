@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 
 from helpers.lab.errors import LabError
 from helpers.lab.records import (
+    FORMAT,
+    Number,
     Origin,
     Record,
     current_record,
@@ -55,7 +59,7 @@ def stored(tmp_path):
 
 
 def test_a_record_read_back_is_the_record_written(tmp_path):
-    record = example(outputs={"a": "1"}, failure="no memory")
+    record = example(outputs={"a": "1"})
     assert write_record(tmp_path / "r.json", record) == record
     read = read_record(tmp_path / "r.json", Any, CURE)
     assert read == record
@@ -185,3 +189,61 @@ def test_records_of_two_settings_are_never_combined(setting):
     assert "latency differ" in caught.value.found
     assert "energy" not in caught.value.found
     assert caught.value.cure == CURE
+
+
+@dataclasses.dataclass(frozen=True)
+class Visit:
+    timed_ns: tuple[int, ...]
+    ratio: Number
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    visits: Mapping[str, Visit]
+    why: str | None = None
+    bounds: tuple[float, float] = (0.0, 1.0)
+
+
+ratios = st.floats(allow_nan=True, allow_infinity=False)
+visits = st.builds(Visit, st.lists(st.integers(0, 2**53)).map(tuple), ratios)
+measured = st.builds(Measured, st.dictionaries(st.text(), visits, max_size=3), st.none() | st.text())
+
+
+@given(measured)
+def test_typed_values_read_back_are_those_written(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("typed") / "r.json"
+    write_record(path, example(values=values))
+    found = read_record(path, Measured, CURE).values
+    assert found.visits.keys() == values.visits.keys()
+    for name, visit in found.visits.items():
+        assert visit.timed_ns == values.visits[name].timed_ns
+        assert visit.ratio == pytest.approx(values.visits[name].ratio, nan_ok=True, abs=0, rel=0)
+    assert (found.why, found.bounds) == (values.why, values.bounds)
+
+
+@pytest.mark.parametrize(
+    ("damage", "field"),
+    [
+        (lambda values: values.pop("visits"), "visits"),
+        (lambda values: values["visits"]["a"].pop("timed_ns"), "visits.a.timed_ns"),
+        (lambda values: values["visits"]["a"].update(timed_ns=["soon"]), "visits.a.timed_ns.0"),
+        (lambda values: values.update(bounds=[1]), "bounds"),
+    ],
+)
+def test_values_that_are_not_of_the_type_are_redone_and_name_the_field(tmp_path, damage, field):
+    path = tmp_path / "r.json"
+    write_record(path, example(values=Measured({"a": Visit((1, 2), 0.5)})))
+    content = json.loads(path.read_text())
+    damage(content["values"])
+    path.write_text(json.dumps(content))
+    with pytest.raises(LabError, match=f"not a record of this version .*{re.escape(field)}") as caught:
+        read_record(path, Measured, CURE)
+    assert caught.value.cure == CURE
+    assert current_record(path, Measured, ORIGIN) is None
+
+
+def test_a_record_of_an_earlier_format_is_redone(stored):
+    stored.write_text(stored.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT - 1}'))
+    assert current_record(stored, Any, ORIGIN) is None
+    with pytest.raises(LabError, match=f"format {FORMAT - 1}, not {FORMAT}"):
+        read_record(stored, Any, CURE)

@@ -267,7 +267,7 @@ def test_pictures_are_drawn(bench, outcomes):
     assert titles == list(outcomes["wrong_input"].drawn["inputs"])
     rows, frames, context = decoder.picture(bench, outcomes["decoder"])
     assert set(rows["variant"]) == set(frames["parts"]["variant"])
-    assert context["threads"] == 1
+    assert context.threads == 1
 
 
 def test_outcomes_are_kept_and_checked(bench, outcomes):
@@ -347,5 +347,5 @@ def test_ap_is_that_of_03_where_the_gallery_sees_all_photos(lab_data):
     assert len(bench.photos) == run.profile.images
     record = read_record(run.paths.score_record(bench.model.id, BASELINE), Any, "")
     assert bench.precision(bench.detections(bench.variant(BASELINE)))[0] == pytest.approx(
-        record.values["stats"]["ap"], abs=1e-12
+        record.values.stats["ap"], abs=1e-12
     )

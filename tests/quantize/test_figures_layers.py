@@ -19,10 +19,11 @@ from helpers.quantize.layers.figure import (
     told_apart,
 )
 from helpers.quantize.layers.frame import COLUMNS
+from helpers.show.context import Context
 from helpers.show.style import look_of
 from tests.support.figure_checks import overlapping
 
-CONTEXT = {"run": "quick", "commit": "0123456789abcdef", "host": "Xeon (2 cores)"}
+CONTEXT = Context(run="quick", commit="0123456789abcdef", host="Xeon (2 cores)")
 LEVEL_DB = {"float16": 60.0, "int8-dynamic": 25.0, "int8": 18.0}
 
 
@@ -131,7 +132,9 @@ def test_no_line_of_a_name_passes_through_another_name(case):
 def test_a_variant_without_layers_keeps_its_reason():
     (axes,) = layer_error(failed(layers(), "int8"), CONTEXT).axes
     assert any("4-bit convolution" in text.get_text() for text in axes.texts)
-    assert "int8" not in [t.get_text() for t in layer_error(failed(layers(), "int8"), {}).legends[0].texts]
+    assert "int8" not in [
+        t.get_text() for t in layer_error(failed(layers(), "int8"), CONTEXT).legends[0].texts
+    ]
 
 
 def test_the_legend_names_every_line():

@@ -8,15 +8,11 @@ import pandas as pd
 import pytest
 
 from helpers.lab.intervals import Absent
+from helpers.lab.records import jsonable, structured
 from helpers.quantize.layers.decibels import EXACT_DB
 from helpers.quantize.layers.diagnosis import cause, diagnosis, worst_by_drop
-from helpers.quantize.layers.frame import (
-    layer_values,
-    layers_frame,
-    lossy_layers_text,
-    lossy_layers_texts,
-    read_layers,
-)
+from helpers.quantize.layers.frame import compared, layers_frame, lossy_layers_text, lossy_layers_texts
+from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.layers.names import short_names
 from tests.support.layered_files import layer, make_variants
@@ -34,10 +30,17 @@ def found(files):
     return {name: layer_errors(files["float32"], file, stack_images(3)) for name, file in files.items()}
 
 
+def read_again(values: ComparedLayers) -> ComparedLayers:
+    """As a record keeps it; what is read must be what was written."""
+    read = structured(ComparedLayers, json.loads(json.dumps(jsonable(values), allow_nan=False)))
+    assert read == values
+    return read
+
+
 def test_a_record_keeps_layers_to_six_digits(found):
-    values = json.loads(json.dumps(layer_values(found["int8"], 3), allow_nan=False))
-    assert values["diagnosis"] == diagnosis(found["int8"])
-    for kept, each in zip(read_layers(values), found["int8"], strict=True):
+    values = read_again(compared(found["int8"], 3))
+    assert values.diagnosis == diagnosis(found["int8"])
+    for kept, each in zip(values.layers, found["int8"], strict=True):
         for name, value in dataclasses.asdict(each).items():
             want = pytest.approx(value, rel=1e-5) if isinstance(value, float) else value
             if name not in ("stored_range", "seen_range"):
@@ -47,9 +50,9 @@ def test_a_record_keeps_layers_to_six_digits(found):
 
 def test_the_table_keeps_a_variant_without_layers_and_its_reason(found):
     kept = {
-        ("ssd", "int8"): layer_values(found["int8"], 3),
-        ("ssd", "int4"): layer_values(Absent("no kernel"), 3),
-        ("ssd", "int2"): {},
+        ("ssd", "int8"): compared(found["int8"], 3),
+        ("ssd", "int4"): compared(Absent("no kernel"), 3),
+        ("ssd", "int2"): compared([], 3),
     }
     table = layers_frame(kept)
     rows = table[table["variant"] == "int8"]
@@ -99,9 +102,7 @@ def test_the_cause_is_told_from_what_the_error_is_made_of(changes, text):
 def test_a_file_that_gives_no_numbers_says_so_and_its_record_is_json(found):
     broken = [found["int8"][0], *(layer(place=i, sqnr_db=-EXACT_DB, error_per_std=math.nan) for i in (1, 2))]
     assert "2 of 3 layers, from block on, give numbers that have nothing" in diagnosis(broken)
-    assert (
-        json.loads(json.dumps(layer_values(broken, 1), allow_nan=False))["layers"][1]["error_per_std"] is None
-    )
+    assert read_again(compared(broken, 1)).layers[1].error_per_std is None
 
 
 def test_where_no_layer_adds_error_none_is_blamed():
@@ -120,7 +121,7 @@ def test_the_worst_come_first_and_movers_of_data_are_not_blamed_for_what_they_ca
 
 @pytest.fixture(scope="module")
 def table():
-    kept = {("yolo", "int8"): layer_values([layer()], 8), ("yolo", "int4"): {"absent": "no kernel for it."}}
+    kept = {("yolo", "int8"): compared([layer()], 8), ("yolo", "int4"): Absent("no kernel for it.")}
     return layers_frame(kept)
 
 

@@ -9,6 +9,7 @@ from helpers.quantize import one_layer
 from helpers.quantize.recipes import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.affine import Grid
+from helpers.show.context import Context
 from tests.support.figure_checks import lines_by_gid, overlapping
 from tests.support.tiny_models import tiny_core, tiny_images
 
@@ -79,7 +80,7 @@ def test_weights_that_a_cure_has_moved_are_not_taken_for_plain(values, factor):
 def test_the_picture_draws_levels_weights_and_errors(files):
     found = next(one_layer.plain_channels(files["float32"], files["int8"]))
     layer = one_layer.OneLayer("tiny", *found[:2], "int8", *found[2:])
-    figure = one_layer.draw_picture(layer, {"run": "r"})
+    figure = one_layer.draw_picture(layer, Context(run="r"))
     (dots,) = lines_by_gid(figure)["weights"]
     assert 0 < len(dots.get_xdata()) <= one_layer.MOST_DOTS
     assert "n = 144 weights" in figure.caption

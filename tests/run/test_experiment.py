@@ -94,7 +94,7 @@ def test_a_failure_keeps_its_reason_and_has_no_values(tmp_path, made_from):
     path = tmp_path / "r.json"
     keep_failure(path, "variant", made_from, "no kernel for it")
     record = read_record(path, Any, "")
-    assert (record.failure, dict(record.values), dict(record.outputs)) == ("no kernel for it", {}, {})
+    assert (record.failure, record.values, dict(record.outputs)) == ("no kernel for it", None, {})
 
 
 def test_options_of_a_run_reach_it():

@@ -14,6 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 from helpers.download.stage import data_folders
 from helpers.evaluate.detect import ShardResult
+from helpers.evaluate.records import Scored
 from helpers.lab.records import read_record
 from helpers.photos.dataset import category_numbers, field_name, load_dataset, read_columns
 from helpers.run.profiles import get_profile
@@ -185,7 +186,7 @@ def test_the_metric_is_pycocotools_own_from_the_files_on_disk(finished, validati
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    stored = read_record(finished.run.paths.score_record(finished.model.id, variant), Any, "").values["stats"]
+    stored = read_record(finished.run.paths.score_record(finished.model.id, variant), Scored, "").values.stats
     assert list(stored) == list(STATS)
     assert list(stored.values()) == pytest.approx(evaluation.stats.tolist(), abs=1e-12)
 

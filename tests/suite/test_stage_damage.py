@@ -67,7 +67,7 @@ def test_a_damaged_shard_of_detections_is_made_again(finished):
     evaluate.detect_all(run, model, dataset)
     scored = evaluate.score_all(run, model, dataset)
     expected = read_record(finished.run.paths.score_record(model.id, "float16"), Any, "")
-    assert scored["float16"].values["stats"] == expected.values["stats"]
+    assert scored["float16"].values.stats == expected.values.stats
 
 
 def test_detections_of_an_earlier_file_of_the_variant_are_not_used(finished):

@@ -76,7 +76,7 @@ def test_a_few_photos_without_numbers_are_told_in_03_and_in_the_report(finished,
     assert quantize.made_variant(run, run.models[0], variant).failure == ""
     models = evaluate.score_models(run, dataset, evaluate.detect_models(run, dataset))
     record = evaluate.read_score(run, run.models[0], variant.id)
-    assert record.values["broken_images"] == len(broken)
+    assert record.values.broken_images == len(broken)
     told = f"{run.models[0].id}: {variant.id} gives NaN or infinity for {len(broken)} of {len(photos)} photos"
     assert suspects.told(run, models).startswith(f"{told}, the first is {photos[broken[0]].name}: ")
     assert any(sentence.startswith(told) for sentence in surprises(run))

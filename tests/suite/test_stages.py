@@ -242,8 +242,8 @@ def test_a_data_set_of_ones_own_goes_through_01_to_03(finished, own_data):
     scored = evaluate.score_all(run, model, dataset)
     check_evaluate(run)
     for record in scored.values():
-        assert record.values["images"] == 12
-        assert 0.2 < record.values["stats"]["ap"] < 0.95
+        assert record.values.images == 12
+        assert 0.2 < record.values.stats["ap"] < 0.95
     shards = evaluate.load_detections(evaluate.Progress(run, model, dataset), "int8")
     numbers = {100 - 3 * number for number in range(1, 13)}
     assert set(np.concatenate([shard.category_id for shard in shards]).tolist()) <= numbers

@@ -1,6 +1,7 @@
 """Invented runs of several machines, for tests of what lays them side by side."""
 
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 
@@ -24,7 +25,7 @@ def slower(results: pd.DataFrame, factor: float, grade: str = "C") -> pd.DataFra
 
 def machine(letter: str, results: pd.DataFrame, **context) -> Machine:
     named = {"run": f"run-{letter}", "host": f"Maker {letter} (4 cores)", **context}
-    return Machine(letter, results, {**CONTEXT, **named}, {"machine": "x86_64", "isa_flags": ["avx2"]})
+    return Machine(letter, results, replace(CONTEXT, **named), {"machine": "x86_64", "isa_flags": ["avx2"]})
 
 
 def pair(second: pd.DataFrame, **context) -> list[Machine]:
@@ -37,7 +38,7 @@ def finished(name: str, results: pd.DataFrame, **context):
     results = results.assign(model=results["model"].replace(MODEL, run.models[0].id))
     record = Record("latency", Origin({}, {}, "", host.setting()), host.provenance(), {})
     write_record(run.paths.measurement_record(run.models[0].id, "latency"), record)
-    full = {**CONTEXT, "run": name, **context}
+    full = replace(CONTEXT, run=name, **context)
     write_results(results, run.paths.folder, full)
     stage.save_context(run, full)
     return run, results, full

@@ -9,28 +9,29 @@ from helpers.energy.parts.summary import PARTS
 from helpers.quantize.layers.frame import COLUMNS as LAYER_COLUMNS
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.runtimes.litert.operator_kinds import DEPTHWISE, POINTWISE, XNNPACK
+from helpers.show.context import Context
 from helpers.tasks.detection.attribution import SIZES
 from helpers.tasks.detection.kinds import KINDS
 
 NAN = float("nan")
 MODEL = "ssd_mobilenet_v2_small"
 REASON = "kernels for this dtype are absent from the runtime, so the file cannot be loaded"
-CONTEXT = {
-    "profile": "quick",
-    "run": "quick-example",
-    "images": 500,
-    "rounds": 30,
-    "resamples": 1000,
-    "level": 0.95,
-    "host": "Example CPU (2 cores)",
-    "threads": 1,
-    "commit": "0123456789abcdef",
-    "created_utc": "2026-01-31T12:00:00+00:00",
-    "meter": "estimate",
-    "meter_sentence": "Estimate from CPU time and a stated 10 W per core.",
-    "seed": 20,
-    "margin_points": 1.0,
-}
+CONTEXT = Context(
+    profile="quick",
+    run="quick-example",
+    images=500,
+    rounds=30,
+    resamples=1000,
+    level=0.95,
+    host="Example CPU (2 cores)",
+    threads=1,
+    commit="0123456789abcdef",
+    created_utc="2026-01-31T12:00:00+00:00",
+    meter="estimate",
+    meter_sentence="Estimate from CPU time and a stated 10 W per core.",
+    seed=20,
+    margin_points=1.0,
+)
 # variant: storage, compute, size in MB, AP, AP difference, latency in ms, memory in MB, energy in J
 _VARIANTS = {
     "float32": ("float32", "float32", 2.91, 0.62, 0.0, 6.10, 14.6, 0.090),

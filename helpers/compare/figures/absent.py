@@ -1,13 +1,13 @@
 """What stands in a figure's place where a run has nothing to draw in it: the reason, as a small figure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
 from helpers.lab.quantities import Quantity
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import add_caption, wrap_to_width
+from helpers.show.context import Context
 from helpers.show.rows import records_of
 from helpers.show.style import INK, SMALL_PT, LabFigure, new_figure, styled
 from helpers.show.values import failure_of, reason_for
@@ -51,7 +51,7 @@ def reason_in(frames: Sequence[pd.DataFrame | None], quantities: Sequence[Quanti
 
 
 @styled
-def nothing_to_show(title: str, reason: str, context: Mapping[str, Any]) -> LabFigure:
+def nothing_to_show(title: str, reason: str, context: Context) -> LabFigure:
     """The title, and the reason in place of a picture."""
     figure = new_figure(HEIGHT_IN)
     text = figure.text(0.5, 0.72, f"{title}. Nothing to show: {reason}.", ha="center", va="center")

@@ -24,6 +24,7 @@ from helpers.show.captions import (
     paired_interval,
     points_text,
 )
+from helpers.show.context import Context
 from helpers.show.rows import (
     by_model,
     draw_interval,
@@ -47,7 +48,7 @@ _TIES_BELOW = 0.33  # of a row
 
 
 @styled
-def ap_difference(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def ap_difference(results: pd.DataFrame, context: Context) -> LabFigure:
     """AP of each variant less that of float32, against the margin that the user accepts."""
     margin = margin_points(context)
     text = (
@@ -138,7 +139,7 @@ def difference_text(row: Mapping[str, Any]) -> str:
 
 
 @styled
-def ap_by_size(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def ap_by_size(results: pd.DataFrame, context: Context) -> LabFigure:
     """AP for small, medium and large objects, side by side."""
     text = (
         f"COCO AP in points (AP × 100) by object area. {accuracy_interval(context)}. "

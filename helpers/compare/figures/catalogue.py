@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pandas as pd
 
@@ -28,6 +27,7 @@ from helpers.lab.errors import LabError, unknown_name
 from helpers.lab.quantities import Quantity
 from helpers.quantize.layers.figure import HOW_TO_READ as LAYERS_READING
 from helpers.quantize.layers.figure import layer_error
+from helpers.show.context import Context
 from helpers.show.pictures import DrawnBox, contact_sheet, detections_grid
 from helpers.show.style import LabFigure, save_figure
 from helpers.tasks.detection.quantities import AP, AP_DIFFERENCE
@@ -185,7 +185,7 @@ FIGURES = MappingProxyType({entry.id: entry for entry in _ENTRIES})
 
 
 def draw(
-    figure_id: str, results: pd.DataFrame, frames: Mapping[str, pd.DataFrame], context: Mapping[str, Any]
+    figure_id: str, results: pd.DataFrame, frames: Mapping[str, pd.DataFrame], context: Context
 ) -> LabFigure:
     """Draw one figure of the registry by its id, or why there is nothing to draw.
 
@@ -220,12 +220,12 @@ def require_frames(entry: FigureEntry, frames: Mapping[str, pd.DataFrame]) -> No
 
 
 def draw_all(
-    results: pd.DataFrame, frames: Mapping[str, pd.DataFrame], context: Mapping[str, Any]
+    results: pd.DataFrame, frames: Mapping[str, pd.DataFrame], context: Context
 ) -> dict[str, LabFigure]:
     """Every figure of the registry by id, in the order of the report."""
     return {figure_id: draw(figure_id, results, frames, context) for figure_id in FIGURES}
 
 
-def save_all(figures: Mapping[str, LabFigure], folder: Path, context: Mapping[str, Any]) -> list[Path]:
+def save_all(figures: Mapping[str, LabFigure], folder: Path, context: Context) -> list[Path]:
     """Write each figure as PNG and PDF; returns all paths."""
     return [path for name, figure in figures.items() for path in save_figure(figure, folder, name, context)]

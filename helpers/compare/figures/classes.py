@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 
 from helpers.compare.quantities import POINTS
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.captions import FOOTER_IN, add_caption, known
+from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.context import Context, known
 from helpers.show.rows import by_model, missing_text, records_of, require_columns
 from helpers.show.style import GRID, WIDTH_IN, LabFigure, new_figure, styled
 from helpers.tasks.detection.quantities import AP
@@ -31,7 +32,7 @@ _COLOURS = "RdBu"
 
 
 @styled
-def ap_by_class(results: pd.DataFrame, classes: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def ap_by_class(results: pd.DataFrame, classes: pd.DataFrame, context: Context) -> LabFigure:
     """A row per class, most objects first; a column per form.
 
     Args:
@@ -121,7 +122,7 @@ def missing_notes(frame: pd.DataFrame, table: pd.DataFrame) -> str:
     return "\n".join(textwrap.fill(line, _NOTE_WIDTH) for line in lines)
 
 
-def caption_text(tables: Sequence[pd.DataFrame], most: int, context: Mapping[str, Any]) -> str:
+def caption_text(tables: Sequence[pd.DataFrame], most: int, context: Context) -> str:
     longest = max(len(table) for table in tables)
     shown = (
         f"The {most} classes with most objects, of {longest}" if longest > most else "All classes that occur"

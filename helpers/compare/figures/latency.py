@@ -10,7 +10,8 @@ import seaborn
 from matplotlib.axes import Axes
 
 from helpers.energy.quantities import LATENCY
-from helpers.show.captions import FOOTER_IN, add_caption, known, threads_text
+from helpers.show.captions import FOOTER_IN, add_caption, threads_text
+from helpers.show.context import Context, known
 from helpers.show.rows import by_model, variant_rows, write_missing, write_number
 from helpers.show.style import INK, LabFigure, look_of, new_figure, styled
 from helpers.show.values import reason_for
@@ -23,13 +24,11 @@ _REACH_IQR = 12
 
 
 @styled
-def latency_distribution(
-    results: pd.DataFrame, latency_samples: pd.DataFrame, context: Mapping[str, Any]
-) -> LabFigure:
+def latency_distribution(results: pd.DataFrame, latency_samples: pd.DataFrame, context: Context) -> LabFigure:
     """Distribution of latency per variant, control included; warm-ups left out."""
     text = (
-        f"Each timed inference of {known(context, 'rounds')} interleaved rounds, {threads_text(context)}; "
-        "warm-ups left out. Hill: density. Dots: samples (at most "
+        f"Each timed inference of {known(context, 'rounds')} interleaved rounds, "
+        f"{threads_text(context.threads)}; warm-ups left out. Hill: density. Dots: samples (at most "
         f"{_MOST_POINTS} drawn). Tick: median (p50). Triangle: p99. Samples beyond the axis "
         "are counted on the right."
     )

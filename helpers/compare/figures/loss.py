@@ -15,7 +15,8 @@ from helpers.compare.tables.loss import REMAINDER, TOTAL, with_totals
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import Quantity, has_bounds, number
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.captions import FOOTER_IN, add_caption, known, level_text
+from helpers.show.captions import FOOTER_IN, add_caption, level_text
+from helpers.show.context import Context, known
 from helpers.show.rows import (
     by_model,
     missing_text,
@@ -51,7 +52,7 @@ Rows = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 @styled
-def ap_loss(results: pd.DataFrame, losses: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def ap_loss(results: pd.DataFrame, losses: pd.DataFrame, context: Context) -> LabFigure:
     """The contributions to each variant's difference in AP: kinds with their two parts, sizes, remainder."""
     text = (
         "Contributions to the difference of COCO AP to float32, in points. The five kinds and the remainder "

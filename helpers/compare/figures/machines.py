@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from helpers.compare.figures.catalogue import FigureEntry
-from helpers.compare.figures.one_row_each import GRADES, by_grade, with_energy_reason
+from helpers.compare.figures.one_row_each import GRADES, by_grade
 from helpers.compare.figures.rows_machines import (
     GAP,
     Groups,
@@ -29,7 +29,8 @@ from helpers.compare.figures.rows_machines import (
 from helpers.compare.noise import noise_floor
 from helpers.energy.quantities import ENERGY, LATENCY, LATENCY_RATIO
 from helpers.lab.quantities import number
-from helpers.show.captions import FOOTER_IN, add_caption, known, level_text, origin_text
+from helpers.show.captions import FOOTER_IN, add_caption, level_text, origin_text
+from helpers.show.context import known
 from helpers.show.rows import padded, records_of, reference_line, span_of
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, new_figure, styled
 from helpers.show.values import failure_of
@@ -96,8 +97,8 @@ def machines_energy(machines: Sequence[Machine]) -> LabFigure:
 
 def bars_text(machines: Sequence[Machine]) -> str:
     """The kind of the intervals; those of ratios may have another level, which each run states."""
-    level = float(machines[0].context.get("level", 0.95))
-    levels = {m.letter: float(m.context.get("ratio_level") or level) for m in machines}
+    level = machines[0].context.level
+    levels = {m.letter: m.context.ratio_level for m in machines}
     wider = ", ".join(f"{letter} {100 * own:g} %" for letter, own in levels.items() if own > level)
     note = f" (of ratios, since rounds could end on their width: {wider})" if wider else ""
     return f"Bars: {level_text(machines[0].context)} percentile bootstrap over rounds{note}"
@@ -174,9 +175,8 @@ def energy_groups(machines: Sequence[Machine], model: str) -> dict[str, Groups]:
     for machine in machines:
         frame = machine.of_model(model)
         frame = frame[frame["variant"].isin(shown_variants(machines, model))]
-        reason = str(machine.context.get("energy_reason") or "")
         for grade, rows in by_grade(frame) if len(frame) else []:
-            entries = records_of(with_energy_reason(rows, reason))
+            entries = records_of(rows)
             named = {str(row["variant"]): row for row in entries}
             if grade == "D":
                 name = "all variants" if len(rows) == len(frame) else ", ".join(named)

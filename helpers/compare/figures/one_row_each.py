@@ -1,8 +1,7 @@
 """Figures with one variant per row: size, memory, ratios of latency, energy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,7 +12,8 @@ from helpers.lab.intervals import Interval
 from helpers.lab.quantities import Quantity
 from helpers.lab.units import format_bytes
 from helpers.run.variants import BASELINE
-from helpers.show.captions import FOOTER_IN, add_caption, known, level_text, ratio_interval
+from helpers.show.captions import FOOTER_IN, add_caption, level_text, ratio_interval
+from helpers.show.context import Context, known
 from helpers.show.rows import (
     by_model,
     draw_bars,
@@ -66,7 +66,7 @@ def amount_text(quantity: Quantity, interval: Interval) -> str:
     return replace(quantity, bounds="").text(interval)
 
 
-def bar_figure(results: pd.DataFrame, context: Mapping[str, Any], quantity: Quantity, text: str) -> LabFigure:
+def bar_figure(results: pd.DataFrame, context: Context, quantity: Quantity, text: str) -> LabFigure:
     models, frames = zip(*by_model(results), strict=True)
     figure, axes = model_panels(frames, len(text) + 120)
     for panel, frame in zip(axes, frames, strict=True):
@@ -76,14 +76,14 @@ def bar_figure(results: pd.DataFrame, context: Mapping[str, Any], quantity: Quan
 
 
 @styled
-def bars(results: pd.DataFrame, context: Mapping[str, Any], quantity: Quantity) -> LabFigure:
+def bars(results: pd.DataFrame, context: Context, quantity: Quantity) -> LabFigure:
     """A bar per variant of a quantity that has a ``caption``."""
     unknown = {name: "the" for name in ("memory_probes",) if known(context, name) == "unknown"}
-    return bar_figure(results, context, quantity, quantity.caption.format_map({**context, **unknown}))
+    return bar_figure(results, context, quantity, quantity.caption.format_map({**vars(context), **unknown}))
 
 
 @styled
-def latency_ratio(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def latency_ratio(results: pd.DataFrame, context: Context) -> LabFigure:
     """Latency of each variant relative to float32, over the noise floor that the control shows."""
     text = (
         f"Ratio of median latency to float32. {ratio_interval(context)}. Grey band: noise floor, as "
@@ -109,16 +109,16 @@ def draw_latency_ratio(axes: Axes, frame: pd.DataFrame) -> None:
 
 
 @styled
-def energy(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def energy(results: pd.DataFrame, context: Context) -> LabFigure:
     """Energy per image with its grade; figures of different grades never share an axis."""
     groups = [(model, grade, rows) for model, frame in by_model(results) for grade, rows in by_grade(frame)]
-    meter = context.get("meter_sentence") or f"Meter: {context.get('meter') or 'unknown'}."
+    meter = context.meter_sentence or f"Meter: {known(context, 'meter')}."
     bars = f"Bars: the meter's own range and a {level_text(context)} percentile bootstrap over rounds"
     net = " Small mark below: net, less idle power x time." if has_net(results) else ""
     text = f"Energy of inference alone, per image. {meter} {bars}.{net}"
     figure, axes = model_panels([rows for _, _, rows in groups], len(text) + 120)
     for panel, (model, grade, rows) in zip(axes, groups, strict=True):
-        draw_energy(panel, rows, grade, str(context.get("energy_reason") or ""))
+        draw_energy(panel, rows, grade)
         panel.set_title(model, pad=24)
     return add_caption(figure, text, context)
 
@@ -140,11 +140,11 @@ def by_grade(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(grade), frame[filled == grade]) for grade in sorted(filled.unique())]
 
 
-def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str, reason: str) -> None:
+def draw_energy(axes: Axes, frame: pd.DataFrame, grade: str) -> None:
     scale, unit = (1.0, "J") if frame["energy_j_per_image"].max() >= 1 else (1e3, "mJ")
     digits = 2 if frame["energy_j_per_image"].max() * scale < 10 else 1
     quantity = replace(ENERGY, label=f"Energy per image ({unit})", scale=scale, digits=digits)
-    drawn = draw_rows(axes, with_energy_reason(frame, reason), quantity)
+    drawn = draw_rows(axes, frame, quantity)
     drawn += draw_net(axes, frame, scale) if has_net(frame) else []
     axes.set_xlim(0, padded(*span_of(drawn, [0]))[1])
     axes.annotate(
@@ -175,9 +175,3 @@ def draw_net(axes: Axes, frame: pd.DataFrame, scale: float) -> list[Interval]:
             style = look.marker_style() | {"markerfacecolor": "white", "markersize": 4.5}
             axes.plot([net.value], [y], zorder=4, gid=f"net:{row['variant']}", **style)
     return [net for _, _, net in found if net is not None]
-
-
-def with_energy_reason(frame: pd.DataFrame, reason: str) -> pd.DataFrame:
-    """Add why there is no figure: the row's own ``energy_reason`` if it has one, else ``reason``."""
-    own = frame["energy_reason"].fillna("") if "energy_reason" in frame else ""
-    return frame.assign(reason=own).replace({"reason": {"": reason}})

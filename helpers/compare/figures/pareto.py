@@ -15,7 +15,8 @@ from helpers.energy.quantities import LATENCY
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
 from helpers.run.variants import CONTROL
-from helpers.show.captions import FOOTER_IN, accuracy_interval, add_caption, known, threads_text
+from helpers.show.captions import FOOTER_IN, accuracy_interval, add_caption, threads_text
+from helpers.show.context import Context, known
 from helpers.show.placement import place_labels
 from helpers.show.rows import by_model, missing_text, name_lines, padded, records_of, span_of
 from helpers.show.style import FAINT, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
@@ -26,11 +27,11 @@ _PANEL_IN = 3.2
 
 
 @styled
-def pareto(results: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def pareto(results: pd.DataFrame, context: Context) -> LabFigure:
     """AP against median latency, intervals both ways, the Pareto front of the values dashed."""
     text = (
         f"COCO AP in points (AP × 100). {accuracy_interval(context)} (AP), "
-        f"and over {known(context, 'rounds')} rounds (latency, {threads_text(context)}). "
+        f"and over {known(context, 'rounds')} rounds (latency, {threads_text(context.threads)}). "
         "Dashed: Pareto front of the point estimates. "
         "Hollow: the control, float32 timed a second time."
     )

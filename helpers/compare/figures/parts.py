@@ -15,6 +15,7 @@ from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds, number
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import FOOTER_IN, add_caption, level_text, threads_text
+from helpers.show.context import Context
 from helpers.show.placement import text_extent
 from helpers.show.rows import (
     by_model,
@@ -48,7 +49,7 @@ _BAR, _LEGEND_IN, _LABEL_PT = 0.62, 0.5, 8
 
 
 @styled
-def time_by_part(results: pd.DataFrame, parts: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def time_by_part(results: pd.DataFrame, parts: pd.DataFrame, context: Context) -> LabFigure:
     """Stacked bars of ms per photo, one per variant, the control last; the ratio of the whole loop beside.
 
     Args:
@@ -85,7 +86,7 @@ def rows_of(results: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows[~last], rows[last]], ignore_index=True)
 
 
-def caption_text(parts: pd.DataFrame, context: Mapping[str, Any]) -> str:
+def caption_text(parts: pd.DataFrame, context: Context) -> str:
     measured = parts[parts["failed"].fillna("") == ""]
     photos, rounds, threads = (one_of(measured[name]) for name in ("photos", "rounds", "threads"))
     reasons = [str(reason).rstrip(".") for reason in dict.fromkeys(parts["absent"].dropna()) if reason]
@@ -93,7 +94,7 @@ def caption_text(parts: pd.DataFrame, context: Mapping[str, Any]) -> str:
     store = f"Without FiftyOne I/O: {'; '.join(reasons)}." if reasons else stored
     return (
         f"Time per photo, one photo after another: mean over n = {photos} photos of each one's median over "
-        f"{rounds} interleaved rounds, {threads_text({'threads': threads})}. Files are read from the page "
+        f"{rounds} interleaved rounds, {threads_text(threads)}. Files are read from the page "
         f"cache, not from the disk. {store} "
         f"Whisker: {level_text(context)} percentile bootstrap over rounds, of the whole loop. Right: whole "
         "loop / float32, paired by photo and round, with the same kind of interval."

@@ -14,7 +14,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import Quantity, has_bounds, number
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.captions import known, threads_text
+from helpers.show.captions import threads_text
+from helpers.show.context import Context, known
 from helpers.show.rows import (
     missing_text,
     name_lines,
@@ -47,7 +48,7 @@ class Machine:
 
     letter: str
     results: pd.DataFrame
-    context: Mapping[str, Any]
+    context: Context
     host: Mapping[str, Any]
 
     @property
@@ -72,7 +73,7 @@ class Machine:
 
 def title_of(machine: Machine) -> str:
     """``A: Intel Xeon Processor (2 cores), 1 thread, run quick``."""
-    return f"{machine.letter}: {machine.name}, {threads_text(machine.context)}, run {machine.run}"
+    return f"{machine.letter}: {machine.name}, {threads_text(machine.context.threads)}, run {machine.run}"
 
 
 def shared_models(machines: Sequence[Machine]) -> list[str]:

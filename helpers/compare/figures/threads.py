@@ -16,6 +16,7 @@ from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
 from helpers.run.variants import BASELINE
 from helpers.show.captions import FOOTER_IN, add_caption, level_text
+from helpers.show.context import Context
 from helpers.show.rows import by_model, missing_text, name_lines, records_of
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.show.values import failure_of
@@ -32,7 +33,7 @@ _FEW_NOTES = 3
 
 
 @styled
-def latency_threads(results: pd.DataFrame, threads: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def latency_threads(results: pd.DataFrame, threads: pd.DataFrame, context: Context) -> LabFigure:
     """Median latency of each variant, control included, on 1, 2, 4, ... and all cores.
 
     Args:
@@ -54,7 +55,7 @@ def latency_threads(results: pd.DataFrame, threads: pd.DataFrame, context: Mappi
     return figure
 
 
-def caption_text(threads: pd.DataFrame, context: Mapping[str, Any]) -> str:
+def caption_text(threads: pd.DataFrame, context: Context) -> str:
     ideal = " Dotted: float32, if twice the threads halved its time." * (threads["threads"].nunique() > 1)
     return (
         "Median latency of one inference (p50), the process on as many cores as threads; both axes "

@@ -1,6 +1,5 @@
 """The report's section on accuracy: verdicts, differences, and where each variant's loss is."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,15 +8,14 @@ from helpers.compare.tables.latex import split_interval
 from helpers.compare.tables.loss import NOTE, class_frame, error_frame, with_totals
 from helpers.compare.tables.writing import accuracy_frame, accuracy_note, difference_frame
 from helpers.run.variants import BASELINE, CONTROL
+from helpers.show.context import Context
 from helpers.show.rows import records_of
 from helpers.show.values import failure_of
 
 Group = tuple[str, list[dict[str, Any]]]
 
 
-def accuracy_page(
-    results: pd.DataFrame, losses: pd.DataFrame | None, context: Mapping[str, Any]
-) -> dict[str, Any]:
+def accuracy_page(results: pd.DataFrame, losses: pd.DataFrame | None, context: Context) -> dict[str, Any]:
     """What the template needs for the section."""
     compared = results[~results["variant"].isin([BASELINE, CONTROL])]
     return {

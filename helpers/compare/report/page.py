@@ -4,7 +4,6 @@ import base64
 import math
 import os
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from helpers.lab.errors import LabError, found_of
 from helpers.lab.files import write_text
 from helpers.quantize.layers.frame import lossy_layers_texts
 from helpers.show.captions import margin_points, points_text
+from helpers.show.context import Context
 from helpers.show.rows import records_of
 from helpers.show.style import caption_of, creation_time
 
@@ -51,7 +51,7 @@ class Section:
 def render_report(
     results: pd.DataFrame,
     figures: Sequence[Figure],
-    context: Mapping[str, Any],
+    context: Context,
     *,
     losses: pd.DataFrame | None = None,
     layers: pd.DataFrame | None = None,
@@ -77,7 +77,7 @@ def render_report(
     found = answers(results, context)
     page = {
         "title": title,
-        "context": defaultdict(str, context),
+        "context": context,
         "when": when(context),
         "few_images": few_images(results),
         "setting": setting(context),
@@ -102,7 +102,7 @@ def render_report(
         "limits": limits(context),
         "meanings": meanings(results),
         "lacking": lacking(results),
-        "provenance": provenance_rows({**context, **(provenance or {})}),
+        "provenance": provenance_rows({**vars(context), **(provenance or {})}),
         "files": [(relative_link(path), text) for path, text in files],
     }
     return template().render(page)
@@ -173,9 +173,9 @@ def finding_cell(finding: Finding) -> tuple[str, str, str, str]:
     return CLASSES[finding.judgement], SIGNS[finding.judgement], str(finding.judgement), text
 
 
-def when(context: Mapping[str, Any]) -> str:
+def when(context: Context) -> str:
     """Time of the run as people read it."""
-    return f"{creation_time(context):%Y-%m-%d %H:%M} UTC" if context.get("created_utc") else "unknown time"
+    return f"{creation_time(context):%Y-%m-%d %H:%M} UTC" if context.created_utc else "unknown time"
 
 
 def named(figures: Sequence[Figure]) -> dict[str, Figure]:

@@ -1,12 +1,10 @@
 """What the report says in words: what the variants are, how each quantity was measured, what is left open."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from helpers.run.variants import BASELINE, CONTROL, VARIANTS
-from helpers.show.captions import known, level_text, margin_points, points_text, threads_text
+from helpers.show.captions import level_text, margin_points, points_text, threads_text
+from helpers.show.context import Context, known
 
 NO_SELFTEST = (
     "What size of difference in latency this machine can show was not tested: "
@@ -22,9 +20,9 @@ def meanings(results: pd.DataFrame) -> list[tuple[str, str]]:
     return [(variant, known_variants[variant]) for variant in present if variant in known_variants]
 
 
-def method(context: Mapping[str, Any]) -> list[tuple[str, str]]:
+def method(context: Context) -> list[tuple[str, str]]:
     """(quantity, how it was measured)."""
-    meter = context.get("meter_sentence") or f"Meter: {known(context, 'meter')}."
+    meter = context.meter_sentence or f"Meter: {known(context, 'meter')}."
     return [
         (
             "Accuracy",
@@ -62,7 +60,7 @@ def method(context: Mapping[str, Any]) -> list[tuple[str, str]]:
             "Latency",
             "Inference of the quantized core alone. Reading, decoding and resizing of images, box decoding "
             "and non-maximum suppression are outside. Variants take turns in random order over "
-            f"{known(context, 'rounds')} rounds, {threads_text(context)}; warm-ups are left out.",
+            f"{known(context, 'rounds')} rounds, {threads_text(context.threads)}; warm-ups are left out.",
         ),
         (
             "Noise floor",
@@ -88,10 +86,10 @@ def method(context: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def limits(context: Mapping[str, Any]) -> list[str]:
+def limits(context: Context) -> list[str]:
     """What must not be concluded."""
     return [
-        context.get("selftest") or NO_SELFTEST,
+        context.selftest or NO_SELFTEST,
         f"Latency, memory and energy hold for this host ({known(context, 'host')}), this runtime and this "
         "number of threads. Another processor may order the variants differently.",
         "Accuracy holds for this model and these images. Another model may lose far more, or nothing, from "

@@ -18,7 +18,8 @@ from helpers.compare.tables.writing import display_texts
 from helpers.lab.host import PACKAGES_OF_RESULTS
 from helpers.lab.quantities import ABSENT, number
 from helpers.run.variants import CONTROL
-from helpers.show.captions import known, level_text
+from helpers.show.captions import level_text
+from helpers.show.context import known
 from helpers.show.rows import missing_text, records_of
 from helpers.show.values import failure_of
 from helpers.tasks.detection.quantities import AP
@@ -96,7 +97,7 @@ def differences(first: Machine, other: Machine) -> list[str]:
     if first.host.get("host_id") == other.host.get("host_id") is not None:
         texts.append(f"{a} and {b} are of one kind of machine: what differs is not the processor.")
     for name, what in COMPARED.items():
-        if first.context.get(name) != other.context.get(name):
+        if getattr(first.context, name) != getattr(other.context, name):
             length = SHORT_HASH if name == "commit" else None
             pair = (f"{m.letter} {known(m.context, name)[:length]}" for m in (first, other))
             texts.append(f"Different {what}: {', '.join(pair)}.")
@@ -144,7 +145,7 @@ def variant_differences(first: Machine, other: Machine) -> list[str]:
 def ap_note(first: Machine, other: Machine) -> str:
     """Whether both ran the same thing, as far as AP tells."""
     a, b = first.letter, other.letter
-    if any(first.context.get(name) != other.context.get(name) for name in ("profile", "images")):
+    if any(getattr(first.context, name) != getattr(other.context, name) for name in ("profile", "images")):
         return f"AP of {a} and {b} is of different photos, so it does not tell whether both ran the same."
     gaps = ap_gaps(first, other)
     apart = [f"{name} {100 * gap:+.2f} points" for name, gap in gaps.items() if abs(gap) > SAME_AP]

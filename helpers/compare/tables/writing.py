@@ -29,7 +29,8 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import write_text
 from helpers.lab.quantities import ABSENT
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.show.captions import known, level_text, margin_points, points_text
+from helpers.show.captions import level_text, margin_points, points_text
+from helpers.show.context import UNKNOWN, Context, known
 from helpers.show.rows import by_model, records_of, require_columns
 from helpers.show.values import failure_of
 
@@ -83,14 +84,13 @@ def difference_frame(results: pd.DataFrame) -> pd.DataFrame:
     return human_frame(results, DIFFERENCES, [BASELINE, CONTROL])
 
 
-def table_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+def table_note(results: pd.DataFrame, context: Context = UNKNOWN) -> str:
     """What a reader must know beside the numbers: units, intervals, noise floor, energy grade."""
-    context = context or {}
     parts = [f"AP in points (AP × 100), n = {image_count(results, context)} images. Brackets: "
              f"{level_text(context)} intervals. Ratio: variant / float32."]  # fmt: skip
     parts += [noise_text(model, frame) for model, frame in by_model(results) if not all_failed(frame)]
     grades = sorted({grade_cell(row) for row in records_of(results)} - {ABSENT})
-    meter = str(context.get("meter_sentence") or "")
+    meter = context.meter_sentence
     said = [grade for grade in grades if meter.lower().startswith(GRADES.get(grade, "unknown"))]
     # The meter's own sentence may begin with what its grade means: that is said once.
     parts += [
@@ -99,14 +99,13 @@ def table_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) 
     return " ".join([*parts, *(f"Energy grade {grade}:" for grade in said), meter]).strip()
 
 
-def whole_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+def whole_note(results: pd.DataFrame, context: Context = UNKNOWN) -> str:
     """``table_note``, and what has no value, for a table that no list of failures goes with."""
     return f"{table_note(results, context)} {lacking_note(results)}".strip()
 
 
-def accuracy_note(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+def accuracy_note(results: pd.DataFrame, context: Context = UNKNOWN) -> str:
     """What the verdicts rest on, or why there is none."""
-    context = context or {}
     judged = (
         f"{within_title(results)}: whether the loss is smaller than that, by the bounds “all at once”, which "
         f"hold for all variants together ({level_text(context)}, Bonferroni). Resamples worse: share of the "
@@ -120,7 +119,7 @@ def accuracy_note(results: pd.DataFrame, context: Mapping[str, Any] | None = Non
     )
 
 
-def image_count(results: pd.DataFrame, context: Mapping[str, Any]) -> str:
+def image_count(results: pd.DataFrame, context: Context) -> str:
     counts = pd.to_numeric(results["images"], errors="coerce").dropna() if "images" in results else []
     return f"{int(max(counts))}" if len(counts) else known(context, "images")
 
@@ -136,9 +135,7 @@ def noise_text(model: str, frame: pd.DataFrame) -> str:
     return f"Noise floor of the ratios of {model}: {', '.join(texts)}."
 
 
-def markdown(
-    results: pd.DataFrame, context: Mapping[str, Any] | None = None, losses: pd.DataFrame | None = None
-) -> str:
+def markdown(results: pd.DataFrame, context: Context = UNKNOWN, losses: pd.DataFrame | None = None) -> str:
     """The results, the verdicts, the other differences and where the loss is, each with its note."""
     tables = {
         "": (human_frame(results), whole_note(results, context)),
@@ -165,7 +162,7 @@ def escape_markdown(text: str) -> str:
     return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
 
 
-def latex(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> str:
+def latex(results: pd.DataFrame, context: Context = UNKNOWN) -> str:
     """A table of what matters most, and narrower ones of the rest; each fits a page."""
     run = known(context or {}, "run")
     tables = {
@@ -190,7 +187,7 @@ def slug(title: str) -> str:
 def write_results(
     results: pd.DataFrame,
     folder: Path,
-    context: Mapping[str, Any] | None = None,
+    context: Context = UNKNOWN,
     losses: pd.DataFrame | None = None,
     long: pd.DataFrame | None = None,
 ) -> list[Path]:
@@ -230,12 +227,12 @@ def read_results(path: Path) -> pd.DataFrame:
     return frame.assign(**{column: frame[column].fillna("").astype(str) for column in texts})
 
 
-def display_table(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> Styler:
+def display_table(results: pd.DataFrame, context: Context = UNKNOWN) -> Styler:
     """The same texts as in Markdown, as a table that notebooks show, with the note below."""
     return display_texts(human_frame(results), whole_note(results, context), "results")
 
 
-def display_accuracy(results: pd.DataFrame, context: Mapping[str, Any] | None = None) -> Styler:
+def display_accuracy(results: pd.DataFrame, context: Context = UNKNOWN) -> Styler:
     """The verdicts, with what they rest on below."""
     return display_texts(accuracy_frame(results), accuracy_note(results, context), "accuracy")
 

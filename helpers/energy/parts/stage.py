@@ -3,6 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from helpers.photos.dataset import fiftyone
 from helpers.photos.decoding import core_input, read_photo, resize_threads
 from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.stage import load_interface, working_files
-from helpers.run.experiment import Run, picture_context
+from helpers.run.experiment import Run
 from helpers.run.standing import made_models
+from helpers.show.context import Context, picture_context
 from helpers.tasks.detection.exact_coco.writing import SampleDetections, write_detections
 
 PHOTOS = 16
@@ -131,8 +133,8 @@ def as_sample(
     return SampleDetections(sample_id, labels, np.concatenate([low, high - low], 1), found.detections.scores)
 
 
-def parts_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+def parts_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], Context]:
     """Results, frames and context for ``figures.draw("time_by_part", ...)`` before 05 has been run."""
     frame = parts_frame(run, made_models(run))
     rows = frame.drop_duplicates(["model", "variant"])[["model", "variant", "failed"]]
-    return rows, {"parts": frame}, picture_context(run) | {"threads": run.threads}
+    return rows, {"parts": frame}, replace(picture_context(run), threads=run.threads)

@@ -19,7 +19,8 @@ from helpers.runtimes.litert.operator_kinds import (
     LITERT,
     POINTWISE,
 )
-from helpers.show.captions import FOOTER_IN, add_caption, known, threads_text
+from helpers.show.captions import FOOTER_IN, add_caption, threads_text
+from helpers.show.context import Context, known
 from helpers.show.rows import by_model, require_columns, rows_height_in, variant_rows, write_missing
 from helpers.show.style import INK, SMALL_PT, LabFigure, new_figure, styled
 
@@ -46,7 +47,7 @@ _DARK = (POINTWISE, DENSE)
 
 
 @styled
-def time_by_operator(kinds: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def time_by_operator(kinds: pd.DataFrame, context: Context) -> LabFigure:
     """Stacked bars of time by kind of operator, one per variant; the roofline's bound as a tick.
 
     Args:
@@ -67,10 +68,11 @@ def time_by_operator(kinds: pd.DataFrame, context: Mapping[str, Any]) -> LabFigu
     return add_caption(figure, text, context)
 
 
-def caption_text(context: Mapping[str, Any]) -> str:
+def caption_text(context: Context) -> str:
     return (
         "Mean time of each operator by LiteRT's profiler, the faster half of "
-        f"{known(context, 'invocations')} inferences, {threads_text(context)}. Percentages: share of the "
+        f"{known(context, 'invocations')} inferences, {threads_text(context.threads)}. "
+        "Percentages: share of the "
         "bar. Numbers: median time without profiler. Bold tick: roofline bound, the sum over operators of "
         "the larger of multiply-adds / measured peak and bytes / measured bandwidth."
     )

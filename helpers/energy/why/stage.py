@@ -1,6 +1,7 @@
 """Why each variant is, or is not, faster: operators by time, against what this machine could do."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from helpers.lab.errors import reason_of
 from helpers.lab.records import Record, current_record, jsonable
 from helpers.models.registry import Model
 from helpers.quantize.stage import working_files
-from helpers.run.experiment import Run, keep, origin, picture_context
+from helpers.run.experiment import Run, keep, origin
+from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
 
 
@@ -51,7 +53,7 @@ def reasons_table(run: Run, model: Model) -> pd.DataFrame:
 
 def speed_figure(run: Run) -> LabFigure:
     """Time by kind of operator of all models."""
-    context: dict[str, Any] = picture_context(run) | {"invocations": INVOCATIONS, "threads": run.threads}
+    context = replace(picture_context(run), invocations=INVOCATIONS, threads=run.threads)
     figure = time_by_operator(operators_frame(run), context)
     figure.how_to_read = HOW_TO_READ
     return figure

@@ -1,11 +1,11 @@
 """Per-layer error of all variants, from their records alone."""
 
-from typing import Any
-
 import pandas as pd
 
+from helpers.lab.intervals import Absent
 from helpers.lab.records import read_record
-from helpers.quantize.layers.frame import layers_frame
+from helpers.quantize.layers.frame import NOT_COMPARED, layers_frame
+from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE
@@ -16,8 +16,8 @@ def all_layers(run: Run) -> pd.DataFrame:
     kept = {}
     for model in made_models(run):
         for variant in (v.id for v in run.variants if v.id != BASELINE):
-            record = read_record(
-                run.paths.variant_record(model.id, variant), Any, "run 02_quantize.ipynb first."
-            )
-            kept[model.id, variant] = record.values["layers"] if record.values else {"absent": record.failure}
+            path = run.paths.variant_record(model.id, variant)
+            record = read_record(path, MadeFile, "run 02_quantize.ipynb first.")
+            reason = record.failure or NOT_COMPARED
+            kept[model.id, variant] = (record.values and record.values.layers) or Absent(reason)
     return layers_frame(kept)

@@ -14,6 +14,7 @@ from helpers.lab.units import how_many
 from helpers.quantize.layers.decibels import EXACT_DB
 from helpers.quantize.layers.frame import COLUMNS
 from helpers.show.captions import FOOTER_IN, add_caption
+from helpers.show.context import Context
 from helpers.show.placement import text_extent
 from helpers.show.rows import by_model, missing_text, require_columns
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
@@ -36,7 +37,7 @@ _PANEL_IN, _LABEL_ROW_IN, _LEGEND_IN = 2.35, 0.2, 0.42
 
 
 @styled
-def layer_error(layers: pd.DataFrame, context: Mapping[str, Any]) -> LabFigure:
+def layer_error(layers: pd.DataFrame, context: Context) -> LabFigure:
     """SQNR in dB by place in the network: a line per variant (median), a band (range over photos).
 
     Args:

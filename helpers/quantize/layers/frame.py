@@ -7,44 +7,40 @@ import pandas as pd
 
 from helpers.lab.intervals import Absent
 from helpers.quantize.layers.diagnosis import diagnosis
-from helpers.quantize.layers.layer_error import LayerError
+from helpers.quantize.layers.layer_error import ComparedLayers, LayerError
 
 COLUMNS = (
     "model", "variant", "place", "name", "operator", "kind", "sqnr_db", "sqnr_low_db", "sqnr_high_db",
     "own_sqnr_db", "drop_db", "photos", "diagnosis", "failed",
 )  # fmt: skip
 LOSS_POINTS = 2.0
+NOT_COMPARED = "no layers were compared"
 
 
-def layer_values(found: Sequence[LayerError] | Absent, photos: int) -> dict[str, Any]:
-    """What a variant's record keeps: ``{"photos", "diagnosis", "layers"}``, or ``{"absent": reason}``."""
+def compared(found: Sequence[LayerError] | Absent, photos: int) -> ComparedLayers | Absent:
+    """What a variant's record keeps of its layers."""
     if isinstance(found, Absent):
-        return {"absent": found.reason}
-    entries = [layer.to_json() for layer in found]
-    return {"photos": photos, "diagnosis": diagnosis(found), "layers": entries}
+        return found
+    return ComparedLayers(photos, diagnosis(found), tuple(layer.six_digits() for layer in found))
 
 
-def read_layers(values: Mapping[str, Any]) -> list[LayerError]:
-    """The layers that ``layer_values`` kept; none where they are absent."""
-    return [LayerError.from_json(entry) for entry in values.get("layers", ())]
-
-
-def layers_frame(kept: Mapping[tuple[str, str], Mapping[str, Any]]) -> pd.DataFrame:
+def layers_frame(kept: Mapping[tuple[str, str], ComparedLayers | Absent]) -> pd.DataFrame:
     """One row per model, variant and layer, in the order of ``kept`` and of the network.
 
     A variant without layers has one row, with the reason in ``failed``, which is empty elsewhere.
 
     Args:
-        kept: (model, variant) -> what ``layer_values`` gave.
+        kept: (model, variant) -> what ``compared`` gave.
     """
     rows = []
-    for (model, variant), values in kept.items():
+    for (model, variant), found in kept.items():
         names = {"model": model, "variant": variant}
-        layers = read_layers(values)
-        same = {**names, **{name: values.get(name) for name in ("photos", "diagnosis")}, "failed": ""}
-        rows += [{**same, **about(layer)} for layer in layers]
-        if not layers:
-            rows.append({**names, "failed": values.get("absent", "no layers were compared")})
+        if isinstance(found, Absent) or not found.layers:
+            reason = found.reason if isinstance(found, Absent) else NOT_COMPARED
+            rows.append({**names, "failed": reason})
+            continue
+        same = {**names, "photos": found.photos, "diagnosis": found.diagnosis, "failed": ""}
+        rows += [{**same, **about(layer)} for layer in found.layers]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -68,7 +64,7 @@ def lossy_layers_text(row: Mapping[str, Any], layers: pd.DataFrame) -> str:
     texts = list(here["diagnosis"].dropna())
     if texts:
         return loss + texts[0]
-    reason = next(iter(here["failed"]), "no layers were compared")
+    reason = next(iter(here["failed"]), NOT_COMPARED)
     return f"{loss}Its layers could not be compared with float32's: {reason}"
 
 

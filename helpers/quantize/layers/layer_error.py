@@ -1,8 +1,6 @@
-"""What is known of one layer's error in a variant, and how a record keeps it."""
+"""What is known of the layers' errors in a variant."""
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,15 +68,24 @@ class LayerError:
         """Size of the last axis."""
         return self.shape[-1] if len(self.shape) > 1 else 1
 
-    def to_json(self) -> dict[str, Any]:
-        """Its fields, floats to six significant digits, None for what is not finite."""
-        return {name: rounded(value) for name, value in dataclasses.asdict(self).items()}
+    def six_digits(self) -> "LayerError":
+        """Floats to six significant digits, None for what is not finite: what a record keeps."""
+        return LayerError(**{name: rounded(value) for name, value in vars(self).items()})
 
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "LayerError":
-        pairs = ("shape", "stored_range", "seen_range")
-        as_tuples = {name: tuple(content[name]) for name in pairs if content[name] is not None}
-        return cls(**{**content, **as_tuples})
+
+@dataclass(frozen=True)
+class ComparedLayers:
+    """All layers of a variant against float32's.
+
+    Attributes:
+        photos: on how many they were compared.
+        diagnosis: where the error begins, in sentences.
+        layers: in the order of the network.
+    """
+
+    photos: int
+    diagnosis: str
+    layers: tuple[LayerError, ...]
 
 
 # 16 of 256 levels are 4 bits.
@@ -86,8 +93,8 @@ COARSE_LEVELS = 16
 
 
 def rounded(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [rounded(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(map(rounded, value))
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return value

@@ -1,19 +1,21 @@
 """Per-layer error of each variant, kept in its record, and as a table and a figure."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from helpers.download.stage import data_folders
+from helpers.lab.intervals import Absent
 from helpers.models.registry import Model
 from helpers.photos.coco.labels import DATA, read_labels
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.layers.all_variants import all_layers
 from helpers.quantize.layers.figure import HOW_TO_READ, layer_error
-from helpers.quantize.layers.frame import layer_values
-from helpers.run.experiment import Run, picture_context
+from helpers.quantize.layers.frame import compared
+from helpers.quantize.layers.layer_error import ComparedLayers
+from helpers.run.experiment import Run
+from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
 
 CODE = ("helpers.quantize.layers.measure", "helpers.quantize.layers.frame")
@@ -29,12 +31,14 @@ def compared_files(run: Run) -> list[Path]:
     return [folder / DATA / image["file_name"] for image in images]
 
 
-def compare_layers(run: Run, base: Path, output: Path, preprocessing: Preprocessing) -> dict[str, Any]:
-    """What the variant's record keeps of its layers; see ``layer_values``."""
+def compare_layers(
+    run: Run, base: Path, output: Path, preprocessing: Preprocessing
+) -> ComparedLayers | Absent:
+    """What the variant's record keeps of its layers."""
     from helpers.quantize.layers.measure import layer_errors
 
     photos = [core_input(read_photo(path), preprocessing) for path in compared_files(run)]
-    return layer_values(layer_errors(base, output, photos), len(photos))
+    return compared(layer_errors(base, output, photos), len(photos))
 
 
 def layer_figure(run: Run) -> LabFigure | str:
