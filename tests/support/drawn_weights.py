@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-# Shape and channel axis, as LiteRT has them: dense, depthwise, fully connected, one weight, one channel, many;
-# two that are large enough for tables of subvectors, in the last of which these are filled up.
+# Shape and channel axis, as LiteRT has them: dense, depthwise, fully connected; of one weight, one channel,
+# many; two that are large enough for tables of subvectors, which have to be filled up in the last.
 LAYOUTS = (
     ((4, 3, 3, 5), 0), ((1, 3, 3, 6), 3), ((7, 11), 0), ((1, 1), 0), ((1, 1, 1, 40), 0), ((40, 1), 0),
     ((64, 1, 1, 48), 0), ((96, 35), 0),
