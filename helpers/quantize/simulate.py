@@ -1,13 +1,15 @@
 """A float32 ``.tflite`` whose weights are those that a kind of quantization would leave of them."""
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab.errors import LabError
+from helpers.lab.units import how_many
 from helpers.quantize.kinds.coding import BYTE, Kind, decode, require_finite
 from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
 from helpers.quantize.layers.names import output_names, short_names
@@ -67,7 +69,7 @@ class Simulated:
         return mean_bits(self.layers)
 
 
-def mean_bits(layers) -> float:
+def mean_bits(layers: Sequence[SimulatedLayer]) -> float:
     return sum(layer.coded_bits for layer in layers) / sum(layer.weights for layer in layers)
 
 
@@ -249,7 +251,8 @@ def has_weights(operator: Operator, fixed: set[int]) -> bool:
 def require_weights(found: list[Operator], skipped: list[tuple[str, str]], kept: set[int]) -> None:
     """Raise if nothing is left to quantize."""
     if not found:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped)
+        counts = Counter(reason for _, reason in skipped)
+        reasons = "; ".join(f"{how_many(count, 'layer')}: {reason}" for reason, count in counts.items())
         raise LabError(
             f"no layer with float32 weights to quantize{f' ({reasons})' if reasons else ''}.",
             f"a constant of float32 behind one of {', '.join(CONVOLUTIONS)}",

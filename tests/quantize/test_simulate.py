@@ -228,8 +228,8 @@ def test_weights_that_something_else_reads_are_left_alone(content):
 
 def test_weights_that_are_not_stored_as_float32_are_told(stack):
     for steps, reason in (
-        (HALF_WEIGHTS, "its weights are stored as float16, behind a cast"),
-        (recipe.dynamic_wi8_afp32(), "its weights are stored as int8"),
+        (HALF_WEIGHTS, "4 layers: its weights are stored as float16, behind a cast"),
+        (recipe.dynamic_wi8_afp32(), "4 layers: its weights are stored as int8"),
     ):
         with pytest.raises(LabError, match=reason):
             simulated(apply_recipe(stack, steps, ()), FOUR_BITS)

@@ -79,7 +79,7 @@ def clustered(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     distinct, places = np.unique(vectors, axis=0, return_inverse=True)
     if len(distinct) <= count:
         return np.pad(as_stored(distinct), ((0, count - len(distinct)), (0, 0))), places.ravel()
-    # k-means squares what it is given: float32 would lose the squares of tiny weights. Nor is it faster there.
+    # k-means squares what it is given: float32 would lose the squares of tiny weights, and is slower.
     exact = vectors.astype(np.float64)
     table = as_stored(k_means(exact, count))
     return table, nearest(exact, table)
