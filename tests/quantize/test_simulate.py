@@ -18,37 +18,14 @@ from helpers.quantize.layers.decibels import EXACT_DB
 from helpers.quantize.recipes import HALF_WEIGHTS, apply_recipe, recipe
 from helpers.quantize.simulate import Simulated, simulated
 from helpers.runtimes.litert.flatfile import CONVOLUTIONS, WEIGHTS, operator_name
+from tests.support.branched_keras import SHAPE, built, converted
 from tests.support.own_tflite_files import add_tensor, changed
 from tests.support.why_models import stack_core
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
-SHAPE = (1, 16, 16, 4)
 # From Keras's order of a kernel's axes to LiteRT's.
 ORDERS = {"Conv2D": (3, 0, 1, 2), "Conv2DTranspose": (2, 0, 1, 3), "Dense": (1, 0)}
 FOUR_BITS = get_kind("uniform-4-channel-lse")
-
-
-def built() -> keras.Model:
-    """Every kind of layer with weights, one of them used twice; two branches with an output each."""
-    keras.utils.set_random_seed(0)
-    layers, start = keras.layers, keras.Input(SHAPE[1:], batch_size=1)
-    made = layers.Conv2D(8, 3, 2, "same", activation="relu", name="first")(start)
-    made = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="deep")(made)
-    middle = layers.Conv2D(16, 3, padding="same", groups=4, name="grouped")(made)
-    wide = layers.Conv2DTranspose(8, 3, 2, "same", name="up")(middle)
-    shared = layers.Conv2D(8, 1, name="shared")
-    head = layers.Conv2D(3, 1, name="head")(shared(layers.ReLU()(shared(wide))))
-    vector = layers.Dense(5, name="dense")(layers.Flatten()(middle))
-    model = keras.Model(start, {"grid": head, "vector": vector})
-    generator = np.random.default_rng(0)
-    for layer in model.layers:
-        layer.set_weights([generator.normal(size=w.shape).astype(np.float32) for w in layer.get_weights()])
-    return model
-
-
-def converted(model: keras.Model) -> bytes:
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return tf.lite.TFLiteConverter.from_keras_model(model).convert()
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +194,8 @@ def test_weights_that_something_else_reads_are_left_alone(content):
         shared = next(tensor for tensor in tensors if list(tensor.shape) == [8, 1, 1, 8])
         number = add_tensor(model, "bias", (64,), b"")
         graph.tensors[number].buffer = shared.buffer
-        graph.operators[-1].inputs = [*graph.operators[-1].inputs[:2], number]
+        last = [op for op in graph.operators if operator_name(model, op) == "CONV_2D"][-1]
+        last.inputs = [*last.inputs[:2], number]
 
     result = simulated(changed(content, borrow), FOUR_BITS)
     assert (8, 1, 1, 8) not in {layer.shape for layer in result.layers}

@@ -33,8 +33,8 @@ class Uniform:
             channel. A channel's last block may be shorter: no codes are stored for what it lacks.
         range: ``min-max``: the largest weight has the largest code. ``least-squares``: the scale of least
             squared error, exact up to 4 bits (but for the scale's own rounding); beyond, the best that a
-            search finds. The scale of one bit less and half of it are among the candidates, so more bits
-            never give more error; so is min-max's own. Quantizing once more changes nothing, to float32's
+            search finds. The scale of one bit less is among the candidates, so more bits never give
+            more error; so is min-max's own. Quantizing once more changes nothing, to float32's
             last place, where the scale is no search's.
 
     A scale takes 32 bits; that of a block 16 (bfloat16), as more would be a bit for each weight: LiteRT too
@@ -108,9 +108,8 @@ def least_squares(groups: np.ndarray, bits: int, dtype: np.dtype) -> np.ndarray:
     if bits <= EXACT_BITS:
         search.consider(best_scales(np.abs(groups), np.arange(top + 1.0)))
     if coarser is not None:
-        # Each has every value of the coarser grid among its own.
+        # The same scale with more codes: it has no more error.
         search.consider(coarser)
-        search.consider(coarser / 2)
     if bits > EXACT_BITS:
         search.refine(coarser)
     return search.best
