@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.lab.errors import LabError
-from helpers.models.own_tflite.describe import Facts, describe, most_detections
+from helpers.models.own_tflite.describe import Described, describe, most_detections
 from helpers.models.own_tflite.interface import categories, interface, pixels_of
 from helpers.models.own_tflite.sentences import cap_sentence, timing_sentence
 from helpers.photos.decoding import core_input, read_photo, resize
 from helpers.quantize.adopt import adopt
 from helpers.run.own_files import source_of, variant_id
 from helpers.runtimes.litert.affine import Affine
-from helpers.runtimes.litert.ends import End
+from helpers.runtimes.litert.graph import Tensor
 from helpers.tasks.detection.limits import LIMITS, Limits
 from helpers.tasks.detection.tails.postprocessed import PostprocessedTail
 from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
@@ -48,11 +48,12 @@ def own(tmp_path):
 )
 def test_a_pixel_becomes_the_byte_whatever_the_scale(scale, zero, dtype, seed):
     less = 128 if dtype == "int8" else 0
-    image = End("image", 0, (1, 16, 16, 3), (), dtype, float(np.float32(scale)), zero - less)
-    ends = pixels_of(Facts(image, (), {}, None))
+    scales = (float(np.float32(scale)),)
+    image = Tensor(0, "image", (1, 16, 16, 3), dtype, scales=scales, zero_points=(zero - less,))
+    ends = pixels_of(Described(image, (), {}, None))
     photo = np.random.default_rng(seed).integers(0, 256, (16, 16, 3))
     real = photo.astype(np.float32) * np.float32(ends[0]) + np.float32(ends[1])
-    stored = Affine(image.scale, image.zero_point, dtype).stored(real)
+    stored = Affine(*scales, zero - less, dtype).stored(real)
     np.testing.assert_array_equal(stored.astype(int), photo - less)
 
 

@@ -11,7 +11,6 @@ from helpers.quantize.recipes import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert import c_interface as litert_c
 from helpers.runtimes.litert import profile_probe
-from helpers.runtimes.litert.graph import read_graph
 from helpers.runtimes.litert.operator_kinds import (
     ALL_KINDS,
     CASTS,
@@ -25,6 +24,7 @@ from helpers.runtimes.litert.operator_kinds import (
     XNNPACK,
 )
 from helpers.runtimes.litert.profile import kind_of_name, operators_of, profile_file, summarized, whole_of
+from helpers.runtimes.litert.reader import read_graph
 from tests.support.why_models import stack_core, stack_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
