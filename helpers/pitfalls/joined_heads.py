@@ -12,8 +12,8 @@ from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import ranked_scores
 from helpers.pitfalls.outcome import Claim, Outcome, not_made, or_why_not, rounded
 from helpers.run.experiment import picture_context
-from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.grid import Grid
 from helpers.runtimes.litert.reader import read_graph
 from helpers.show.style import LabFigure
 from helpers.tasks.detection.limits import Limits

@@ -17,8 +17,8 @@ from helpers.quantize.layers.weights import read_weights
 from helpers.quantize.stage import read_variant, working_files
 from helpers.run.experiment import Run, picture_context
 from helpers.run.variants import BASELINE
-from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.graph import Operator, Tensor
+from helpers.runtimes.litert.grid import Grid
 from helpers.runtimes.litert.reader import read_graph
 from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.style import FAINT, GRID, SMALL_PT, LabFigure, look_of, new_figure, styled

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from helpers.quantize import one_layer
 from helpers.quantize.recipes import quantize_file
 from helpers.run.variants import VARIANTS
-from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.graph import Graph
+from helpers.runtimes.litert.grid import Grid
 from tests.support.figure_checks import lines_by_gid, overlapping
 from tests.support.tiny_models import tiny_core, tiny_images
 

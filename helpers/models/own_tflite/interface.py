@@ -10,7 +10,7 @@ from helpers.models.own_tflite.beside import CHANNELS, FINISHED, Given, read_anc
 from helpers.models.own_tflite.describe import WHOLE, Described, describe
 from helpers.models.own_tflite.labels import classes_of
 from helpers.photos.preprocessing import Preprocessing
-from helpers.runtimes.litert.affine import Grid
+from helpers.runtimes.litert.grid import Grid
 from helpers.runtimes.litert.metadata import Normalization
 from helpers.tasks.detection.label_maps import category_numbers_of
 from helpers.tasks.detection.limits import Limits

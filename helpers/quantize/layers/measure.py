@@ -15,8 +15,8 @@ from helpers.quantize.layers.opened import open_layers, read_whole
 from helpers.quantize.layers.tally import Tally
 from helpers.quantize.layers.weights import weights_sqnr_db
 from helpers.runtimes.litert.graph import Tensor
+from helpers.runtimes.litert.kept_tensors import Running
 from helpers.runtimes.litert.reader import read_graph
-from helpers.runtimes.litert.tensors import Running
 
 PHOTOS = 8
 

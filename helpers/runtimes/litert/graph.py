@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-from helpers.runtimes.litert.affine import Grid
+from helpers.runtimes.litert.grid import Grid, grid_of
 from helpers.runtimes.litert.operator_kinds import (
     CASTS,
     CONVOLUTIONS,
@@ -79,9 +77,8 @@ class Tensor:
         """What its integers of 8 or 16 bits stand for, one for each scale; none for floats."""
         if self.dtype not in LEVELS:
             return []
-        ends, zeros = np.iinfo(self.dtype), self.zero_points or (0,)
-        places = enumerate(self.scales)
-        return [Grid(s, zeros[n % len(zeros)], int(ends.min), int(ends.max)) for n, s in places]
+        zeros = self.zero_points or (0,)
+        return [grid_of(self.dtype, s, zeros[n % len(zeros)]) for n, s in enumerate(self.scales)]
 
     @property
     def grid(self) -> Grid | None:
