@@ -28,7 +28,7 @@ def interface(
     limits: Limits,
     numbered_as: Sequence[str] = (),
 ) -> Interface:
-    """What goes before and after a file, for ``runtime.Core``, which gives and takes real numbers.
+    """What goes before and after a file, for ``core.Core``, which gives and takes real numbers.
 
     Args:
         labels: as for ``labels.classes_of``.

@@ -12,7 +12,7 @@ from helpers.runtimes.litert.grid import Grid, grid_of
 
 
 class Running:
-    """A loaded file whose tensors can all be read after it ran. The kernels are those of ``runtime.Core``.
+    """A loaded file whose tensors can all be read after it ran. The kernels are those of ``core.Core``.
 
     Args:
         source: path of a file, or its content.

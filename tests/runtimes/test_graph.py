@@ -8,7 +8,6 @@ from ai_edge_quantizer import recipe
 
 from helpers.energy.why.layer import fully_connected, index_list
 from helpers.energy.why.roofline import bound_of
-from helpers.lab.errors import LabError
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.recipes import apply_recipe, quantize_file
 from helpers.run.variants import VARIANTS
@@ -183,10 +182,3 @@ def test_a_cast_of_a_constant_is_folded_and_moves_nothing(graphs):
     assert all(op.kind == CASTS and op.bytes_moved == 0 for op in folded)
     assert graph.boundaries() == []
     assert graph.bytes_moved == graphs["float32"].bytes_moved
-
-
-def test_what_is_no_tflite_file_is_refused(tmp_path):
-    file = tmp_path / "text.tflite"
-    file.write_text("no flatbuffer")
-    with pytest.raises(LabError, match=r"not a \.tflite file"):
-        read_graph(file)
