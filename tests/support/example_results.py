@@ -10,7 +10,7 @@ from helpers.quantize.layers.frame import COLUMNS as LAYER_COLUMNS
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.runtimes.litert.operator_kinds import DEPTHWISE, POINTWISE, XNNPACK
 from helpers.tasks.detection.attribution import SIZES
-from helpers.tasks.detection.kinds import KINDS
+from helpers.tasks.detection.error_kinds import KINDS
 
 NAN = float("nan")
 MODEL = "ssd_mobilenet_v2_small"

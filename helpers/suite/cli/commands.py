@@ -132,9 +132,9 @@ def status(
     """
     with errors_explained():
         from helpers.run.failures import failures
+        from helpers.suite.as_made import latest_name, made_with, open_as_made, other_runs, require_begun
         from helpers.suite.ledger import STAGES
         from helpers.suite.pipeline import reason_to_run, stage_times
-        from helpers.suite.run_options import latest_name, made_with, open_as_made, other_runs, require_begun
 
         of_another = bool(profile) or asked != USUAL
         if run_name and not of_another:
@@ -184,8 +184,8 @@ def selftest(
         from helpers.energy.selftest.stage import selftest as measure_selftest
         from helpers.energy.selftest.summary import sentence, summarize_selftest
         from helpers.run.experiment import open_run
+        from helpers.suite.as_made import made_here
         from helpers.suite.pipeline import make_ready
-        from helpers.suite.run_options import made_here
 
         folders = {"coco_dir": coco_dir, "model_dir": model_dir}
         chosen = open_run(profile, run_name, models or (), threads=threads, **folders)
@@ -202,8 +202,8 @@ def publish(profile: ProfileOption = "quick", run_name: RunOption = "") -> None:
     """Copy a finished run's figures and tables to figures/, as the reference that the README shows."""
     with errors_explained():
         from helpers.run.experiment import open_run
+        from helpers.suite.as_made import open_as_made
         from helpers.suite.publish import publish as publish_run
-        from helpers.suite.run_options import open_as_made
 
         for path in publish_run(open_as_made(run_name or profile) or open_run(profile, run_name)):
             console.print(display(path), soft_wrap=True)

@@ -10,7 +10,7 @@ from helpers.energy.why.reasons import delegated, explain_files, int8_kernels, u
 from helpers.quantize.recipes import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert import c_interface as litert_c
-from helpers.runtimes.litert import profile_probe
+from helpers.runtimes.litert import operator_times_probe
 from helpers.runtimes.litert.operator_kinds import (
     ALL_KINDS,
     CASTS,
@@ -23,7 +23,13 @@ from helpers.runtimes.litert.operator_kinds import (
     POINTWISE,
     XNNPACK,
 )
-from helpers.runtimes.litert.profile import kind_of_name, operators_of, profile_file, summarized, whole_of
+from helpers.runtimes.litert.operator_times import (
+    kind_of_name,
+    operators_of,
+    profile_file,
+    summarized,
+    whole_of,
+)
 from helpers.runtimes.litert.reader import read_graph
 from tests.support.why_models import stack_core, stack_images
 
@@ -123,7 +129,7 @@ def test_a_file_that_cannot_be_profiled_is_a_reason_everywhere(explained, tmp_pa
 
 def test_without_the_library_the_probe_says_so(monkeypatch, capsys, files):
     monkeypatch.setattr(litert_c, "LIBRARIES", ("libNone.so",))
-    assert profile_probe.main([str(files["float32"]), "1", "1"]) == 1
+    assert operator_times_probe.main([str(files["float32"]), "1", "1"]) == 1
     assert litert_c.NO_PROFILER in capsys.readouterr().err
 
 
