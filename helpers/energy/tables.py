@@ -19,7 +19,8 @@ from helpers.meters.choose import choose_meter
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
 from helpers.run.standing import made_models
-from helpers.runtimes.litert.graph import Graph, read_graph
+from helpers.runtimes.litert.graph import Graph
+from helpers.runtimes.litert.reader import read_graph
 from helpers.show.context import Context, picture_context
 
 

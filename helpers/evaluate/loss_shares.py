@@ -13,6 +13,7 @@ from helpers.models.registry import Model
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.variants import BASELINE
 from helpers.tasks.detection.attribution import PARTS, Attribution, explain
+from helpers.tasks.detection.error_kinds import Kinds
 from helpers.tasks.detection.error_tables import (
     class_table,
     intervals,
@@ -21,7 +22,6 @@ from helpers.tasks.detection.error_tables import (
     size_table,
 )
 from helpers.tasks.detection.evidence import Evidence
-from helpers.tasks.detection.kinds import Kinds
 
 WORST_CLASSES = 8
 

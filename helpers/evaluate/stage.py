@@ -32,10 +32,9 @@ from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.standing import made_models, scored_models
 from helpers.run.variants import BASELINE
 from helpers.tasks.detection.columns import DetectionColumns
-from helpers.tasks.detection.error_kinds import classify
+from helpers.tasks.detection.error_kinds import Kinds, classify
 from helpers.tasks.detection.evidence import Evidence
 from helpers.tasks.detection.exact_coco.reading import Collected
-from helpers.tasks.detection.kinds import Kinds
 from helpers.tasks.detection.label_maps import category_numbers_of
 
 NOTEBOOK = "03_evaluate.ipynb"

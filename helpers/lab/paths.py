@@ -99,7 +99,7 @@ class RunPaths:
         return self.folder / "scores" / model / f"{variant}.npz"
 
     def kinds_file(self, model: str, variant: str) -> Path:
-        """Of the kinds of error; see ``helpers.tasks.detection.kinds``."""
+        """Of the kinds of error; see ``helpers.tasks.detection.error_kinds``."""
         return self.evidence_file(model, variant).with_suffix(".kinds.npz")
 
     def resampled_record(self, model: str) -> Path:

@@ -11,10 +11,9 @@ from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import ranked_scores
 from helpers.pitfalls.outcome import Claim, Outcome, not_made, or_why_not, rounded
-from helpers.runtimes.litert.affine import Grid
 from helpers.runtimes.litert.core import Core
-from helpers.runtimes.litert.flatfile import read_model
-from helpers.runtimes.litert.graph import read_graph
+from helpers.runtimes.litert.grid import Grid
+from helpers.runtimes.litert.reader import read_graph
 from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
 from helpers.tasks.detection.limits import Limits
@@ -97,10 +96,7 @@ def make_cores(bench: Bench) -> dict[str, Path]:
 
 def shared_grid(file: Path) -> Grid:
     """The one scale of the joined output, as the file has it: of the integers that become its floats."""
-    operators = read_graph(file).operators
-    integers = next(op.inputs[0].index for op in reversed(operators) if op.type == "DEQUANTIZE")
-    facts = read_model(file).subgraphs[0].tensors[integers].quantization
-    return Grid(float(facts.scale[0]), int(facts.zeroPoint[0]))
+    return next(op.inputs[0].grid for op in reversed(read_graph(file).operators) if op.type == "DEQUANTIZE")
 
 
 def one_grid(outcome: Outcome) -> Grid:

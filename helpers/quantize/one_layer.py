@@ -13,12 +13,13 @@ from helpers.models.registry import Model
 from helpers.quantize.layers.match import Wiring, match
 from helpers.quantize.layers.names import layer_path
 from helpers.quantize.layers.opened import read_whole
-from helpers.quantize.layers.weights import read_weights, stored_weights
+from helpers.quantize.layers.weights import read_weights
 from helpers.quantize.stage import read_variant, working_files
 from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE
-from helpers.runtimes.litert.affine import Grid
-from helpers.runtimes.litert.graph import Operator, Tensor, read_graph
+from helpers.runtimes.litert.graph import Operator, Tensor
+from helpers.runtimes.litert.grid import Grid
+from helpers.runtimes.litert.reader import read_graph
 from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.context import Context, picture_context
 from helpers.show.style import FAINT, GRID, SMALL_PT, LabFigure, look_of, new_figure, styled
@@ -102,13 +103,13 @@ def open_file(path: Path) -> File:
 def plain_channels(base: File, file: File) -> Iterator[tuple]:
     """Channels that are float32's weights, rounded to the grid that the largest of them sets."""
     layers = match(base.wiring, file.wiring)
-    both = [(each, stored_weights(base.wiring, each.operator), stored_weights(file.wiring, each.same))
-            for each in layers]  # fmt: skip
+    kept = base.wiring.graph.stored_weights, file.wiring.graph.stored_weights
+    both = [(each, kept[0](each.operator), kept[1](each.same)) for each in layers]
     same = [entry for entry in both if entry[1] and entry[2] and entry[1].shape == entry[2].shape]
     for layer, weights, stored in sorted(same, key=lambda entry: -channel_size(entry[0].operator, entry[1])):
         found = plain_channel(layer.operator, (base.model, weights), (file.model, stored))
         if found:
-            output = tensor_grid(file.model, layer.made)
+            output = layer.made.grid
             yield layer_name(layer.operator), *found, output or EXAMPLE, output is not None
 
 
@@ -136,23 +137,16 @@ def plain_channel(
 ) -> tuple[int, np.ndarray, np.ndarray, Grid] | None:
     """Number, weights, integers and grid of the first channel that is plainly rounded; None without one."""
     weights, tensor = read_weights(*base), file[1]
-    if weights is None or tensor.dtype != "int8":
+    grids = tensor.grids
+    if weights is None or tensor.dtype != "int8" or not grids:
         return None
     levels = np.asarray(file[0].buffers[tensor.buffer].data, np.uint8).view(np.int8).reshape(tensor.shape)
-    grids = channel_grids(file[0], tensor)
     rows = zip(by_channel(operator, weights), by_channel(operator, levels), strict=True)
     for number, (real, stored) in enumerate(rows):
         grid = grids[number % len(grids)]
         if is_plain(real, stored, grid):
             return number, real, stored, grid
     return None
-
-
-def channel_grids(model: schema.ModelT, tensor: Tensor) -> list[Grid]:
-    """One, or one for every channel."""
-    facts = model.subgraphs[0].tensors[tensor.index].quantization
-    zeros = [0] if facts.zeroPoint is None else facts.zeroPoint
-    return [Grid(float(s), int(zeros[n % len(zeros)])) for n, s in enumerate(facts.scale)]
 
 
 def is_plain(real: np.ndarray, stored: np.ndarray, grid: Grid) -> bool:
@@ -163,19 +157,9 @@ def is_plain(real: np.ndarray, stored: np.ndarray, grid: Grid) -> bool:
     return grid.zero_point == 0 and bool((np.abs(grid.to_levels(real) - stored) <= 1).all())
 
 
-def tensor_grid(model: schema.ModelT, tensor: Tensor) -> Grid | None:
-    """Of a whole tensor of integers; None for one of floats."""
-    facts = model.subgraphs[0].tensors[tensor.index].quantization
-    if tensor.dtype not in ("int8", "int16", "uint8") or facts is None or facts.scale is None:
-        return None
-    ends = np.iinfo(tensor.dtype)
-    zero = 0 if facts.zeroPoint is None else int(facts.zeroPoint[0])
-    return Grid(float(facts.scale[0]), zero, int(ends.min), int(ends.max))
-
-
 def rounded_here(model: str, file: File) -> OneLayer:
     """From the float32 file alone."""
-    pairs = [(op, stored_weights(file.wiring, op)) for op in file.wiring.layers]
+    pairs = [(op, file.wiring.graph.stored_weights(op)) for op in file.wiring.layers]
     pairs = sorted(((op, t) for op, t in pairs if t), key=lambda pair: -channel_size(*pair))
     for operator, tensor in pairs:
         weights = read_weights(file.model, tensor)

@@ -34,7 +34,7 @@ from helpers.run.own_files import source_of
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE, Variant
 from helpers.runtimes.litert.core import Core, is_finite
-from helpers.runtimes.litert.flatfile import read_facts
+from helpers.runtimes.litert.reader import read_facts
 from helpers.tasks.detection.label_maps import require_names
 
 CODE = ("helpers.quantize.recipes", "helpers.photos.decoding", "helpers.models.interface")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from helpers.lab.paths import RunPaths, runs_dir
 from helpers.run.experiment import run_paths
-from helpers.suite.run_options import LOCK, made_here, require_begun
+from helpers.suite.as_made import LOCK, made_here, require_begun
 
 
 def emptied(folder: Path) -> int:

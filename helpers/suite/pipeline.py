@@ -26,8 +26,8 @@ from helpers.lab.quietly import children_stderr_in
 from helpers.lab.units import format_duration
 from helpers.quantize.stage import make_models
 from helpers.run.experiment import Run
+from helpers.suite.as_made import making
 from helpers.suite.ledger import STAGES, Stage, get_stage, why_not_current
-from helpers.suite.run_options import making
 
 KERNEL = "python3"
 CRASH = re.compile(r"Fatal Python error: (.*)")  # as ``faulthandler`` begins

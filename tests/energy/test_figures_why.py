@@ -6,7 +6,7 @@ import matplotlib.colors
 import pandas as pd
 import pytest
 
-from helpers.energy.why.figure import COLOURS, HATCH, REST, free_middle, merged, time_by_operator
+from helpers.energy.why.figure import COLOURS, HATCH, REST, free_part, merged, time_by_operator
 from helpers.lab.errors import LabError
 from helpers.runtimes.litert.operator_kinds import (
     BETWEEN,
@@ -138,9 +138,27 @@ def test_the_caption_says_how_the_times_were_taken():
         assert part in caption
 
 
-@pytest.mark.parametrize(("bound", "middle"), [(5.0, 1.0), (0.5, 1.25), (1.5, 0.75)])
-def test_a_share_stands_beside_the_bound(bound, middle):
-    assert free_middle(0.0, 2.0, bound) == middle
+@pytest.mark.parametrize(("bound", "part"), [(5.0, (0, 2)), (0.5, (0.5, 2)), (1.5, (0, 1.5))])
+def test_a_share_stands_beside_the_bound(bound, part):
+    assert free_part(0.0, 2.0, bound) == part
+
+
+@pytest.mark.parametrize("shorter", [1, 2, 4, 8])
+def test_a_share_stays_within_its_segment_and_off_the_bound(shorter):
+    """Whatever the length of the bar: those that have no room are not written."""
+    frame = kinds()
+    int8 = frame["variant"] == "int8"
+    frame.loc[int8, ["time_ms", "bound_ms"]] /= shorter
+    figure = time_by_operator(frame, CONTEXT)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    shares = [text for text in axes.texts if text.get_text().endswith(" %")]
+    bounds = {round(line.get_ydata().mean()): line for line in axes.lines if line.get_gid() == "bound"}
+    for share in shares:
+        box, row = share.get_bbox_patch().get_window_extent(), round(share.get_position()[1])
+        homes = [p.get_window_extent() for (y, _), p in bars(axes).items() if y == row]
+        assert any(home.x0 <= box.x0 and box.x1 <= home.x1 for home in homes), share
+        assert not box.overlaps(bounds[row].get_window_extent()), share
 
 
 def test_an_empty_table_is_refused():

@@ -9,8 +9,8 @@ from helpers.energy.why import roofline
 from helpers.energy.why.layer import fully_connected
 from helpers.energy.why.roofline import bandwidth_for, bound_of, fastest_s, measure_machine
 from helpers.runtimes.litert.core import Core
-from helpers.runtimes.litert.graph import read_graph
 from helpers.runtimes.litert.operator_kinds import POINTWISE
+from helpers.runtimes.litert.reader import read_graph
 
 MACHINE = {
     "peak_macs_per_s": {"float32": 1e6, "int8": 4e6},

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from helpers.lab.errors import LabError
 from helpers.models.own_tflite.describe import describe, most_detections
 from helpers.models.own_tflite.interface import interface
+from helpers.runtimes.litert.core import Core
 from helpers.tasks.detection.limits import LIMITS
 from tests.support.own_tflite_examples import LABELS, as_is
 from tests.support.own_tflite_files import (
     CANDIDATES,
     OPTIONS,
-    QuantizedCore,
     changed,
     heads_bytes,
     image_of,
@@ -51,7 +51,7 @@ def test_a_box_counts_once_for_each_of_its_classes(own, classes, most):
 def test_a_file_from_before_2021_is_the_same_detector(tmp_path):
     files = [as_is(write(tmp_path / f"{old}.tflite", postprocessed_bytes(old=bool(old)))) for old in range(2)]
     image = image_of(*random_heads(np.random.default_rng(0)))
-    found = [interface(path, LABELS, LIMITS).tail(QuantizedCore(path)(image)) for path in files]
+    found = [interface(path, LABELS, LIMITS).tail(Core(path)(image)) for path in files]
     assert len(found[0].scores) == OPTIONS["max_detections"]
     np.testing.assert_array_equal(found[0].boxes, found[1].boxes)
 

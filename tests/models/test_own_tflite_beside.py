@@ -11,12 +11,12 @@ from helpers.lab.errors import LabError
 from helpers.models.own_tflite.beside import files_beside
 from helpers.models.own_tflite.interface import categories, interface
 from helpers.photos.decoding import core_input
+from helpers.runtimes.litert.core import Core
 from helpers.tasks.detection.limits import LIMITS
 from tests.support.own_tflite_examples import LABELS, as_is, some_image, with_anchors
 from tests.support.own_tflite_files import (
     HEIGHT,
     WIDTH,
-    QuantizedCore,
     changed,
     grid_anchors,
     heads_bytes,
@@ -139,7 +139,7 @@ def test_classes_are_named_by_the_files_own_zip(own):
     with zipfile.ZipFile(path, "a") as files:
         files.writestr("labelmap.txt", "a\nb\nc")
     assert categories(path) == LABELS
-    assert len(interface(as_is(path), None, LIMITS).tail(QuantizedCore(path)(some_image())).scores) == 5
+    assert len(interface(as_is(path), None, LIMITS).tail(Core(path)(some_image())).scores) == 5
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.lab.errors import LabError
-from helpers.models.own_tflite.describe import Facts, describe, most_detections
+from helpers.models.own_tflite.describe import Described, describe, most_detections
 from helpers.models.own_tflite.interface import categories, interface, pixels_of
 from helpers.models.own_tflite.sentences import cap_sentence, timing_sentence
 from helpers.photos.decoding import core_input, read_photo, resize
 from helpers.quantize.adopt import adopt
 from helpers.run.own_files import source_of, variant_id
-from helpers.runtimes.litert.affine import Affine
-from helpers.runtimes.litert.ends import End
+from helpers.runtimes.litert.core import Core
+from helpers.runtimes.litert.graph import Tensor
+from helpers.runtimes.litert.grid import grid_of
 from helpers.tasks.detection.limits import LIMITS, Limits
 from helpers.tasks.detection.tails.postprocessed import PostprocessedTail
 from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
@@ -26,7 +27,6 @@ from tests.support.own_tflite_files import (
     HEIGHT,
     OPTIONS,
     WIDTH,
-    QuantizedCore,
     heads_bytes,
     postprocessed_bytes,
     write,
@@ -48,19 +48,20 @@ def own(tmp_path):
 )
 def test_a_pixel_becomes_the_byte_whatever_the_scale(scale, zero, dtype, seed):
     less = 128 if dtype == "int8" else 0
-    image = End("image", 0, (1, 16, 16, 3), (), dtype, float(np.float32(scale)), zero - less)
-    ends = pixels_of(Facts(image, (), {}, None))
+    scales = (float(np.float32(scale)),)
+    image = Tensor(0, "image", (1, 16, 16, 3), dtype, scales=scales, zero_points=(zero - less,))
+    ends = pixels_of(Described(image, (), {}, None))
     photo = np.random.default_rng(seed).integers(0, 256, (16, 16, 3))
     real = photo.astype(np.float32) * np.float32(ends[0]) + np.float32(ends[1])
-    stored = Affine(image.scale, image.zero_point, dtype).stored(real)
+    stored = grid_of(dtype, *scales, zero - less).to_levels(real)
     np.testing.assert_array_equal(stored.astype(int), photo - less)
 
 
 @given(st.floats(1e-3, 10), st.integers(-128, 127), st.lists(st.floats(-1e6, 1e6, width=32), min_size=1))
 def test_stored_numbers_are_the_nearest_and_those_outside_at_the_ends(scale, zero, values):
-    affine, real = Affine(scale, zero, "int8"), np.float32(values)
-    back = affine.real(affine.stored(real))
-    low, high = affine.real(np.int8([-128, 127]))
+    grid, real = grid_of("int8", scale, zero), np.float32(values)
+    back = grid.to_values(grid.to_levels(real).astype(np.int8))
+    low, high = grid.to_values(np.int8([-128, 127]))
     wanted = np.clip(real, low, high)
     np.testing.assert_allclose(back, wanted, atol=scale * 0.51)
 
@@ -71,7 +72,7 @@ def test_a_quantized_file_gives_what_its_interpreter_gives(own, kind):
     photo = np.random.default_rng(7).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     found = interface(path, LABELS, Limits(score_threshold=0.4))
     assert isinstance(found.tail, RawHeadsTail)
-    heads = QuantizedCore(path)(core_input(photo, found.preprocessing))
+    heads = Core(path)(core_input(photo, found.preprocessing))
 
     interpreter = Interpreter(str(path))
     runner = interpreter.get_signature_runner()
@@ -84,11 +85,11 @@ def test_a_quantized_file_gives_what_its_interpreter_gives(own, kind):
 
 
 def test_integers_are_taken_as_they_are_by_a_core(own):
-    core = QuantizedCore(own(heads_bytes("uint8")))
+    core = Core(own(heads_bytes("uint8")))
     image = np.random.default_rng(8).integers(0, 256, core.input_shape, np.uint8)
-    affine = Affine(*core._input["quantization"], "uint8")
+    grid = grid_of("uint8", *core._input["quantization"])
     for name, value in core(image).items():
-        np.testing.assert_array_equal(value, core(affine.real(image))[name])
+        np.testing.assert_array_equal(value, core(grid.to_values(image))[name])
 
 
 def test_a_cap_is_said(own):
@@ -125,7 +126,7 @@ def test_an_adopted_file_has_the_classes_of_its_model(own, tmp_path, kind):
     copy = tmp_path / "variants" / "own.tflite"
     found = adopt(str(path), model, LIMITS, copy)
     assert copy.read_bytes() == path.read_bytes()
-    heads = QuantizedCore(copy)(some_image())
+    heads = Core(copy)(some_image())
     own_numbers = interface(path, None, LIMITS).tail(heads)
     names = [("dog", "cat", "Traffic Light")[number - 1] for number in own_numbers.classes]
     kept = [name in model for name in names]
@@ -170,7 +171,7 @@ def test_a_published_file_is_described(published):
 
 
 def test_a_published_file_detects_as_in_an_interpreter_of_ones_own(published):
-    found, core = interface(published, None, LIMITS), QuantizedCore(published)
+    found, core = interface(published, None, LIMITS), Core(published)
     assert isinstance(found.tail, PostprocessedTail)
     interpreter = Interpreter(str(published))
     interpreter.allocate_tensors()

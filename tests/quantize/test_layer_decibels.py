@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.layers.tally import Tally
-from helpers.runtimes.litert.affine import Grid
+from helpers.runtimes.litert.grid import Grid
 from tests.support.layered_files import make_variants
 from tests.support.why_models import stack_core, stack_images
 

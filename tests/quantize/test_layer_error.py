@@ -19,8 +19,8 @@ from helpers.quantize.layers.weights import unpacked
 from helpers.quantize.recipes import apply_recipe
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.core import Core
-from helpers.runtimes.litert.graph import read_graph
-from helpers.runtimes.litert.tensors import Running
+from helpers.runtimes.litert.kept_tensors import Running
+from helpers.runtimes.litert.reader import read_graph
 from tests.support.layered_files import make_variants
 from tests.support.why_models import INPUT_SHAPE, stack_core, stack_images
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from helpers.quantize import one_layer
 from helpers.quantize.recipes import quantize_file
 from helpers.run.variants import VARIANTS
-from helpers.runtimes.litert.affine import Grid
+from helpers.runtimes.litert.graph import Graph
+from helpers.runtimes.litert.grid import Grid
 from helpers.show.context import Context
 from tests.support.figure_checks import lines_by_gid, overlapping
 from tests.support.tiny_models import tiny_core, tiny_images
@@ -63,7 +64,7 @@ def test_without_an_integer_variant_float32s_weights_are_rounded(files):
 
 
 def test_a_file_without_weights_is_told(files, monkeypatch):
-    monkeypatch.setattr(one_layer, "stored_weights", lambda wiring, operator: None)
+    monkeypatch.setattr(Graph, "stored_weights", lambda graph, operator: None)
     assert one_layer.rounded_here("tiny", files["float32"]).layer == one_layer.NO_WEIGHTS
 
 

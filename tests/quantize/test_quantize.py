@@ -11,7 +11,7 @@ from helpers.lab.errors import LabError
 from helpers.quantize.recipes import INPUT_NAME, SIGNATURE, quantize_file, require_promised
 from helpers.run.variants import VARIANTS, get_variant
 from helpers.runtimes.litert.core import Core
-from helpers.runtimes.litert.flatfile import read_facts
+from helpers.runtimes.litert.reader import read_facts
 from tests.support.tiny_models import SIZE, tiny_core, tiny_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")

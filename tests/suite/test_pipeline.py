@@ -19,7 +19,7 @@ from helpers.lab.records import read_record
 from helpers.photos.dataset import category_numbers, field_name, load_dataset, read_columns
 from helpers.run.profiles import get_profile
 from helpers.run.variants import BASELINE, CONTROL, VARIANTS
-from helpers.runtimes.litert.flatfile import read_facts
+from helpers.runtimes.litert.reader import read_facts
 from helpers.tasks.detection.score import STATS
 from tests.support.finished_run import finish
 from tests.support.shards import as_results

@@ -18,8 +18,8 @@ from helpers.lab.paths import ROOT
 from helpers.run.experiment import keep, keep_failure, open_run, origin
 from helpers.run.failures import by_cause, failures
 from helpers.suite import pipeline
+from helpers.suite.as_made import as_typed, latest_name, making, open_as_made, options_of
 from helpers.suite.cli.commands import app
-from helpers.suite.run_options import as_typed, latest_name, making, open_as_made, options_of
 from tests.support.finished_run import environment
 
 
@@ -98,7 +98,7 @@ def test_status_of_a_run_that_is_not_there_names_those_that_are_newest_first(dat
 HOLD = """
 import sys
 from helpers.run.experiment import open_run
-from helpers.suite.run_options import making
+from helpers.suite.as_made import making
 with making(open_run("smoke")):
     print("held", flush=True)
     sys.stdin.read()

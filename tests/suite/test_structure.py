@@ -98,6 +98,23 @@ def test_no_two_files_of_a_room_differ_by_an_ending_alone(room):
     assert len(shortened) == len(set(shortened)), sorted(names)
 
 
+def drawn_rooms() -> dict[str, str]:
+    """Room -> what ``CONTRIBUTING.md``'s drawing says of it, in the drawing's order."""
+    drawing = (ROOT / "CONTRIBUTING.md").read_text().split("```\nhelpers/\n")[1].split("```")[0]
+    return dict(re.findall(r"^  (\w+)/ (.*(?:\n {4}.*)*)", drawing, re.MULTILINE))
+
+
+def test_the_drawing_has_every_room_in_this_order():
+    assert tuple(drawn_rooms()) == ROOMS
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_the_drawing_names_is_there(room):
+    named = re.findall(r"(\w+)(/|\.py)(?![\w.])", drawn_rooms()[room])
+    lacking = [name + end for name, end in named if not list((PACKAGE / room).rglob(name + end.strip("/")))]
+    assert not lacking, f"{room}: {lacking}"
+
+
 def test_tests_lie_in_the_rooms_of_what_they_test():
     folders = {path.name for path in (ROOT / "tests").iterdir() if (path / "__init__.py").is_file()}
     assert folders - {"support", "bench", "colab", "front_door"} <= set(ROOMS)

@@ -4,9 +4,8 @@ from hypothesis import strategies as st
 
 from helpers.tasks.detection.attribution import Attribution, explain
 from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
-from helpers.tasks.detection.error_kinds import classify
+from helpers.tasks.detection.error_kinds import Kinds, classify
 from helpers.tasks.detection.evidence import Evidence
-from helpers.tasks.detection.kinds import Kinds
 from helpers.tasks.detection.score import gather
 from tests.tasks.test_error_kinds import random_detections, random_objects
 

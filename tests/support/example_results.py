@@ -11,7 +11,7 @@ from helpers.run.variants import BASELINE, CONTROL
 from helpers.runtimes.litert.operator_kinds import DEPTHWISE, POINTWISE, XNNPACK
 from helpers.show.context import Context
 from helpers.tasks.detection.attribution import SIZES
-from helpers.tasks.detection.kinds import KINDS
+from helpers.tasks.detection.error_kinds import KINDS
 
 NAN = float("nan")
 MODEL = "ssd_mobilenet_v2_small"

@@ -14,8 +14,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 
-from helpers.runtimes.litert.affine import affine_of
-from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.postprocess import NAME
 
 # 8 * 7 * 3 values of the image are 24 candidates of 4 encodings and 3 scores.
@@ -25,26 +23,6 @@ OPTIONS = {
     "nms_iou_threshold": 0.5, "y_scale": 10.0, "x_scale": 10.0, "h_scale": 5.0, "w_scale": 5.0,
 }  # fmt: skip
 CUSTOM = schema.BuiltinOperator.CUSTOM
-
-
-class QuantizedCore(Core):
-    """``Core`` with real numbers at both ends, whatever the file stores: as the runtime's core does."""
-
-    def __init__(self, path: Path, threads: int = 1):
-        super().__init__(path, threads)
-        details = {detail["index"]: detail for detail in self._interpreter.get_output_details()}
-        self._to_input = affine_of(self._input)
-        self._from_output = {name: affine_of(details[index]) for name, index in self._outputs.items()}
-
-    def set_input(self, image: np.ndarray) -> None:
-        if self._to_input and image.dtype.kind == "f":
-            image = self._to_input.stored(image)
-        super().set_input(image)
-
-    def outputs(self) -> dict[str, np.ndarray]:
-        stored = super().outputs()
-        whole = [name for name, value in stored.items() if value.dtype.kind in "iu"]
-        return stored | {name: self._from_output[name].real(stored[name]) for name in whole}
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 
-from helpers.runtimes.litert.flatfile import read_model
+from helpers.runtimes.litert.reader import read_model
 
 # [1, 32, 32, 3] -> 3x3 stride 2, 8 channels -> depthwise 3x3 -> 1x1 to 16 -> 1x1 to 16.
 MACS = {"CONV_2D": 16 * 16 * (8 * 27 + 16 * 8 + 16 * 16), "DEPTHWISE_CONV_2D": 16 * 16 * 8 * 9}

@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given, settings
 
 from helpers.tasks.detection.attribution import ALARMS, OBJECTS, SIZES, Attribution, explain
+from helpers.tasks.detection.error_kinds import (
+    BACKGROUND,
+    DUPLICATE,
+    KINDS,
+    MISSED,
+    SHIFTED,
+    WRONG_CLASS,
+    Kinds,
+)
 from helpers.tasks.detection.evidence import IOU_THRESHOLDS, Evidence
-from helpers.tasks.detection.kinds import BACKGROUND, DUPLICATE, KINDS, MISSED, SHIFTED, WRONG_CLASS, Kinds
 from helpers.tasks.detection.score import score
 from tests.support.attributed_cases import explained, judged, random_case, seeds
 from tests.tasks.test_error_kinds import CLASSES, IMAGES, detections, objects

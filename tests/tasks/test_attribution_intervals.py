@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from helpers.lab.intervals import resample_weights
 from helpers.lab.paths import ROOT
 from helpers.tasks.detection.attribution import explain
+from helpers.tasks.detection.error_kinds import KINDS
 from helpers.tasks.detection.error_tables import (
     ROWS,
     class_table,
@@ -22,7 +23,6 @@ from helpers.tasks.detection.error_tables import (
     rows_of,
     size_table,
 )
-from helpers.tasks.detection.kinds import KINDS
 from tests.support.attributed_cases import explained, judged, random_case, seeds
 from tests.tasks.test_error_kinds import CLASSES, IMAGES, detections, objects
 

@@ -7,9 +7,19 @@ from hypothesis import strategies as st
 
 from helpers.tasks.detection import error_kinds
 from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
-from helpers.tasks.detection.error_kinds import Nearest, classify, kinds_of
+from helpers.tasks.detection.error_kinds import (
+    BACKGROUND,
+    DUPLICATE,
+    MISSED,
+    NO_KIND,
+    SHIFTED,
+    WRONG_CLASS,
+    Kinds,
+    Nearest,
+    classify,
+    kinds_of,
+)
 from helpers.tasks.detection.evidence import IOU_THRESHOLDS, Evidence
-from helpers.tasks.detection.kinds import BACKGROUND, DUPLICATE, MISSED, NO_KIND, SHIFTED, WRONG_CLASS, Kinds
 from helpers.tasks.detection.score import gather
 
 IMAGES, CLASSES = 6, 5

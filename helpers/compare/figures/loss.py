@@ -28,7 +28,7 @@ from helpers.show.rows import (
 )
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.tasks.detection.attribution import PARTS, SIZES
-from helpers.tasks.detection.kinds import KINDS
+from helpers.tasks.detection.error_kinds import KINDS
 from helpers.tasks.detection.quantities import AP
 
 # Tol's muted palette: none of the colours that variants have.

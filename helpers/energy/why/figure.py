@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from helpers.lab.quantities import number
 from helpers.runtimes.litert.operator_kinds import (
@@ -34,7 +35,9 @@ COLOURS = {
 REST_COLOUR = "#dcdcdc"
 HATCH = "////"
 # A kind that takes less than this of every variant's time is drawn with the others of its sort.
-SMALL_SHARE, LABELLED_SHARE = 0.03, 0.07
+SMALL_SHARE = 0.03
+# Between a share and the ends of its segment, or the bound's tick, which is 5.5 points wide.
+SHARE_MARGIN_PT = 3
 HOW_TO_READ = (
     "Length is time, colour the kind of operator; hatched parts run outside XNNPACK, on mostly slower "
     "kernels. The tick is the bound: what this machine could do at best, for every operator the longer of "
@@ -44,6 +47,8 @@ HOW_TO_READ = (
 )
 _LEGEND_IN = 0.78
 _DARK = (POINTWISE, DENSE)
+# A share as it is written, and the ends of the part of its segment that it must fit into, in ms.
+Share = tuple[Text, float, float]
 
 
 @styled
@@ -61,11 +66,13 @@ def time_by_operator(kinds: pd.DataFrame, context: Context) -> LabFigure:
     heights = [1.25 * rows_height_in(frame) + 0.72 for frame in variants]
     figure = new_figure(sum(heights) + _LEGEND_IN + FOOTER_IN)
     axes = figure.subplots(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
+    shares: list[Share] = []
     for panel, model, frame in zip(axes, models, frames, strict=True):
-        draw_model(panel, frame)
+        shares += draw_model(panel, frame)
         panel.set_title(model)
     add_legend(figure, list(frames))
-    return add_caption(figure, text, context)
+    drop_shares_without_room(add_caption(figure, text, context), shares)
+    return figure
 
 
 def caption_text(context: Context) -> str:
@@ -87,20 +94,22 @@ def merged(kinds: pd.DataFrame) -> pd.DataFrame:
     return kinds.assign(kind=kinds["kind"].mask(is_small, REST), runs_by=kinds["runs_by"].mask(is_small, ""))
 
 
-def draw_model(axes: Axes, frame: pd.DataFrame) -> None:
-    variants = frame.drop_duplicates("variant")
+def draw_model(axes: Axes, frame: pd.DataFrame) -> list[Share]:
+    """Draw the bars; returns the shares written on them."""
+    variants, shares = frame.drop_duplicates("variant"), []
     longest = frame.groupby("variant")["time_ms"].sum().max()
     for y, about in variant_rows(axes, variants):
         rows = frame[frame["variant"] == about["variant"]]
         if about["failed"]:
             write_missing(axes, y, about, 60)
             continue
-        end = draw_bar(axes, y, rows, longest)
+        end = draw_bar(axes, y, rows, shares)
         draw_bound(axes, y, about)
         note = f"{number(about, 'measured_ms'):.2f} ms"
         axes.annotate(note, (end, y), (5, 0), textcoords="offset points", va="center", fontsize=SMALL_PT)
     axes.set_xlim(0, 1.17 * longest if longest > 0 else 1)
     axes.set_xlabel("Time of one inference (ms)")
+    return shares
 
 
 def ordered(rows: pd.DataFrame) -> list[tuple[str, str, float]]:
@@ -111,32 +120,42 @@ def ordered(rows: pd.DataFrame) -> list[tuple[str, str, float]]:
     return sorted(parts, key=lambda part: (order.index(part[0]), part[1] == LITERT))
 
 
-def draw_bar(axes: Axes, y: float, rows: pd.DataFrame, longest: float) -> float:
-    """Draw one variant's segments; returns where its bar ends."""
+def draw_bar(axes: Axes, y: float, rows: pd.DataFrame, shares: list[Share]) -> float:
+    """Draw one variant's segments and add their shares; returns where its bar ends."""
     left, total, bound = 0.0, rows["time_ms"].sum(), float(rows["bound_ms"].iloc[0])
     for kind, runs_by, width in ordered(rows):
         style = {"color": COLOURS.get(kind, REST_COLOUR), "edgecolor": INK, "linewidth": 0.6}
         hatch = HATCH if is_own(kind, runs_by) else None
         axes.barh(y, width, 0.62, left, hatch=hatch, gid=f"{kind} {runs_by}", **style)
-        if width > LABELLED_SHARE * longest:
-            middle = free_middle(left, left + width, bound)
-            write_share(axes, middle, y, f"{100 * width / total:.0f} %", kind)
+        if width > 0:
+            free = free_part(left, left + width, bound)
+            shares.append((write_share(axes, sum(free) / 2, y, f"{100 * width / total:.0f} %", kind), *free))
         left += width
     return left
 
 
-def free_middle(left: float, right: float, bound: float) -> float:
-    """Middle of the larger part of a segment that the bound's tick leaves free."""
+def free_part(left: float, right: float, bound: float) -> tuple[float, float]:
+    """Ends of the larger part of a segment that the bound's tick leaves free."""
     if not left < bound < right:
-        return (left + right) / 2
-    return (left + bound) / 2 if bound - left > right - bound else (bound + right) / 2
+        return left, right
+    return (left, bound) if bound - left > right - bound else (bound, right)
 
 
-def write_share(axes: Axes, x: float, y: float, text: str, kind: str) -> None:
+def drop_shares_without_room(figure: LabFigure, shares: Sequence[Share]) -> None:
+    """Remove those that are wider than their part of the segment; the layout decides how wide that is."""
+    figure.draw_without_rendering()
+    margin = SHARE_MARGIN_PT * figure.dpi / 72
+    for text, left, right in shares:
+        ends = text.axes.transData.transform([(left, 0), (right, 0)])[:, 0]
+        if text.get_window_extent().width + 2 * margin > ends[1] - ends[0]:
+            text.remove()
+
+
+def write_share(axes: Axes, x: float, y: float, text: str, kind: str) -> Text:
     """The share, dark on a patch of the segment's own colour (over its hatch), or white on a dark segment."""
     box = {"facecolor": COLOURS.get(kind, REST_COLOUR), "edgecolor": "none", "pad": 1}
     ink = "white" if kind in _DARK else INK
-    axes.text(x, y, text, ha="center", va="center", fontsize=SMALL_PT, color=ink, bbox=box)
+    return axes.text(x, y, text, ha="center", va="center", fontsize=SMALL_PT, color=ink, bbox=box)
 
 
 def is_own(kind: str, runs_by: str) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 from helpers.energy.why.roofline import bound_of, measure_machine
 from helpers.lab import host
 from helpers.lab.errors import reason_of
-from helpers.runtimes.litert.flatfile import read_facts
-from helpers.runtimes.litert.graph import Graph, count_types, read_graph
+from helpers.runtimes.litert.graph import Graph, count_types
 from helpers.runtimes.litert.operator_kinds import LITERT
-from helpers.runtimes.litert.profile import INVOCATIONS, profile_file
+from helpers.runtimes.litert.operator_times import INVOCATIONS, profile_file
+from helpers.runtimes.litert.reader import read_facts, read_graph
 
 # Flags that XNNPACK's kernels of a compute dtype can use, the most able first (x86-64, then Arm).
 ISA_OF = {

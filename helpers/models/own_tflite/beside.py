@@ -8,7 +8,7 @@ import numpy as np
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import read_json
-from helpers.models.own_tflite.describe import Facts
+from helpers.models.own_tflite.describe import Described
 from helpers.models.own_tflite.labels import labels_beside
 from helpers.tasks.detection.boxes import CODER_SCALES
 from helpers.tasks.detection.tails.ssd import CONVERSIONS
@@ -86,7 +86,7 @@ def several(file: Path, values: Any, count: int) -> tuple[float, ...]:
     return found
 
 
-def read_anchors(path: Path, facts: Facts) -> np.ndarray:
+def read_anchors(path: Path, facts: Described) -> np.ndarray:
     """Anchors (cy, cx, h, w), relative to the input, float32 ``[N, 4]``: ``<name>.anchors.npy`` or ``.csv``.
 
     Raises:

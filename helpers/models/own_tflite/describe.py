@@ -8,13 +8,15 @@ import numpy as np
 
 from helpers.lab.errors import LabError
 from helpers.runtimes.litert.core import Core
-from helpers.runtimes.litert.ends import End, Graph, Operator, open_graph
+from helpers.runtimes.litert.graph import Graph, Operator, Tensor
 from helpers.runtimes.litert.metadata import Normalization, read_normalization
 from helpers.runtimes.litert.postprocess import NAME, ROLES, PostProcess, read_options
+from helpers.runtimes.litert.reader import read_graph
 
 PIXELS = ("uint8", "int8", "float32")
 WHOLE = ("uint8", "int8")
 COORDINATES = 4
+CURE = "give the path of a .tflite file, exported or downloaded anew if it is damaged."
 SCORE_WORDS, BOX_WORDS = ("score", "class", "conf", "prob", "logit", "cls"), ("box", "loc", "reg", "coord")
 # What lies between the operator that makes scores and the output without changing what they mean: it moves
 # values, cuts some away or changes their dtype. A product of scores, of objectness and class, is one, too.
@@ -30,7 +32,7 @@ VALUES_AT = {"SPLIT": 1}
 
 
 @dataclass(frozen=True)
-class Facts:
+class Described:
     """What is known of a file from the file itself.
 
     Attributes:
@@ -44,8 +46,8 @@ class Facts:
         normalization: of the input, as the metadata have it; None where they do not say.
     """
 
-    image: End
-    outputs: tuple[End, ...]
+    image: Tensor
+    outputs: tuple[Tensor, ...]
     names: Mapping[str, str]
     postprocess: PostProcess | None
     candidates: int = 0
@@ -54,26 +56,35 @@ class Facts:
     normalization: Normalization | None = None
 
 
-def describe(path: Path) -> Facts:
+def describe(path: Path) -> Described:
     """Read what a file takes and gives.
 
     Raises:
         LabError: it is absent, damaged or no ``.tflite``; it has several inputs, an input that is no image or
             whose size is open, operators that are not known here, or outputs that are no detector's.
     """
-    graph = open_graph(path)
+    graph = read_graph(path, CURE)
+    require_one_signature(path, graph)
     require_known(path, graph)
-    image, normalization = require_image(path, graph), read_normalization(graph.model)
+    image, normalization = require_image(path, graph), read_normalization(graph.metadata)
     last = [item for item in graph.operators if item.type == NAME]
     if last:
         names = names_by_role(path, graph, last[-1].outputs)
         options = read_options(last[-1].options)
-        return Facts(image, graph.outputs, names, options, normalization=normalization)
+        return Described(image, graph.outputs, names, options, normalization=normalization)
     graph = settled(path, graph)
     boxes, scores = require_heads(path, graph)
-    names, finished = {"boxes": boxes.name, "scores": scores.name}, is_finished(graph, scores)
-    shape = scores.shape[1:]
-    return Facts(image, graph.outputs, names, None, *shape, finished, normalization)
+    names = {"boxes": boxes.given_name, "scores": scores.given_name}
+    told = *scores.shape[1:], is_finished(graph, scores), normalization
+    return Described(image, graph.outputs, names, None, *told)
+
+
+def require_one_signature(path: Path, graph: Graph) -> None:
+    if len(graph.signatures) > 1 or any(place for _, place in graph.signatures):
+        keys = ", ".join(key for key, _ in graph.signatures)
+        raise LabError(
+            f"{path} has several signatures ({keys}).", "one", "export the detection function alone."
+        )
 
 
 def require_known(path: Path, graph: Graph) -> None:
@@ -86,9 +97,9 @@ def require_known(path: Path, graph: Graph) -> None:
         )
 
 
-def require_image(path: Path, graph: Graph) -> End:
+def require_image(path: Path, graph: Graph) -> Tensor:
     if len(graph.inputs) != 1:
-        names = ", ".join(item.name for item in graph.inputs)
+        names = ", ".join(item.given_name for item in graph.inputs)
         raise LabError(
             f"{path} has {len(graph.inputs)} inputs ({names}).", "one, the image", "export one input alone."
         )
@@ -109,21 +120,21 @@ def require_image(path: Path, graph: Graph) -> End:
     return image
 
 
-def names_by_role(path: Path, graph: Graph, made: tuple[int, ...]) -> dict[str, str]:
+def names_by_role(path: Path, graph: Graph, made: tuple[Tensor, ...]) -> dict[str, str]:
     """Output names of the post-processing operator's outputs, whatever the file's own order and names."""
     if len(made) != len(ROLES):
         raise LabError(
             f"{NAME} of {path} has {len(made)} outputs.", f"{len(ROLES)}", "export the file again."
         )
-    given = {item.tensor: item.name for item in graph.outputs}
-    absent = [role for role, tensor in zip(ROLES, made, strict=True) if tensor not in given]
+    given = {item.index for item in graph.outputs}
+    absent = [role for role, tensor in zip(ROLES, made, strict=True) if tensor.index not in given]
     if absent:
         raise LabError(
             f"{path} ends in {NAME}, but {', '.join(absent)} are no outputs of the file.",
             f"the operator's four outputs ({', '.join(ROLES)}) as they are",
             "export the detector with nothing after the operator.",
         )
-    return {role: given[tensor] for role, tensor in zip(ROLES, made, strict=True)}
+    return {role: tensor.given_name for role, tensor in zip(ROLES, made, strict=True)}
 
 
 def settled(path: Path, graph: Graph) -> Graph:
@@ -143,11 +154,11 @@ def settled(path: Path, graph: Graph) -> Graph:
             "fixed shapes",
             "export it with a fixed input shape, [1, height, width, 3].",
         ) from error
-    outputs = [replace(item, shape=made[item.name].shape, free=()) for item in graph.outputs]
+    outputs = [replace(item, shape=made[item.given_name].shape, free=()) for item in graph.outputs]
     return replace(graph, outputs=tuple(outputs))
 
 
-def require_heads(path: Path, graph: Graph) -> tuple[End, End]:
+def require_heads(path: Path, graph: Graph) -> tuple[Tensor, Tensor]:
     """Boxes ``[1, N, 4]`` and scores ``[1, N, columns]`` of a file without the operator, by their shapes.
 
     Of two outputs with four columns each, those are scores that come out of a sigmoid or softmax, or that
@@ -161,7 +172,7 @@ def require_heads(path: Path, graph: Graph) -> tuple[End, End]:
         boxes, scores = told_apart(path, graph, boxes)
     if len(graph.outputs) == len(flat) == 2 and len(boxes) == 1 and boxes[0].shape[1] == scores[0].shape[1]:
         return boxes[0], scores[0]
-    shapes = ", ".join(f"{item.name} {list(item.shape)}" for item in graph.outputs)
+    shapes = ", ".join(f"{item.given_name} {list(item.shape)}" for item in graph.outputs)
     raise LabError(
         f"{path} gives {shapes}.",
         f"the outputs of {NAME}; or two, box encodings [1, N, 4] and class scores [1, N, classes]",
@@ -169,7 +180,7 @@ def require_heads(path: Path, graph: Graph) -> tuple[End, End]:
     )
 
 
-def told_apart(path: Path, graph: Graph, pair: list[End]) -> tuple[list[End], list[End]]:
+def told_apart(path: Path, graph: Graph, pair: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """Boxes and scores of two outputs of one shape.
 
     Raises:
@@ -182,7 +193,7 @@ def told_apart(path: Path, graph: Graph, pair: list[End]) -> tuple[list[End], li
     boxes = [item for item in pair if named_like(item, BOX_WORDS)]
     if len(boxes) == 1:
         return boxes, [item for item in pair if item is not boxes[0]]
-    names = " and ".join(item.name for item in pair)
+    names = " and ".join(item.given_name for item in pair)
     raise LabError(
         f"{path} gives two outputs of four columns, {names}: neither a sigmoid nor a name tells the boxes "
         "from the scores of four classes.",
@@ -191,25 +202,25 @@ def told_apart(path: Path, graph: Graph, pair: list[End]) -> tuple[list[End], li
     )
 
 
-def named_like(item: End, words: tuple[str, ...]) -> bool:
-    return any(word in item.name.lower() for word in words)
+def named_like(item: Tensor, words: tuple[str, ...]) -> bool:
+    return any(word in item.given_name.lower() for word in words)
 
 
-def is_finished(graph: Graph, scores: End) -> bool:
+def is_finished(graph: Graph, scores: Tensor) -> bool:
     """Whether every way back from the scores, to constants aside, meets a sigmoid or softmax."""
-    given = {item.tensor for item in graph.inputs}
-    waiting, ends = [scores.tensor], []
+    given = {item.index for item in graph.inputs}
+    waiting, ends = [scores], []
     while waiting:
         tensor = waiting.pop()
-        maker = graph.makers.get(tensor)
+        maker = graph.makers.get(tensor.index)
         if maker and maker.type in PASSED:
             waiting += values_of(maker)
-        elif maker or tensor in given:
+        elif maker or tensor.index in given:
             ends.append(maker.type if maker else "")
     return bool(ends) and all(kind in FINISHED for kind in ends)
 
 
-def values_of(maker: Operator) -> tuple[int, ...]:
+def values_of(maker: Operator) -> tuple[Tensor, ...]:
     """The tensors whose values an operator moves."""
     if maker.type in ALL_VALUES:
         return maker.inputs

@@ -7,10 +7,10 @@ from typing import Any
 from helpers.lab.errors import LabError
 from helpers.models.interface import Interface
 from helpers.models.own_tflite.beside import CHANNELS, FINISHED, Given, read_anchors, read_given
-from helpers.models.own_tflite.describe import WHOLE, Facts, describe
+from helpers.models.own_tflite.describe import WHOLE, Described, describe
 from helpers.models.own_tflite.labels import classes_of
 from helpers.photos.preprocessing import Preprocessing
-from helpers.runtimes.litert.affine import Affine
+from helpers.runtimes.litert.grid import Grid
 from helpers.runtimes.litert.metadata import Normalization
 from helpers.tasks.detection.label_maps import category_numbers_of
 from helpers.tasks.detection.limits import Limits
@@ -28,7 +28,7 @@ def interface(
     limits: Limits,
     numbered_as: Sequence[str] = (),
 ) -> Interface:
-    """What goes before and after a file, for ``runtime.Core``, which gives and takes real numbers.
+    """What goes before and after a file, for ``core.Core``, which gives and takes real numbers.
 
     Args:
         labels: as for ``labels.classes_of``.
@@ -56,7 +56,7 @@ def interface(
     return Interface(preprocessing, RawHeadsTail(anchors, limits, *names, *about))
 
 
-def conversion_of(facts: Facts, given: Given) -> str:
+def conversion_of(facts: Described, given: Given) -> str:
     """From the file's numbers to scores; empty where they are scores."""
     finished = facts.finished or given.conversion == FINISHED
     return "" if finished else given.conversion or CONVERSIONS[0]
@@ -93,7 +93,7 @@ def categories(path: Path, labels: str | Sequence[str] | Path | None = None) -> 
     return classes_of(path, describe(path), labels).names
 
 
-def preprocessing_of(path: Path, facts: Facts, given: Given) -> Preprocessing:
+def preprocessing_of(path: Path, facts: Described, given: Given) -> Preprocessing:
     """As the user says; else whole pixels for an input of integers, and for float32 as the metadata say."""
     whole = facts.image.dtype in WHOLE
     resize = {"resize": "half-pixel-rounded" if whole else "half-pixel"}
@@ -123,9 +123,8 @@ def spread(values: tuple[float, ...]) -> tuple[float, ...]:
     return values if len(values) == CHANNELS else values[:1] * CHANNELS
 
 
-def pixels_of(facts: Facts) -> tuple[tuple, tuple]:
+def pixels_of(facts: Described) -> tuple[tuple, tuple]:
     """Scale and offset so that the stored integer is the pixel; see ``PIXEL_OFFSETS``."""
-    image = facts.image
-    affine = Affine(image.scale or 1.0, image.zero_point if image.scale else 0, image.dtype)
-    offset = affine.scale * (PIXEL_OFFSETS[image.dtype] - affine.zero_point)
-    return (affine.scale,) * CHANNELS, (offset,) * CHANNELS
+    grid = facts.image.grid or Grid(1.0, 0)
+    offset = grid.scale * (PIXEL_OFFSETS[facts.image.dtype] - grid.zero_point)
+    return (grid.scale,) * CHANNELS, (offset,) * CHANNELS

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.lab.errors import LabError
-from helpers.models.own_tflite.describe import Facts
+from helpers.models.own_tflite.describe import Described
 from helpers.runtimes.litert.metadata import zipped_labels
 from helpers.tasks.detection.label_files import class_names, read_class_names
 from helpers.tasks.detection.label_maps import UNNAMED, label_map
@@ -26,7 +26,7 @@ class Classes:
     background: bool
 
 
-def classes_of(path: Path, facts: Facts, labels: str | Sequence[str] | Path | None = None) -> Classes:
+def classes_of(path: Path, facts: Described, labels: str | Sequence[str] | Path | None = None) -> Classes:
     """Names that fit a file's classes.
 
     Args:

@@ -1,6 +1,6 @@
 """Which tensor of a variant's file holds what a layer of the float32 file gives."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,52 +30,35 @@ class Layer:
 
 @dataclass(frozen=True)
 class Wiring:
-    """Who makes and who reads each tensor of a file."""
+    """The layers of a file, and the casts between them."""
 
     graph: Graph
-
-    @cached_property
-    def makers(self) -> dict[int, Operator]:
-        return {tensor.index: op for op in self.graph.operators for tensor in op.outputs}
-
-    @cached_property
-    def readers(self) -> dict[int, list[Operator]]:
-        readers = defaultdict(list)
-        for op in self.graph.operators:
-            for tensor in op.inputs:
-                readers[tensor.index].append(op)
-        return readers
 
     @cached_property
     def entry(self) -> Tensor:
         """The tensor that takes the image."""
         tensors = (tensor for op in self.graph.operators for tensor in op.inputs)
-        return next(t for t in tensors if not t.constant and t.index not in self.makers)
+        return next(t for t in tensors if not t.constant and t.index not in self.graph.makers)
 
     @cached_property
     def layers(self) -> list[Operator]:
         """The operators that are no casts, in order of execution."""
         return [op for op in self.graph.operators if op.kind != CASTS]
 
-    def is_fixed(self, tensor: Tensor) -> bool:
-        """Whether it is the same for every photo: it lies in the file, or is a cast of what does."""
-        maker = self.makers.get(tensor.index)
-        return tensor.constant or (maker is not None and maker.folded)
-
     def moving(self, operator: Operator) -> list[Tensor]:
         """Inputs that depend on the photo."""
-        return [tensor for tensor in operator.inputs if not self.is_fixed(tensor)]
+        return [tensor for tensor in operator.inputs if not self.graph.is_fixed(tensor)]
 
     def chain(self, tensor: Tensor) -> list[Tensor]:
         """The tensors from where a layer (or the file's input) gives the numbers to ``tensor``, by casts."""
-        maker = self.makers.get(tensor.index)
+        maker = self.graph.makers.get(tensor.index)
         if maker is None or maker.kind != CASTS:
             return [tensor]
         return [*self.chain(maker.inputs[0]), tensor]
 
     def as_read(self, tensor: Tensor) -> Tensor:
         """``tensor`` after the rounding between it and its only reader; itself where there are several."""
-        readers = self.readers[tensor.index]
+        readers = self.graph.users[tensor.index]
         if len(readers) != 1 or readers[0].type != "QUANTIZE":
             return tensor
         return self.as_read(readers[0].outputs[0])
@@ -97,6 +80,6 @@ def match(base: Wiring, variant: Wiring) -> list[Layer]:
         for output in operator.outputs:
             same = made.get(output.name)
             if same is not None and wanted.get(output.name) is output:
-                maker, read = variant.makers[same.index], variant.as_read(same)
+                maker, read = variant.graph.makers[same.index], variant.as_read(same)
                 found.append(Layer(place, operator, output, maker, same, read))
     return found

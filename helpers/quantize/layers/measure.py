@@ -13,9 +13,10 @@ from helpers.quantize.layers.match import Layer, Wiring, match
 from helpers.quantize.layers.names import output_names, short_names
 from helpers.quantize.layers.opened import open_layers, read_whole
 from helpers.quantize.layers.tally import Tally
-from helpers.quantize.layers.weights import stored_weights, weights_sqnr_db
-from helpers.runtimes.litert.graph import Tensor, read_graph
-from helpers.runtimes.litert.tensors import Running
+from helpers.quantize.layers.weights import weights_sqnr_db
+from helpers.runtimes.litert.graph import Tensor
+from helpers.runtimes.litert.kept_tensors import Running
+from helpers.runtimes.litert.reader import read_graph
 
 PHOTOS = 8
 
@@ -83,8 +84,8 @@ class Comparison:
         self._tallies = [Tally(self._variant_run.grid(layer.read.index)) for layer in self.layers]
 
     def _weights(self, layer: Layer) -> float | None:
-        base = self._models[0], stored_weights(self._base, layer.operator)
-        return weights_sqnr_db(base, (self._models[1], stored_weights(self._variant, layer.same)))
+        base = self._models[0], self._base.graph.stored_weights(layer.operator)
+        return weights_sqnr_db(base, (self._models[1], self._variant.graph.stored_weights(layer.same)))
 
     def add(self, image: np.ndarray) -> None:
         """Run all on one input, and add up."""
@@ -147,7 +148,7 @@ class Comparison:
             tally.grid_sqnr_db.append(photo.sqnr_db(name, alone) if known is None else known)
 
     def results(self) -> list[LayerError]:
-        outputs = output_names(self._models[0])
+        outputs = output_names(self._base.graph)
         names = short_names([layer.output.name for layer in self.layers], outputs)
         last = max(1, len(self._base.layers) - 1)
         entries = zip(self.layers, self._tallies, names, self._weights_db, strict=True)
@@ -157,7 +158,7 @@ class Comparison:
         ]
 
     def _about(self, layer: Layer, name: str, last: int) -> dict:
-        weights = stored_weights(self._variant, layer.same)
+        weights = self._variant.graph.stored_weights(layer.same)
         return {
             "name": name,
             "tensor": layer.output.name,

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ai_edge_litert import schema_py_generated as schema
+from helpers.runtimes.litert.graph import Graph
 
 _BIAS = re.compile(r"/ReadVariableOp\d*$")
 
@@ -41,10 +41,6 @@ def layer_path(name: str) -> list[str]:
     return path[:-1] if len(path) > 1 else path
 
 
-def output_names(model: schema.ModelT) -> dict[str, str]:
+def output_names(graph: Graph) -> dict[str, str]:
     """Tensor name -> name in the file's first signature, of its outputs; empty without a signature."""
-    if not model.signatureDefs:
-        return {}
-    tensors = model.subgraphs[0].tensors
-    outputs = model.signatureDefs[0].outputs
-    return {tensors[output.tensorIndex].name.decode(): output.name.decode() for output in outputs}
+    return {tensor.name: tensor.signature_name for tensor in graph.outputs if tensor.signature_name}

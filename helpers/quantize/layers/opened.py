@@ -9,8 +9,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from helpers.quantize.layers.match import Wiring
-from helpers.runtimes.litert.flatfile import read_model
 from helpers.runtimes.litert.graph import Tensor
+from helpers.runtimes.litert.reader import read_model
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from helpers.quantize.layers.decibels import NEGLIGIBLE_DB
 from helpers.quantize.layers.layer_error import COARSE_LEVELS
-from helpers.runtimes.litert.affine import Grid
+from helpers.runtimes.litert.grid import Grid
 
 PROPERTIES = (
     "error_per_std", "clipped", "seen_range", "step_per_std", "levels_used", "coarse_channels",

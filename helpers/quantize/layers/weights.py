@@ -4,18 +4,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from helpers.quantize.layers.decibels import power, sqnr_db
-from helpers.quantize.layers.match import Wiring
-from helpers.runtimes.litert.flatfile import CONVOLUTIONS, WEIGHTS
-from helpers.runtimes.litert.graph import Operator, Tensor
+from helpers.runtimes.litert.graph import Tensor
 
 _STORED = {"float32": np.float32, "float16": np.float16, "int8": np.int8}
-
-
-def stored_weights(wiring: Wiring, operator: Operator) -> Tensor | None:
-    """The constant that holds a convolution's weights; None for any other operator."""
-    if operator.type not in CONVOLUTIONS:
-        return None
-    return wiring.chain(operator.inputs[WEIGHTS])[0]
 
 
 def weights_sqnr_db(
@@ -39,7 +30,7 @@ def read_weights(model: schema.ModelT, tensor: Tensor) -> np.ndarray | None:
     stored = stored.reshape(tensor.shape)
     if tensor.dtype.startswith("float"):
         return stored.astype(np.float32)
-    return dequantized(stored, model.subgraphs[0].tensors[tensor.index].quantization)
+    return dequantized(stored, tensor)
 
 
 def unpacked(packed: np.ndarray, count: int) -> np.ndarray:
@@ -48,12 +39,10 @@ def unpacked(packed: np.ndarray, count: int) -> np.ndarray:
     return halves.astype(np.uint8).view(np.int8) >> 4
 
 
-def dequantized(levels: np.ndarray, quantization: schema.QuantizationParametersT) -> np.ndarray | None:
+def dequantized(levels: np.ndarray, tensor: Tensor) -> np.ndarray | None:
     """Integer weights with one scale, or one for each slice along an axis."""
-    scale = np.asarray(quantization.scale, np.float32)
-    axis = int(quantization.quantizedDimension)
-    if len(scale) not in (1, levels.shape[axis]):
+    scale, zero = (np.asarray(values, np.float32) for values in (tensor.scales, tensor.zero_points or (0,)))
+    if len(scale) not in (1, levels.shape[tensor.axis]):
         return None
-    shape = [-1 if dimension == axis else 1 for dimension in range(levels.ndim)]
-    zero = np.asarray(quantization.zeroPoint, np.float32)
+    shape = [-1 if dimension == tensor.axis else 1 for dimension in range(levels.ndim)]
     return (levels.astype(np.float32) - zero.reshape(shape)) * scale.reshape(shape)

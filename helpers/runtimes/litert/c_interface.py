@@ -1,7 +1,7 @@
 """LiteRT's C interface with its profiler, through ctypes: Python's own interface does not offer it.
 
 Signatures as in google-ai-edge/LiteRT, ``litert/c/*.h``, of the 2.x releases. A wrong one crashes the
-process: only ``profile_probe`` uses this, in a process of its own.
+process: only ``operator_times_probe`` uses this, in a process of its own.
 """
 
 import ctypes

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.lab.errors import LabError
 from helpers.lab.quietly import stderr_muted
-from helpers.runtimes.litert.affine import affine_of
+from helpers.runtimes.litert.grid import Grid, grid_of
 
 
 class Core:
@@ -38,8 +39,8 @@ class Core:
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._named_outputs()
         details = {detail["index"]: detail for detail in self._interpreter.get_output_details()}
-        self._to_input = affine_of(self._input)
-        self._from_output = {name: affine_of(details[index]) for name, index in self._outputs.items()}
+        self._to_input = grid_at(self._input)
+        self._from_output = {name: grid_at(details[index]) for name, index in self._outputs.items()}
 
     def _named_outputs(self) -> dict[str, int]:
         """Tensor index of each output, by its name in the signature (or in the graph, without one)."""
@@ -66,7 +67,7 @@ class Core:
     def set_input(self, image: np.ndarray) -> None:
         """``image``: array of ``input_shape``, of ``input_dtype`` or real numbers; not part of ``invoke``."""
         if self._to_input and image.dtype.kind == "f":
-            image = self._to_input.stored(image)
+            image = self._to_input.to_levels(image).astype(self.input_dtype)
         self._interpreter.set_tensor(self._input["index"], image)
 
     def invoke(self) -> None:
@@ -76,13 +77,21 @@ class Core:
     def outputs(self) -> dict[str, np.ndarray]:
         """Copies of the output tensors as real numbers, by name."""
         found = {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
-        scales = self._from_output
-        return {name: scales[name].real(value) if scales[name] else value for name, value in found.items()}
+        grids = self._from_output
+        return {name: grids[name].to_values(value) if grids[name] else value for name, value in found.items()}
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
         self.set_input(image)
         self.invoke()
         return self.outputs()
+
+
+def grid_at(end: Mapping[str, Any]) -> Grid | None:
+    """Of an input or output, from LiteRT's details of it; None for one that holds no integers."""
+    dtype, (scale, zero_point) = np.dtype(end["dtype"]), end["quantization"]
+    if dtype.kind not in "iu":
+        return None
+    return grid_of(dtype.name, float(scale), int(zero_point)) if scale else grid_of(dtype.name)
 
 
 def is_finite(heads: Mapping[str, np.ndarray]) -> bool:

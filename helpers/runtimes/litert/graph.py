@@ -1,30 +1,19 @@
-"""The operators of a ``.tflite`` file: shapes, dtypes, multiply-adds and bytes, read from the flatbuffer."""
+"""The main graph of a ``.tflite`` file: its tensors, its operators, and what follows from them."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from ai_edge_litert import schema_py_generated as schema
-
-from helpers.runtimes.litert.flatfile import (
-    INPUTS,
-    TENSOR_TYPES,
-    WEIGHTS,
-    arithmetic,
-    operator_name,
-    read_model,
-)
+from helpers.runtimes.litert.grid import Grid, grid_of
 from helpers.runtimes.litert.operator_kinds import (
     CASTS,
-    DENSE,
-    DEPTHWISE,
-    ELEMENTWISE,
-    MOVES,
-    OTHER,
-    POINTWISE,
+    CONVOLUTIONS,
+    VIEWS,
+    arithmetic,
+    kind_of,
+    multiply_adds,
 )
 
 # Bits of one element. Those below 8 are packed: a buffer holds ceil(elements * bits / 8) bytes.
@@ -33,31 +22,46 @@ BITS = {
     "uint32": 32, "int16": 16, "uint16": 16, "int8": 8, "uint8": 8, "bool": 8, "int4": 4, "uint4": 4,
     "int2": 2,
 }  # fmt: skip
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
-_CASTS = ("QUANTIZE", "DEQUANTIZE", "CAST")
-_ELEMENTWISE = (
-    "ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "RELU", "RELU6", "HARD_SWISH", "LOGISTIC", "TANH",
-    "ABS", "NEG", "SQRT", "RSQRT", "EXP", "PRELU", "LEAKY_RELU", "SOFTMAX",
-)  # fmt: skip
-# These change a tensor's shape and none of its bytes.
-_VIEWS = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
-_MOVES = (
-    *_VIEWS, "CONCATENATION", "RESIZE_NEAREST_NEIGHBOR", "PAD", "PADV2", "TRANSPOSE", "SLICE",
-    "STRIDED_SLICE", "SPLIT", "PACK", "UNPACK", "GATHER", "TILE", "BROADCAST_TO",
-    "SPACE_TO_DEPTH", "DEPTH_TO_SPACE",
-)  # fmt: skip
+LEVELS = ("int8", "uint8", "int16")
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. ``constant``: its values are in the file, in buffer number ``buffer``."""
+    """One tensor.
+
+    Attributes:
+        index: its number in the graph.
+        name: its own.
+        shape: as stored; () where an operator says it only when it runs.
+        dtype: as stored, in LiteRT's words, small letters.
+        free: places of the shape that the file leaves open.
+        signature_name: of an input or output, in the file's signature; empty without one.
+        buffer: number of the buffer with its values.
+        stored_bytes: bytes of this buffer in the file.
+        scales, zero_points: of its integers: none, one, or one for each slice along ``axis``.
+    """
 
     index: int
     name: str
     shape: tuple[int, ...]
     dtype: str
-    constant: bool
-    buffer: int
+    free: tuple[int, ...] = ()
+    signature_name: str = ""
+    buffer: int = 0
+    stored_bytes: int = 0
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    axis: int = 0
+
+    @property
+    def constant(self) -> bool:
+        """Whether its values are in the file."""
+        return self.stored_bytes > 0
+
+    @property
+    def given_name(self) -> str:
+        """The name by which LiteRT gives and takes it at the ends of the graph."""
+        return self.signature_name or self.name
 
     @property
     def elements(self) -> int:
@@ -68,6 +72,19 @@ class Tensor:
         """Bytes when packed; 0 for a dtype without a fixed width (strings)."""
         return math.ceil(self.elements * BITS.get(self.dtype, 0) / 8)
 
+    @property
+    def grids(self) -> list[Grid]:
+        """What its integers of 8 or 16 bits stand for, one for each scale; none for floats."""
+        if self.dtype not in LEVELS:
+            return []
+        zeros = self.zero_points or (0,)
+        return [grid_of(self.dtype, s, zeros[n % len(zeros)]) for n, s in enumerate(self.scales)]
+
+    @property
+    def grid(self) -> Grid | None:
+        """That of the whole tensor; None for floats, and where each slice has its own."""
+        return self.grids[0] if len(self.scales) == 1 and self.grids else None
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -75,26 +92,62 @@ class Operator:
 
     Attributes:
         index: its place in the graph, which is also LiteRT's node number.
-        kind: one of ``operator_kinds.KINDS``.
+        type: the built-in's name, or that of a custom operator.
         inputs, outputs: its tensors; optional ones that are absent are left out.
-        macs: multiply-adds of one inference; 0 for what is no convolution.
-        compute_dtype: for a convolution as ``FileFacts.compute_dtype``; else the dtype of its output.
-        folded: a cast of a constant. Its result never changes: XNNPACK computes it once, at loading.
+        options: a custom operator's.
     """
 
     index: int
     type: str
-    kind: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    macs: int
-    compute_dtype: str
-    folded: bool
+    custom: bool = False
+    options: bytes = b""
+
+    @property
+    def weights(self) -> Tensor | None:
+        """A convolution's weights as its kernel meets them; None for any other operator."""
+        return self.inputs[1] if self.type in CONVOLUTIONS else None
+
+    @property
+    def image(self) -> Tensor:
+        """What it takes: the first input, but of a TRANSPOSE_CONV, where it stands behind the weights."""
+        return self.inputs[2 if self.type == "TRANSPOSE_CONV" else 0]
+
+    @property
+    def channels(self) -> int:
+        """Output channels of a convolution; depthwise weights are ``[1, h, w, channels]``, all others have
+        them first."""
+        return self.weights.shape[-1 if self.type == "DEPTHWISE_CONV_2D" else 0]
+
+    @cached_property
+    def kind(self) -> str:
+        """One of ``operator_kinds.KINDS``."""
+        return kind_of(self.type, self.weights.shape if self.weights else ())
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-adds of one inference; 0 for what is no convolution."""
+        if self.weights is None:
+            return 0
+        return multiply_adds(self.type, self.image.shape, self.weights.shape, self.outputs[0].shape)
+
+    @cached_property
+    def compute_dtype(self) -> str:
+        """What a convolution multiplies, as ``arithmetic`` has it; else the dtype of its output."""
+        if self.weights is None:
+            return self.outputs[0].dtype if self.outputs else "none"
+        return arithmetic(self.image.dtype, self.weights.dtype)
+
+    @property
+    def folded(self) -> bool:
+        """A cast of a constant. Its result never changes: XNNPACK computes it once, at loading."""
+        return self.kind == CASTS and self.inputs[0].constant
 
     @property
     def bytes_moved(self) -> int:
         """Bytes read and written if each tensor moves once; a lower bound (caches may make it move again)."""
-        if self.folded or self.type in _VIEWS:
+        if self.folded or self.type in VIEWS:
             return 0
         return sum(tensor.size_bytes for tensor in (*self.inputs, *self.outputs))
 
@@ -116,18 +169,69 @@ class Graph:
     """The file's main graph.
 
     Attributes:
+        tensors: all of them, by number.
         operators: in the order of execution.
-        weights_bytes: bytes in the file of the convolutions' weights, a shared buffer once, 4-bit packed.
-        weights_by_dtype: the same by stored dtype.
-        constants_bytes: the same for every constant: weights, biases, shapes.
+        inputs, outputs: in the file's order.
+        signatures: key of each, and number of its graph; the main graph's is 0.
+        metadata: name -> content.
         file_bytes: size of the file.
     """
 
+    tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
-    weights_bytes: int
-    weights_by_dtype: dict[str, int]
-    constants_bytes: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    signatures: tuple[tuple[str, int], ...]
+    metadata: Mapping[str, bytes]
     file_bytes: int
+
+    @cached_property
+    def makers(self) -> dict[int, Operator]:
+        """Tensor's number -> the operator that makes it."""
+        return {tensor.index: operator for operator in self.operators for tensor in operator.outputs}
+
+    @cached_property
+    def users(self) -> dict[int, list[Operator]]:
+        """Tensor's number -> the operators that read it; empty for one that nobody reads."""
+        users: dict[int, list[Operator]] = {tensor.index: [] for tensor in self.tensors}
+        for operator in self.operators:
+            for tensor in operator.inputs:
+                users[tensor.index].append(operator)
+        return users
+
+    @cached_property
+    def convolutions(self) -> list[Operator]:
+        return [operator for operator in self.operators if operator.type in CONVOLUTIONS]
+
+    def is_fixed(self, tensor: Tensor) -> bool:
+        """Whether it is the same for every photo: it lies in the file, or is a cast of what does."""
+        maker = self.makers.get(tensor.index)
+        return tensor.constant or (maker is not None and maker.folded)
+
+    def as_stored(self, tensor: Tensor) -> Tensor:
+        """What a folded cast makes ``tensor`` of; itself where there is none."""
+        maker = self.makers.get(tensor.index)
+        return maker.inputs[0] if maker and maker.folded else tensor
+
+    def stored_weights(self, operator: Operator) -> Tensor | None:
+        """The constant that holds a convolution's weights; None for any other operator."""
+        return self.as_stored(operator.weights) if operator.weights else None
+
+    @cached_property
+    def weights_by_dtype(self) -> dict[str, int]:
+        """Stored dtype -> bytes in the file of the convolutions' weights, a shared buffer once."""
+        weights = [self.as_stored(operator.weights) for operator in self.convolutions]
+        dtypes = sorted({tensor.dtype for tensor in weights})
+        return {dtype: stored_bytes(t for t in weights if t.dtype == dtype) for dtype in dtypes}
+
+    @property
+    def weights_bytes(self) -> int:
+        return stored_bytes(self.as_stored(operator.weights) for operator in self.convolutions)
+
+    @property
+    def constants_bytes(self) -> int:
+        """The same of every constant: weights, biases, shapes."""
+        return stored_bytes(self.tensors)
 
     @cached_property
     def macs(self) -> int:
@@ -147,128 +251,32 @@ class Graph:
 
         A planner that lets an operator write over its own input needs less, one that leaves gaps more.
         """
-        running, fixed = self.running(), {t.index for op in self.operators if op.folded for t in op.outputs}
-        spans: dict[int, list[int]] = {}
-        sizes: dict[int, int] = {}
+        running = self.running()
+        spans: dict[Tensor, list[int]] = {}
         for place, operator in enumerate(running):
             for tensor in (*operator.inputs, *operator.outputs):
-                if not tensor.constant and tensor.index not in fixed:
-                    spans.setdefault(tensor.index, []).append(place)
-                    sizes[tensor.index] = tensor.size_bytes
+                if not self.is_fixed(tensor):
+                    spans.setdefault(tensor, []).append(place)
         alive = [0] * len(running)
-        for index, places in spans.items():
+        for tensor, places in spans.items():
             for place in range(places[0], places[-1] + 1):
-                alive[place] += sizes[index]
+                alive[place] += tensor.size_bytes
         return max(alive, default=0)
 
     def boundaries(self) -> list[Boundary]:
         """Every cast that runs at each inference, and what stands before and after it."""
-        makers = {tensor.index: op.type for op in self.operators for tensor in op.outputs}
-        users: dict[int, str] = {}
-        for op in reversed(self.operators):
-            users |= {tensor.index: op.type for tensor in op.inputs}
-        return [boundary(op, makers, users) for op in self.running() if op.kind == CASTS]
+        return [self.boundary(operator) for operator in self.running() if operator.kind == CASTS]
+
+    def boundary(self, cast: Operator) -> Boundary:
+        source, target = cast.inputs[0], cast.outputs[0]
+        before = self.makers[source.index].type if source.index in self.makers else "input"
+        after = next((user.type for user in self.users[target.index]), "output")
+        return Boundary(cast.index, cast.type, before, after, source.dtype, target.dtype)
 
 
-def boundary(operator: Operator, makers: dict[int, str], users: dict[int, str]) -> Boundary:
-    source, target = operator.inputs[0], operator.outputs[0]
-    before, after = makers.get(source.index, "input"), users.get(target.index, "output")
-    return Boundary(operator.index, operator.type, before, after, source.dtype, target.dtype)
-
-
-def read_graph(path: Path) -> Graph:
-    """Read the main graph of a ``.tflite`` file; raises ``LabError`` if it is none."""
-    model = read_model(Path(path))
-    graph = model.subgraphs[0]
-    tensors = [describe_tensor(model, index, tensor) for index, tensor in enumerate(graph.tensors)]
-    operators = [describe(model, index, op, tensors) for index, op in enumerate(graph.operators)]
-    weights = stored_weights(operators)
-    return Graph(
-        operators=tuple(operators),
-        weights_bytes=stored_bytes(model, weights),
-        weights_by_dtype={
-            dtype: stored_bytes(model, [t for t in weights if t.dtype == dtype])
-            for dtype in sorted({t.dtype for t in weights})
-        },
-        constants_bytes=stored_bytes(model, tensors),
-        file_bytes=Path(path).stat().st_size,
-    )
-
-
-def buffer_bytes(buffer: schema.BufferT) -> int:
-    """Bytes of a buffer; ``size`` counts those that stand behind the flatbuffer (files over 2 GB)."""
-    return int(buffer.size) if buffer.data is None else len(buffer.data)
-
-
-def stored_bytes(model: schema.ModelT, tensors: Iterable[Tensor]) -> int:
+def stored_bytes(tensors: Iterable[Tensor]) -> int:
     """Bytes in the file of the constants among ``tensors``, a buffer that several share counted once."""
-    return sum(buffer_bytes(model.buffers[number]) for number in {t.buffer for t in tensors if t.constant})
-
-
-def stored_weights(operators: list[Operator]) -> list[Tensor]:
-    """The constant behind each convolution's weights: itself, or what a folded cast widens."""
-    widened = {op.outputs[0].index: op.inputs[0] for op in operators if op.folded}
-    weights = [op.inputs[1] for op in operators if op.type in _WEIGHTED]
-    return [widened.get(tensor.index, tensor) for tensor in weights]
-
-
-def describe_tensor(model: schema.ModelT, index: int, tensor: schema.TensorT) -> Tensor:
-    shape = () if tensor.shape is None else tuple(int(n) for n in tensor.shape)
-    name = (tensor.name or b"").decode(errors="replace")
-    constant = buffer_bytes(model.buffers[tensor.buffer]) > 0
-    return Tensor(index, name, shape, TENSOR_TYPES[tensor.type].lower(), constant, int(tensor.buffer))
-
-
-def describe(model: schema.ModelT, index: int, operator: schema.OperatorT, tensors: list[Tensor]) -> Operator:
-    name = operator_name(model, operator)
-    inputs = tuple(tensors[i] for i in operator.inputs if i >= 0)
-    outputs = tuple(tensors[i] for i in operator.outputs if i >= 0)
-    return Operator(
-        index=index,
-        type=name,
-        kind=kind_of(name, inputs),
-        inputs=inputs,
-        outputs=outputs,
-        macs=multiply_adds(name, inputs, outputs),
-        compute_dtype=compute_dtype(name, inputs, outputs),
-        folded=name in _CASTS and inputs[0].constant,
-    )
-
-
-def kind_of(name: str, inputs: tuple[Tensor, ...]) -> str:
-    if name == "DEPTHWISE_CONV_2D":
-        return DEPTHWISE
-    if name == "FULLY_CONNECTED" or (name == "CONV_2D" and inputs[1].shape[1:3] == (1, 1)):
-        return POINTWISE
-    if name in ("CONV_2D", "TRANSPOSE_CONV"):
-        return DENSE
-    groups = ((_CASTS, CASTS), (_ELEMENTWISE, ELEMENTWISE), (_MOVES, MOVES))
-    return next((kind for names, kind in groups if name in names), OTHER)
-
-
-def multiply_adds(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> int:
-    """Multiply-adds of a convolution as the schoolbook counts them (Sze et al. 2017,
-    doi:10.1109/JPROC.2017.2761740).
-
-    Weights are ``[out, h, w, in]`` (CONV_2D, TRANSPOSE_CONV), ``[1, h, w, channels]`` (depthwise) and
-    ``[out, in]`` (FULLY_CONNECTED). Each output element takes ``h * w * in`` multiply-adds (depthwise
-    ``h * w``, fully connected ``in``); padding counts. Of a TRANSPOSE_CONV each *input* element gives
-    ``h * w * out``. Biases and what is no convolution: 0.
-    """
-    if name not in _WEIGHTED:
-        return 0
-    weight, made = inputs[1].shape, outputs[0].elements
-    if name == "TRANSPOSE_CONV":
-        return inputs[2].elements * math.prod(weight[:3])
-    if name == "DEPTHWISE_CONV_2D":
-        return made * math.prod(weight[1:3])
-    return made * math.prod(weight[1:])
-
-
-def compute_dtype(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> str:
-    if name not in _WEIGHTED:
-        return outputs[0].dtype if outputs else "none"
-    return arithmetic(inputs[INPUTS.get(name, 0)].dtype, inputs[WEIGHTS].dtype)
+    return sum({tensor.buffer: tensor.stored_bytes for tensor in tensors}.values())
 
 
 def count_types(operators: Iterable[Operator]) -> dict[str, int]:

@@ -5,11 +5,10 @@ Source of the layout: tflite-support's metadata_schema.fbs.
 
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import encode, number_types, packer
 from flatbuffers.table import Table
 
@@ -39,11 +38,10 @@ def zipped_labels(path: Path) -> dict[str, str]:
         return {}
 
 
-def read_normalization(model: schema.ModelT) -> Normalization | None:
-    """Of the first input; None where the metadata do not say, or cannot be read."""
-    entries = [item for item in model.metadata or () if as_text(item.name) == ENTRY]
+def read_normalization(metadata: Mapping[str, bytes]) -> Normalization | None:
+    """Of the first input; None where a file's metadata (``Graph.metadata``) do not say, or cannot be read."""
     try:
-        return find_normalization(bytes(model.buffers[entries[0].buffer].data)) if entries else None
+        return find_normalization(metadata[ENTRY]) if ENTRY in metadata else None
     except (struct.error, IndexError, TypeError, ValueError):
         return None
 
@@ -85,7 +83,3 @@ def floats(table: Table, field: int) -> tuple[float, ...]:
 def unit_type(unit: Table) -> int:
     at = place(unit, UNIT_TYPE)
     return unit.Get(number_types.Uint8Flags, at) if at else 0
-
-
-def as_text(name: bytes | str) -> str:
-    return name.decode(errors="replace") if isinstance(name, bytes) else name

@@ -16,23 +16,18 @@ from helpers.lab.files import disk_errors_explained
 from helpers.lab.paths import data_dir, datasets_dir, display
 from helpers.lab.units import format_bytes, format_duration
 from helpers.models.registry import DEFAULT_MODEL, get_model
-from helpers.run.options import MARGIN_POINTS
 from helpers.suite.cli.options import (
-    BesideOption,
+    USUAL,
+    Asked,
     CocoDirOption,
-    MarginOption,
-    MeterOption,
     ModelDirOption,
     ModelsOption,
-    PowerOption,
     ProfileOption,
-    RegionOption,
     RunOption,
     StatusProfileOption,
     StatusRunOption,
     ThreadsOption,
-    VariantsOption,
-    WidthOption,
+    with_asked,
 )
 
 MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")  # folders of data, beside the runs
@@ -63,20 +58,11 @@ def errors_explained() -> Iterator[None]:
 
 
 @app.command(epilog=EXIT_STATUS)
+@with_asked
 def run(
     profile: ProfileOption = "quick",
     run_name: RunOption = "",
-    models: ModelsOption = None,
-    variants: VariantsOption = None,
-    threads: ThreadsOption = 1,
-    meter: MeterOption = "auto",
-    power_w: PowerOption = None,
-    region: RegionOption = "",
-    width_percent: WidthOption = 2.0,
-    margin_points: MarginOption = MARGIN_POINTS,
-    beside: BesideOption = None,
-    coco_dir: CocoDirOption = "",
-    model_dir: ModelDirOption = "",
+    asked: Asked = USUAL,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run every notebook, even those up to date.")
     ] = False,
@@ -85,13 +71,11 @@ def run(
     with errors_explained():
         from helpers.compare.machines import other_runs
         from helpers.meters.choose import choose_meter
-        from helpers.run.experiment import open_run
         from helpers.run.failures import failures
         from helpers.suite.pipeline import made_files, run_pipeline, stage_times
 
-        options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
-        chosen = open_run(profile, run_name, models or (), variants or (), *options, coco_dir, model_dir)
-        choose_meter(meter, chosen.power_w)
+        chosen = asked.open_run(profile, run_name)
+        choose_meter(asked.meter, chosen.power_w)
         other_runs(chosen, chosen.runs)
         for note in notes_on(chosen):
             console.print(escape(note), soft_wrap=True)
@@ -136,41 +120,28 @@ def show_failures(run, failed: Mapping[str, str]) -> None:
 
 
 @app.command()
+@with_asked
 def status(
     profile: StatusProfileOption = "",
     run_name: StatusRunOption = "",
-    models: ModelsOption = None,
-    variants: VariantsOption = None,
-    threads: ThreadsOption = 1,
-    meter: MeterOption = "auto",
-    power_w: PowerOption = None,
-    region: RegionOption = "",
-    width_percent: WidthOption = 2.0,
-    margin_points: MarginOption = MARGIN_POINTS,
-    beside: BesideOption = None,
-    coco_dir: CocoDirOption = "",
-    model_dir: ModelDirOption = "",
+    asked: Asked = USUAL,
 ) -> None:
     """Show what a run has and what it lacks: the run named, else the last one.
 
     Without other options it is asked about what it was made with; with some, about those.
     """
     with errors_explained():
-        from helpers.run.experiment import open_run
         from helpers.run.failures import failures
+        from helpers.suite.as_made import latest_name, made_with, open_as_made, other_runs, require_begun
         from helpers.suite.ledger import STAGES
         from helpers.suite.pipeline import reason_to_run, stage_times
-        from helpers.suite.run_options import latest_name, made_with, open_as_made, other_runs, require_begun
 
-        options = threads, meter, power_w, region, width_percent, margin_points, beside or ()
-        given = (profile, models, variants, *options, coco_dir, model_dir)
-        asked = given != ("", None, None, 1, "auto", None, "", 2.0, MARGIN_POINTS, (), "", "")
-        if run_name and not asked:
+        of_another = bool(profile) or asked != USUAL
+        if run_name and not of_another:
             require_begun(run_name)
-        chosen = None if asked else open_as_made(run_name or latest_name())
+        chosen = None if of_another else open_as_made(run_name or latest_name())
         if chosen is None:
-            named = (profile or "quick", run_name, models or (), variants or ())
-            chosen = open_run(*named, *options, coco_dir, model_dir)
+            chosen = asked.open_run(profile or "quick", run_name)
         times = stage_times(chosen)
         table = Table(
             "stage", "state", "took", title=f"run {chosen.paths.name}: {display(chosen.paths.folder)}"
@@ -213,8 +184,8 @@ def selftest(
         from helpers.energy.selftest.stage import selftest as measure_selftest
         from helpers.energy.selftest.summary import sentence, summarize_selftest
         from helpers.run.experiment import open_run
+        from helpers.suite.as_made import made_here
         from helpers.suite.pipeline import make_ready
-        from helpers.suite.run_options import made_here
 
         folders = {"coco_dir": coco_dir, "model_dir": model_dir}
         chosen = open_run(profile, run_name, models or (), threads=threads, **folders)
@@ -231,8 +202,8 @@ def publish(profile: ProfileOption = "quick", run_name: RunOption = "") -> None:
     """Copy a finished run's figures and tables to figures/, as the reference that the README shows."""
     with errors_explained():
         from helpers.run.experiment import open_run
+        from helpers.suite.as_made import open_as_made
         from helpers.suite.publish import publish as publish_run
-        from helpers.suite.run_options import open_as_made
 
         for path in publish_run(open_as_made(run_name or profile) or open_run(profile, run_name)):
             console.print(display(path), soft_wrap=True)

@@ -1,13 +1,20 @@
 """The options that commands share."""
 
-from typing import Annotated
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from helpers.models.registry import MODELS
-from helpers.run.options import MOST_THREADS
+from helpers.run.options import MARGIN_POINTS, MOST_THREADS, WIDTH_PERCENT
 from helpers.run.profiles import PROFILES
 from helpers.run.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from helpers.run.experiment import Run
 
 PROFILE_HELP = "Size of the experiment: " + "; ".join(f"{p.id}: {p.meaning}" for p in PROFILES.values())
 ProfileOption = Annotated[str, typer.Option("--profile", "-p", help=PROFILE_HELP)]
@@ -77,3 +84,48 @@ BesideOption = Annotated[
         help="Repeatable: another machine's run to lay beside this one; its name below data/runs, or folder.",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options by which a run differs from another of its profile."""
+
+    models: ModelsOption = None
+    variants: VariantsOption = None
+    threads: ThreadsOption = 1
+    meter: MeterOption = "auto"
+    power_w: PowerOption = None
+    region: RegionOption = ""
+    width_percent: WidthOption = WIDTH_PERCENT
+    margin_points: MarginOption = MARGIN_POINTS
+    beside: BesideOption = None
+    coco_dir: CocoDirOption = ""
+    model_dir: ModelDirOption = ""
+
+    def open_run(self, profile: str, run_name: str) -> "Run":
+        """The run that is asked for; raises ``LabError`` for what cannot be."""
+        from helpers.run.experiment import open_run
+
+        given = vars(self) | {"models": self.models or (), "variants": self.variants or ()}
+        return open_run(profile, run_name, runs=given.pop("beside") or (), **given)
+
+
+USUAL = Asked()
+
+
+def with_asked(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each field of its parameter ``asked``, as Typer reads a signature."""
+    fields = inspect.signature(Asked).parameters
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        asked = Asked(**{name: given.pop(name) for name in fields})
+        command(asked=asked, **given)
+
+    parameters = []
+    for parameter in inspect.signature(command).parameters.values():
+        parameters += fields.values() if parameter.name == "asked" else [parameter]
+    plain = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    called.__signature__ = inspect.Signature(plain)
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in plain}
+    return called

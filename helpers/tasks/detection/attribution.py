@@ -31,8 +31,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.tasks.detection.error_kinds import KINDS, Kinds
 from helpers.tasks.detection.evidence import IOU_THRESHOLDS, Evidence
-from helpers.tasks.detection.kinds import KINDS, Kinds
 
 SIZES = ("small", "medium", "large")
 # COCO's bounds, of which each belongs to the smaller size here, so that no object counts twice.

@@ -24,19 +24,58 @@ COCO does, at most 100 per image and class; and nothing is repaired: see ``attri
 Crowds, and objects that COCO ignores, take no part: a detection is neither wrong nor right because of them.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
+from helpers.lab.files import atomic_file
 from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
 from helpers.tasks.detection.evidence import IOU_THRESHOLDS, Evidence
-from helpers.tasks.detection.kinds import BACKGROUND, DUPLICATE, MISSED, NO_KIND, SHIFTED, WRONG_CLASS, Kinds
 from helpers.tasks.detection.matching import NO_OBJECT, box_iou
 
+KINDS = ("missed object", "shifted box", "wrong class", "duplicate", "background")
+MISSED, SHIFTED, WRONG_CLASS, DUPLICATE, BACKGROUND = range(len(KINDS))
+NO_KIND = -1
 BACKGROUND_IOU = 0.1  # TIDE's t_b: a box that overlaps less is not on the object
 BLOCK_PAIRS = 1 << 17  # pairs of detection and object that are compared at once: bounds the memory
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What is wrong with each detection, and why each object was not found; ``T`` IoU thresholds.
+
+    Attributes:
+        detection: int8 ``[T, D]``, index into ``KINDS``, detections as in the ``Evidence``; -1 for
+            what found an object or counts neither way. ``MISSED`` never occurs.
+        cause: int8 ``[T, G]``, index into ``KINDS`` for every object; -1 for one that was found or
+            is not to be found (a crowd). Only ``MISSED``, ``SHIFTED`` and ``WRONG_CLASS`` occur.
+    """
+
+    detection: np.ndarray
+    cause: np.ndarray
+
+    def save(self, path: Path) -> None:
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """As a compressed ``.npz``."""
+        stream = io.BytesIO()
+        np.savez_compressed(stream, detection=self.detection, cause=self.cause)
+        return stream.getvalue()
+
+    @staticmethod
+    def load(path: Path) -> "Kinds":
+        return Kinds.from_bytes(path.read_bytes())
+
+    @staticmethod
+    def from_bytes(content: bytes) -> "Kinds":
+        with np.load(io.BytesIO(content)) as stored:
+            return Kinds(stored["detection"], stored["cause"])
 
 
 @dataclass(frozen=True)

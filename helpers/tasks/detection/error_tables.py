@@ -7,8 +7,8 @@ import pandas as pd
 
 from helpers.lab.intervals import Interval, resample_weights
 from helpers.tasks.detection.attribution import PARTS, SIZES, Attribution, explain
+from helpers.tasks.detection.error_kinds import KINDS, Kinds
 from helpers.tasks.detection.evidence import Evidence
-from helpers.tasks.detection.kinds import KINDS, Kinds
 
 POINTS = 100
 RESAMPLES = 60

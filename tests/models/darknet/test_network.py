@@ -18,7 +18,7 @@ from helpers.models.darknet.weights import parse_weights
 from helpers.quantize.recipes import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.core import Core
-from helpers.runtimes.litert.flatfile import read_facts
+from helpers.runtimes.litert.reader import read_facts
 from tests.models.darknet.generate import (
     ANCHORS,
     CLASSES,

@@ -55,7 +55,7 @@ def test_a_box_that_is_none_is_refused(dataset, field, box):
     error = refused(dataset)
     assert_names(error, *place)
     assert "has the bounding box [" in error.found
-    assert "so have 0 others" in error.found
+    assert "; no other has." in error.found
 
 
 def label_at(dataset, field):
@@ -63,11 +63,13 @@ def label_at(dataset, field):
     return sample, field, label
 
 
-def test_boxes_in_pixels_are_counted_and_the_cure_says_so(dataset):
+@pytest.mark.parametrize(("count", "said"), [(2, "so has 1 other."), (3, "so have 2 others.")])
+def test_boxes_in_pixels_are_counted_and_the_cure_says_so(dataset, count, said):
+    fine = dataset.values("pred.detections.bounding_box")
     pixels = [[[4 * i, 30, 80, 60]] for i in (1, 2, 3)]
-    dataset.set_values("pred.detections.bounding_box", pixels)
+    dataset.set_values("pred.detections.bounding_box", pixels[:count] + fine[count:])
     error = refused(dataset)
-    assert "so have 2 others" in error.found
+    assert error.found.endswith(said)
     assert "relative to the image" in error.expected
     assert "pixels" in error.cure
 

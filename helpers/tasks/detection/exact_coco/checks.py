@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.lab.errors import LabError
+from helpers.lab.units import how_many
 from helpers.tasks.detection.exact_coco.reading import Collected, LabelColumns
 
 # A detector's box may stick out of its image, or lie on the padding beside it; one that is off by more
@@ -94,7 +95,7 @@ def require_sizes(collected: Collected) -> None:
         found = [None if np.isnan(n) else int(n) for n in collected.sizes[first]]
         raise LabError(
             f"sample {hexed(collected.sample_ids[first])} has metadata.width, metadata.height = {found}; "
-            f"so have {int(bad.sum()) - 1} others.",
+            f"{others(bad)}.",
             "the size of every image in pixels: COCO's object sizes need it",
             "set metadata of these samples; `dataset.compute_metadata()` could not: look whether their files "
             "are there.",
@@ -160,7 +161,7 @@ class Checker:
     def refuse(self, bad: np.ndarray, found: str, expected: str, cure: str) -> None:
         if not bad.any():
             return
-        row, others = int(np.flatnonzero(bad)[0]), int(bad.sum()) - 1
+        row = int(np.flatnonzero(bad)[0])
         sample, name = self.labels.sample[row], self.labels.name[row]
         facts = {
             "label": self.collected.names[name] if name >= 0 else None,
@@ -171,10 +172,18 @@ class Checker:
         }
         raise LabError(
             f"sample {hexed(self.collected.sample_ids[sample])}, field {self.field!r}: detection "
-            f"{hexed(self.labels.id[row])} {found.format(**facts)}; so have {others} others.",
+            f"{hexed(self.labels.id[row])} {found.format(**facts)}; {others(bad)}.",
             expected,
             cure,
         )
+
+
+def others(bad: np.ndarray) -> str:
+    """How many there are besides the one that is named."""
+    count = int(bad.sum()) - 1
+    if not count:
+        return "no other has"
+    return f"so {'has' if count == 1 else 'have'} {how_many(count, 'other')}"
 
 
 def hexed(identifier: np.void) -> str:

@@ -58,7 +58,12 @@ def profile_file(path: Path, invocations: int = INVOCATIONS, threads: int = 1) -
         outside of every operator) add up to ``whole_mean_us`` exactly.
     """
     require_at_least(1, invocations=invocations, threads=threads)
-    command = [sys.executable, "-m", "helpers.runtimes.litert.profile_probe", str(Path(path).resolve())]
+    command = [
+        sys.executable,
+        "-m",
+        "helpers.runtimes.litert.operator_times_probe",
+        str(Path(path).resolve()),
+    ]
     command += [str(invocations), str(threads)]
     try:
         ended = subprocess.run(

@@ -1,6 +1,6 @@
 """Time by operator of one ``.tflite``.
 
-``python -m helpers.runtimes.litert.profile_probe FILE INVOCATIONS THREADS``.
+``python -m helpers.runtimes.litert.operator_times_probe FILE INVOCATIONS THREADS``.
 
 A program of its own because it calls LiteRT through ctypes, where a mistake ends the process. Prints one
 line of JSON: ``{"invocations": [[[type, tag, node, elapsed_us], ...], ...], "plain_us": [...]}``. The latter

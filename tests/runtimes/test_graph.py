@@ -8,14 +8,13 @@ from ai_edge_quantizer import recipe
 
 from helpers.energy.why.layer import fully_connected, index_list
 from helpers.energy.why.roofline import bound_of
-from helpers.lab.errors import LabError
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.recipes import apply_recipe, quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.core import Core
-from helpers.runtimes.litert.flatfile import arithmetic, read_facts
-from helpers.runtimes.litert.graph import Tensor, multiply_adds, read_graph
-from helpers.runtimes.litert.operator_kinds import CASTS, DENSE, DEPTHWISE, POINTWISE
+from helpers.runtimes.litert.graph import Operator, Tensor
+from helpers.runtimes.litert.operator_kinds import CASTS, DENSE, DEPTHWISE, POINTWISE, arithmetic
+from helpers.runtimes.litert.reader import read_facts, read_graph
 from tests.support.why_models import MACS, WEIGHTS, rewritten, stack_core, stack_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
@@ -37,7 +36,7 @@ def graphs(float_file):
 
 
 def tensor(*shape, dtype="float32"):
-    return Tensor(0, "", shape, dtype, False, 0)
+    return Tensor(0, "", shape, dtype)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -64,11 +63,11 @@ def test_convolutions_are_told_apart_by_kind(graphs):
 
 
 def test_multiply_adds_of_fully_connected_and_transposed_convolutions():
-    layer = (tensor(4, 32), tensor(10, 32)), (tensor(4, 10),)
-    assert multiply_adds("FULLY_CONNECTED", *layer) == 4 * 10 * 32
-    transposed = (tensor(4), tensor(6, 3, 3, 5), tensor(1, 8, 8, 5)), (tensor(1, 16, 16, 6),)
-    assert multiply_adds("TRANSPOSE_CONV", *transposed) == 8 * 8 * 5 * 3 * 3 * 6
-    assert multiply_adds("ADD", (tensor(4), tensor(4)), (tensor(4),)) == 0
+    layer = Operator(0, "FULLY_CONNECTED", (tensor(4, 32), tensor(10, 32)), (tensor(4, 10),))
+    assert layer.macs == 4 * 10 * 32
+    inputs = tensor(4), tensor(6, 3, 3, 5), tensor(1, 8, 8, 5)
+    assert Operator(0, "TRANSPOSE_CONV", inputs, (tensor(1, 16, 16, 6),)).macs == 8 * 8 * 5 * 3 * 3 * 6
+    assert Operator(0, "ADD", (tensor(4), tensor(4)), (tensor(4),)).macs == 0
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [("float32", 32), ("int8", 8), ("int4", 4), ("int2", 2)])
@@ -183,10 +182,3 @@ def test_a_cast_of_a_constant_is_folded_and_moves_nothing(graphs):
     assert all(op.kind == CASTS and op.bytes_moved == 0 for op in folded)
     assert graph.boundaries() == []
     assert graph.bytes_moved == graphs["float32"].bytes_moved
-
-
-def test_what_is_no_tflite_file_is_refused(tmp_path):
-    file = tmp_path / "text.tflite"
-    file.write_text("no flatbuffer")
-    with pytest.raises(LabError, match=r"not a \.tflite file"):
-        read_graph(file)

@@ -7,13 +7,12 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.lab.quietly import stderr_muted
-from helpers.runtimes.litert.affine import Grid
-
-_ENDS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+from helpers.runtimes.litert.graph import LEVELS
+from helpers.runtimes.litert.grid import Grid, grid_of
 
 
 class Running:
-    """A loaded file whose tensors can all be read after it ran. The kernels are those of ``runtime.Core``.
+    """A loaded file whose tensors can all be read after it ran. The kernels are those of ``core.Core``.
 
     Args:
         source: path of a file, or its content.
@@ -36,11 +35,10 @@ class Running:
     def grid(self, index: int) -> Grid | None:
         """What the tensor can hold; None for floats, and for tensors with a scale per channel."""
         detail = self._details[index]
-        quantization = detail["quantization_parameters"]
-        ends = _ENDS.get(np.dtype(detail["dtype"]).name)
-        if ends is None or len(quantization["scales"]) != 1:
+        quantization, dtype = detail["quantization_parameters"], np.dtype(detail["dtype"]).name
+        if dtype not in LEVELS or len(quantization["scales"]) != 1:
             return None
-        return Grid(float(quantization["scales"][0]), int(quantization["zero_points"][0]), *ends)
+        return grid_of(dtype, float(quantization["scales"][0]), int(quantization["zero_points"][0]))
 
     def set(self, index: int, values: np.ndarray) -> None:
         """Fill an input with float32 ``values``, rounded to its grid where it has one."""
