@@ -11,6 +11,7 @@ from helpers.runtimes.litert.operator_kinds import (
     CASTS,
     CONVOLUTIONS,
     VIEWS,
+    WEIGHTS,
     arithmetic,
     kind_of,
     multiply_adds,
@@ -107,7 +108,7 @@ class Operator:
     @property
     def weights(self) -> Tensor | None:
         """A convolution's weights as its kernel meets them; None for any other operator."""
-        return self.inputs[1] if self.type in CONVOLUTIONS else None
+        return self.inputs[WEIGHTS] if self.type in CONVOLUTIONS else None
 
     @property
     def image(self) -> Tensor:

@@ -12,6 +12,7 @@ ALL_KINDS = (*KINDS, BETWEEN)
 XNNPACK, LITERT = "XNNPACK", "LiteRT"
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+WEIGHTS = 1  # their place among a convolution's inputs
 # These change a tensor's shape and none of its bytes.
 VIEWS = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _GROUPS = {

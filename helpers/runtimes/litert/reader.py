@@ -108,13 +108,23 @@ def content_of(model: schema.ModelT, buffer: int) -> bytes:
 
 
 def operator_of(model: schema.ModelT, index: int, item: schema.OperatorT, tensors: list[Tensor]) -> Operator:
-    code = model.operatorCodes[item.opcodeIndex]
-    # Files written before 2021 have the operator in the older field alone.
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    custom = number == _CUSTOM
-    name = as_text(code.customCode) if custom else OPERATORS[number]
+    name, custom = operator_name(model, item), operator_number(model, item) == _CUSTOM
     options = b"" if item.customOptions is None else bytes(item.customOptions)
     return Operator(index, name, picked(tensors, item.inputs), picked(tensors, item.outputs), custom, options)
+
+
+def operator_name(model: schema.ModelT, item: schema.OperatorT) -> str:
+    """The built-in's name, or that of a custom operator."""
+    number = operator_number(model, item)
+    return (
+        as_text(model.operatorCodes[item.opcodeIndex].customCode) if number == _CUSTOM else OPERATORS[number]
+    )
+
+
+def operator_number(model: schema.ModelT, item: schema.OperatorT) -> int:
+    code = model.operatorCodes[item.opcodeIndex]
+    # Files written before 2021 have the operator in the older field alone.
+    return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
 def picked(tensors: list[Tensor], numbers: Iterable[int] | None) -> tuple[Tensor, ...]:
