@@ -71,7 +71,7 @@ def measure_latency(
     require_at_least(1, rounds=rounds, repeats=repeats, threads=threads, least_rounds=least_rounds)
     require_at_least(0, warmups=warmups, width=width or 0, budget_s=budget_s or 0)
     plan = Plan(rounds, min(least_rounds, rounds), width, budget_s)
-    settings = LatencySettings(tuple(files), repeats, warmups, threads, seed)
+    settings = LatencySettings(tuple(files), threads, seed, repeats, warmups)
     with pinned(threads) as cpus, no_garbage_collection():
         cores = Cores(files, threads)
         begun = begin(Latency.begun(settings, conditions(threads, cpus)), done)

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from helpers.energy.records import Memory, MemoryRound, MemorySettings, Probe
+from helpers.energy.records import Memory, MemoryRound, Probe
 from helpers.energy.rounds.playing import RoundCallback, begin, run_rounds
+from helpers.energy.rounds.records import Settings
 from helpers.energy.rounds.schedule import BARE, round_order
 from helpers.lab.conditions import moment, require_at_least
 from helpers.lab.errors import LabError
@@ -41,7 +42,7 @@ def measure_memory(
         LabError: the bare probe died: nothing can be measured.
     """
     require_at_least(1, rounds=rounds, threads=threads)
-    begun = begin(Memory.begun(MemorySettings(tuple(files), threads, seed)), done)
+    begun = begin(Memory.begun(Settings(tuple(files), threads, seed)), done)
     targets = {BARE: "-", **{variant: str(Path(path).resolve()) for variant, path in files.items()}}
     failures: dict[str, str] = {}
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from helpers.energy.rounds.records import Disturbed, M, Observed, Stopping
+from helpers.energy.rounds.records import Disturbed, M, Observed, Settings, Stopping
 from helpers.lab.conditions import Conditions, Moment
 from helpers.lab.intervals import Absent
 from helpers.lab.records import Number, Record, read_record
@@ -27,20 +27,16 @@ def read_measurement(run: Run, model: Model, kind: type[M]) -> Record[M]:
 
 
 @dataclass(frozen=True)
-class LatencySettings:
+class LatencySettings(Settings):
     """Settings of latency.
 
     Attributes:
-        variants, threads, seed: as in ``Settings``.
         repeats: timed invocations per visit.
         warmups: untimed ones before them.
     """
 
-    variants: tuple[str, ...]
     repeats: int
     warmups: int
-    threads: int
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -121,15 +117,6 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class MemorySettings:
-    """Settings of peak memory: as in ``Settings``."""
-
-    variants: tuple[str, ...]
-    threads: int
-    seed: int
-
-
-@dataclass(frozen=True)
 class Probe:
     """A fresh process.
 
@@ -166,31 +153,27 @@ class Memory:
 
     quantity: ClassVar[str] = "memory"
 
-    settings: MemorySettings
+    settings: Settings
     arena: Absent
     rounds: tuple[MemoryRound, ...]
     failures: Mapping[str, str]
 
     @classmethod
-    def begun(cls, settings: MemorySettings) -> "Memory":
+    def begun(cls, settings: Settings) -> "Memory":
         return cls(settings, Absent(NO_ARENA), (), {})
 
 
 @dataclass(frozen=True)
-class EnergySettings:
+class EnergySettings(Settings):
     """Settings of energy.
 
     Attributes:
-        variants, threads, seed: as in ``Settings``.
         window_s: shortest length of a window, in seconds.
         asked_window_s: the length asked for, which the meter may have needed to be longer.
     """
 
-    variants: tuple[str, ...]
     window_s: Number
     asked_window_s: Number
-    threads: int
-    seed: int
     meter: MeterFacts
 
 
@@ -244,20 +227,16 @@ class Energy:
 
 
 @dataclass(frozen=True)
-class PartsSettings:
+class PartsSettings(Settings):
     """Settings of the loop in parts.
 
     Attributes:
-        variants, threads, seed: as in ``Settings``.
         photos: names of the files that every visit takes, in this order.
         warmups: photos that go through the loop beforehand.
     """
 
-    variants: tuple[str, ...]
     photos: tuple[str, ...]
     warmups: int
-    threads: int
-    seed: int
 
 
 @dataclass(frozen=True)

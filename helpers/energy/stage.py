@@ -10,15 +10,9 @@ import numpy as np
 
 from helpers.energy.latency import measure_latency
 from helpers.energy.memory import measure_memory
-from helpers.energy.records import (
-    Energy,
-    Latency,
-    LatencySettings,
-    Memory,
-    MemorySettings,
-)
+from helpers.energy.records import Energy, Latency, LatencySettings, Memory
 from helpers.energy.rounds.partial import PartialRounds
-from helpers.energy.rounds.records import M
+from helpers.energy.rounds.records import M, Settings
 from helpers.energy.rounds.schedule import WARMUPS
 from helpers.energy.rounds.stopping import LEAST_ROUNDS
 from helpers.energy.threads import other_counts, record_name
@@ -98,8 +92,8 @@ def sampled_latency(run: Run, model: Model, name: str, options: Mapping[str, Any
         return measure_latency(files, sample_inputs(run, model), **options, **resume)
 
     def begun(variants: tuple[str, ...]) -> Latency:
-        repeats, threads, seed = (options[option] for option in ("repeats", "threads", "seed"))
-        return Latency.begun(LatencySettings(variants, repeats, WARMUPS, threads, seed))
+        threads, seed, repeats = (options[option] for option in ("threads", "seed", "repeats"))
+        return Latency.begun(LatencySettings(variants, threads, seed, repeats, WARMUPS))
 
     return measured(run, model, name, options, begun, measure, "helpers.energy.latency")
 
@@ -112,7 +106,7 @@ def memory(run: Run, model: Model) -> Record[Memory]:
         return measure_memory(files, **options, **resume)
 
     def begun(variants: tuple[str, ...]) -> Memory:
-        return Memory.begun(MemorySettings(variants, run.threads, run.profile.seed))
+        return Memory.begun(Settings(variants, run.threads, run.profile.seed))
 
     return measured(run, model, "memory", options, begun, measure, "helpers.energy.memory")
 

@@ -65,7 +65,7 @@ def energy_settings(
     variants: Iterable[str], meter: Meter, window_s: float, threads: int, seed: int
 ) -> EnergySettings:
     taken_s = window_length_s(window_s, meter)
-    return EnergySettings(tuple(variants), taken_s, window_s, threads, seed, meter_facts(meter))
+    return EnergySettings(tuple(variants), threads, seed, taken_s, window_s, meter_facts(meter))
 
 
 def energy_round(

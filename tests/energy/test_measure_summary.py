@@ -184,7 +184,7 @@ def energy_raw(power_w, idle_w=0.0, rounds=8, shared_range=False, slack=0.0, see
     meter = MeterFacts(
         "made up", grade, GRADES[grade], ("package-0",), 0.0, 0.0, True, shared_range, "Made up."
     )
-    settings = EnergySettings(tuple(power_w), 1.0, 1.0, 1, 0, meter)
+    settings = EnergySettings(tuple(power_w), 1, 0, 1.0, 1.0, meter)
     return Energy(settings, None, tuple(entries), reading(idle_w), {}, None)
 
 

@@ -32,7 +32,7 @@ def invented(times: dict[str, np.ndarray], failures: dict | None = None) -> Part
     visits = [{variant: loop(own[number]) for variant, own in times.items()} for number in range(rounds)]
     played = tuple(PartsRound(tuple(times), NOW, UNWATCHED, 0.0, each) for each in visits)
     names = tuple(f"{number}.jpg" for number in range(photos))
-    settings = PartsSettings(tuple(times), names, warmups=0, threads=1, seed=0)
+    settings = PartsSettings(tuple(times), threads=1, seed=0, photos=names, warmups=0)
     return Parts(settings, None, played, failures or {}, "", None, None)
 
 

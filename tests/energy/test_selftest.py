@@ -106,7 +106,7 @@ def made_up(controls: list[tuple[float, float, float]], lows: list[float]) -> Se
         delays = {delay_name(d): Interval(1 + d, b, 2.0) for d, b in zip(DELAYS, lows, strict=True)}
         return {CONTROL: Interval(value, low, high), **delays}
 
-    settings = SelfTestSettings((CONTROL, *map(delay_name, DELAYS)), 12, 10, 1, 0)
+    settings = SelfTestSettings((CONTROL, *map(delay_name, DELAYS)), 1, 0, 12, 10)
     return SelfTestRuns(settings, tuple(SelfTestRun(ratios(control)) for control in controls), {}, None)
 
 

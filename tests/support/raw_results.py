@@ -8,11 +8,10 @@ from helpers.energy.records import (
     LatencySettings,
     Memory,
     MemoryRound,
-    MemorySettings,
     Probe,
     Visit,
 )
-from helpers.energy.rounds.records import Observed, Plan, Stopping
+from helpers.energy.rounds.records import Observed, Plan, Settings, Stopping
 from helpers.lab.conditions import Moment
 
 NOW = Moment(0.0, None)
@@ -47,7 +46,7 @@ def latency_round(visits, observed=UNWATCHED, wall_s=0.0):
 def latency_of(variants, rounds, failures=None, threads=1, stopping=None):
     """``rounds``: of each, what ``latency_round`` gives, or variant -> ``visit``."""
     played = tuple(each if isinstance(each, LatencyRound) else latency_round(each) for each in rounds)
-    settings = LatencySettings(tuple(variants), 1, 0, threads, 0)
+    settings = LatencySettings(tuple(variants), threads, 0, 1, 0)
     return Latency(settings, None, played, failures or {}, stopping, {}, None)
 
 
@@ -55,5 +54,5 @@ def memory_of(variants, rounds, failures=None, arena=None):
     """``rounds``: of each, variant or "bare" -> bytes."""
     probed = [{name: Probe(size, "VmHWM") for name, size in each.items()} for each in rounds]
     played = tuple(MemoryRound(tuple(probes), NOW, probes) for probes in probed)
-    begun = Memory.begun(MemorySettings(tuple(variants), 1, 0))
+    begun = Memory.begun(Settings(tuple(variants), 1, 0))
     return Memory(begun.settings, arena or begun.arena, played, failures or {})

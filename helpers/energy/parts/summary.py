@@ -143,27 +143,18 @@ def parts_rows(raw: Parts, model: str, resamples: int = RESAMPLES, seed: int = 0
 
 def summary_rows(summary: PartsSummary | Absent) -> Iterator[dict[str, Any]]:
     if isinstance(summary, Absent):
-        nothing = Absent("")
-        yield row_of("", nothing, nothing, nothing, nothing) | facts_of(0, 0, summary.reason)
+        nothing = dict.fromkeys(("ms", "total_ms", "core_share", "ratio"), Absent(""))
+        yield row_of("", nothing) | {"photos": 0, "rounds": 0, "failed": summary.reason}
         return
+    whole = {"total_ms": summary.total, "core_share": summary.core_share, "ratio": summary.ratio}
     for part, quantity in summary.parts.items():
-        row = row_of(part, quantity, summary.total, summary.core_share, summary.ratio)
-        yield row | facts_of(summary.photos, summary.rounds, "")
+        row = row_of(part, {"ms": quantity, **whole})
+        yield row | {"photos": summary.photos, "rounds": summary.rounds, "failed": ""}
 
 
-def row_of(
-    part: str,
-    quantity: Interval | Absent,
-    total: Interval | Absent,
-    core_share: Interval | Absent,
-    ratio: Interval | Absent,
-) -> dict[str, Any]:
-    named = {"ms": quantity, "total_ms": total, "core_share": core_share, "ratio": ratio}
-    row: dict[str, Any] = {"part": part, "absent": quantity.reason if isinstance(quantity, Absent) else ""}
-    for name, interval in named.items():
-        row |= spread(name, interval)
+def row_of(part: str, quantities: Mapping[str, Interval | Absent]) -> dict[str, Any]:
+    spent = quantities["ms"]
+    row: dict[str, Any] = {"part": part, "absent": spent.reason if isinstance(spent, Absent) else ""}
+    for name, quantity in quantities.items():
+        row |= spread(name, quantity)
     return row
-
-
-def facts_of(photos: int, rounds: int, failed: str) -> dict[str, Any]:
-    return {"photos": photos, "rounds": rounds, "failed": failed}

@@ -127,7 +127,7 @@ def parts_settings(
     variants: Iterable[str], photos: Sequence[Path], threads: int, seed: int, warmups: int = WARMUPS
 ) -> PartsSettings:
     names = tuple(path.name for path in photos)
-    return PartsSettings(tuple(variants), names, min(warmups, len(photos)), threads, seed)
+    return PartsSettings(tuple(variants), threads, seed, names, min(warmups, len(photos)))
 
 
 def require_photos(photos: Sequence[Path]) -> Sequence[Path]:

@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeVar
 from helpers.lab.records import Number
 
 
-class Settings(Protocol):
+@dataclass(frozen=True)
+class Settings:
     """What a measurement is taken under: rounds of other settings are not put together.
 
     Attributes:

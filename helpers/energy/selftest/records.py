@@ -4,24 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from helpers.energy.rounds.records import Settings
 from helpers.lab.intervals import Interval
 from helpers.meters.proof import Proof
 
 
 @dataclass(frozen=True)
-class SelfTestSettings:
-    """Settings of every run.
+class SelfTestSettings(Settings):
+    """Settings of every run: the control and the delays, each run's rounds, and its repeats in a visit.
 
-    Attributes:
-        variants: the control and the delays: what is held against the baseline.
-        rounds, repeats, threads, seed: as of latency; each run adds its number to the seed.
+    Each run adds its number to the seed.
     """
 
-    variants: tuple[str, ...]
     rounds: int
     repeats: int
-    threads: int
-    seed: int
 
 
 @dataclass(frozen=True)

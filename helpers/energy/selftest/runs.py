@@ -67,7 +67,7 @@ def measure_delays(
 ) -> Latency:
     """Raw latency, as ``latency.measure_latency`` gives it, of the baseline, the control and the delays."""
     delays = {BASELINE: 0.0, CONTROL: 0.0, **{delay_name(delay): delay for delay in DELAYS}}
-    settings = LatencySettings(tuple(delays), repeats, WARMUPS, threads, seed)
+    settings = LatencySettings(tuple(delays), threads, seed, repeats, WARMUPS)
     with pinned(threads) as cpus, no_garbage_collection():
         cores = DelayedCores(file, delays, threads)
         play = latency_round(cores, inputs, settings, cpus)
@@ -101,7 +101,7 @@ def measure_selftest(
     """
     require_at_least(1, runs=runs, rounds=rounds, repeats=repeats, threads=threads)
     names = (CONTROL, *map(delay_name, DELAYS))
-    settings = SelfTestSettings(names, rounds, repeats, threads, seed)
+    settings = SelfTestSettings(names, threads, seed, rounds, repeats)
 
     def play(number: int) -> SelfTestRun:
         arguments = [file, inputs, rounds, repeats, threads, seed + number]
