@@ -16,7 +16,6 @@ from helpers.compare.report.accuracy import table_page
 from helpers.compare.report.page import Figure, Section
 from helpers.compare.tables.machines import display_machines, machines_table, notes
 from helpers.compare.tables.writing import read_results
-from helpers.energy.records import Latency
 from helpers.lab.errors import LabError
 from helpers.lab.files import read_json, write_json
 from helpers.lab.paths import BESIDE as FILES
@@ -58,7 +57,7 @@ def host_facts(run: Run) -> dict[str, Any]:
     """Facts of the machine that this run's latency was measured on."""
     paths = [run.paths.measurement_record(model.id, "latency") for model in run.models]
     path = next((path for path in paths if path.exists()), paths[0])
-    provenance = read_record(path, Latency, "run 04_energy.ipynb first.").provenance
+    provenance = read_record(path, Any, "run 04_energy.ipynb first.").provenance
     return {name: provenance.get(name) for name in HOST_FACTS}
 
 
