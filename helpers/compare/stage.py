@@ -19,7 +19,9 @@ from helpers.compare.results import (
 )
 from helpers.compare.verdict import Verdict, verdicts, why_unjudged
 from helpers.energy.parts.frame import parts_frame
+from helpers.energy.records import Energy, Latency, Memory, Parts, read_measurement
 from helpers.energy.samples import latency_frame
+from helpers.energy.selftest.records import SelfTestRuns
 from helpers.energy.selftest.summary import SelfTest, sentence, summarize_selftest
 from helpers.energy.summary import LEVEL, LEVEL_BY_WIDTH, ended_by_width, summarize_latency, summarize_memory
 from helpers.energy.threads import threads_frame
@@ -44,7 +46,7 @@ from helpers.tasks.detection.evidence import Evidence
 from helpers.tasks.detection.quantities import Accuracy
 
 NOT_MEASURED = Absent("not measured")
-MEASURED = dict.fromkeys(("latency", "memory", "energy", "parts"), "04_energy.ipynb")
+MEASURED = (Latency, Memory, Energy, Parts)
 
 
 def read_records(run: Run, model: Model) -> dict[str, Record]:
@@ -59,9 +61,8 @@ def read_records(run: Run, model: Model) -> dict[str, Record]:
         records[f"variant/{variant.id}"] = read_record(path, MadeFile, "run 02_quantize.ipynb first.")
         path = run.paths.score_record(model.id, variant.id)
         records[f"score/{variant.id}"] = read_record(path, Scored, "run 03_evaluate.ipynb first.")
-    for quantity, notebook in MEASURED.items():
-        path = run.paths.measurement_record(model.id, quantity)
-        records[quantity] = read_record(path, Any, f"run {notebook} first.")
+    for kind in MEASURED:
+        records[kind.quantity] = read_measurement(run, model, kind)
     require_same_setting(
         records, f"run everything again on one machine: `python -m helpers run --run {run.paths.name}`."
     )
@@ -146,7 +147,7 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
             sources = Sources.all_absent(made.reason)
         else:
             sources = Sources(made, scored, accuracy, verdict, **parts, noise=noise)
-        told = told_of(sources, records["energy"].values["settings"]["meter"]["grade"])
+        told = told_of(sources, records["energy"].values.settings.meter.grade)
         # That nothing is judged in this run holds for a variant without an AP too.
         told["ap_within"] = told["ap_within"] or (unjudged if variant not in (BASELINE, CONTROL) else None)
         known[variant] = sources, told
@@ -238,23 +239,23 @@ def build_context(run: Run) -> Context:
     """What captions and the report say about where the numbers come from."""
     records = read_records(run, scored_models(run)[0])
     latency, energy = records["latency"], records["energy"]
-    meter = energy.values["settings"]["meter"]
+    meter = energy.values.settings.meter
     origin_facts = latency.provenance
     return Context(
         run=run.paths.name,
         profile=run.profile.id,
         images=records[f"score/{BASELINE}"].values.images,
-        rounds=len(latency.values["rounds"]),
-        memory_probes=len(records["memory"].values["rounds"]),
+        rounds=len(latency.values.rounds),
+        memory_probes=len(records["memory"].values.rounds),
         resamples=run.profile.resamples,
         level=LEVEL,
         host=f"{origin_facts['cpu']} ({origin_facts['usable_cores']} cores)",
-        threads=latency.values["settings"]["threads"],
+        threads=latency.values.settings.threads,
         ratio_level=LEVEL_BY_WIDTH if ended_by_width(latency.values) else LEVEL,
         commit=origin_facts.get("commit"),
         created_utc=max(record.provenance["time_utc"] for record in records.values()),
-        meter=meter["name"],
-        meter_sentence=meter["description"],
+        meter=meter.name,
+        meter_sentence=meter.description,
         seed=run.profile.seed,
         invocations=INVOCATIONS,
         margin_points=run.margin_points,
@@ -265,7 +266,7 @@ def build_context(run: Run) -> Context:
 def read_selftest(run: Run, model: Model) -> SelfTest | None:
     """What the self-test of measuring found; None where it was not asked for."""
     path = run.paths.selftest_record(model.id)
-    return summarize_selftest(read_record(path, Any, "").values) if path.exists() else None
+    return summarize_selftest(read_record(path, SelfTestRuns, "").values) if path.exists() else None
 
 
 def selftest_noise(run: Run, model: Model) -> float:

@@ -1,7 +1,6 @@
 """What a reader would not expect of a run, from its records: findings, never reasons to stop."""
 
-from typing import Any
-
+from helpers.energy.records import Latency, read_measurement
 from helpers.evaluate.suspects import found_in
 from helpers.lab.records import Record, read_record
 from helpers.models.registry import Model
@@ -39,9 +38,8 @@ def variant_record(run: Run, model: Model, variant: str) -> Record[MadeFile]:
 
 def thread_surprises(run: Run) -> list[str]:
     """Of more threads than there were cores where latency was measured."""
-    path = run.paths.measurement_record(scored_models(run)[0].id, "latency")
-    record = read_record(path, Any, "run 04_energy.ipynb first.")
-    cores, threads = record.provenance.get("usable_cores"), record.values["settings"]["threads"]
+    record = read_measurement(run, scored_models(run)[0], Latency)
+    cores, threads = record.provenance.get("usable_cores"), record.values.settings.threads
     if not cores or threads <= cores:
         return []
     return [f"{threads} threads on {cores} cores: they waited for one another, in every measurement."]

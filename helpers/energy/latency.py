@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from helpers.energy.records import Latency, LatencyRound, LatencySettings, Visit
 from helpers.energy.rounds.disturbance import Watch, disturbance_facts
 from helpers.energy.rounds.playing import (
     Cores,
@@ -18,8 +18,9 @@ from helpers.energy.rounds.playing import (
     require_inputs,
     run_rounds,
 )
+from helpers.energy.rounds.records import Plan
 from helpers.energy.rounds.schedule import WARMUPS, round_order
-from helpers.energy.rounds.stopping import LEAST_ROUNDS, Plan, stopping_facts, why_stop
+from helpers.energy.rounds.stopping import LEAST_ROUNDS, stopping_facts, why_stop
 from helpers.energy.rounds.warmup import warmup_facts
 from helpers.lab.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
 from helpers.runtimes.litert.core import Core
@@ -35,11 +36,11 @@ def measure_latency(
     warmups: int = WARMUPS,
     progress: bool = True,
     on_round: RoundCallback | None = None,
-    done: Mapping[str, Any] | None = None,
+    done: Latency | None = None,
     width: float | None = None,
     budget_s: float | None = None,
     least_rounds: int = LEAST_ROUNDS,
-) -> dict[str, Any]:
+) -> Latency:
     """Raw latency samples of every variant.
 
     Each round visits each variant once, in a random order of its own; a visit loads the core
@@ -66,61 +67,46 @@ def measure_latency(
         width: wanted full width of the intervals, relative to the ratio: ``stopping.WIDTH`` is 2 %.
         budget_s: seconds of rounds, those in ``done`` included; exceeded by at most a round.
         least_rounds: rounds that are played even if the budget is spent.
-
-    Returns:
-        ``{"quantity": "latency", "settings", "conditions", "rounds": [{"order", "started_unix_s",
-        "load_average_1min", "observed": as ``disturbance.Watch`` notes, "wall_s", "load_s", "invoke_s",
-        "visits": {variant: {"warmup_ns": [..], "timed_ns": [..]}}}], "failures": {variant: reason},
-        "stopping": {"most_rounds", "least_rounds", "width", "budget_s", "why", "spent_s", "reached_widths":
-        {variant: width or None}}, "warmup": {variant: {"given", "found", "left_out", "over"}},
-        "disturbed": {"rules", "unreadable", "rounds": [{"round", "rules"}]}}``; JSON-serializable. The last
-        three follow from the rest and come at the end. Of a round's ``wall_s``, ``load_s`` went into loading
-        cores and ``invoke_s`` into invoking them, warm-ups included.
     """
     require_at_least(1, rounds=rounds, repeats=repeats, threads=threads, least_rounds=least_rounds)
     require_at_least(0, warmups=warmups, width=width or 0, budget_s=budget_s or 0)
     plan = Plan(rounds, min(least_rounds, rounds), width, budget_s)
-    settings = {
-        "variants": list(files),
-        "repeats": repeats,
-        "warmups": warmups,
-        "threads": threads,
-        "seed": seed,
-    }
-    raw = begin("latency", settings, done) | {"stopping": {**asdict(plan), "why": None}}
+    settings = LatencySettings(tuple(files), threads, seed, repeats, warmups)
     with pinned(threads) as cpus, no_garbage_collection():
         cores = Cores(files, threads)
-        raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
+        begun = begin(Latency.begun(settings, conditions(threads, cpus)), done)
         play = latency_round(cores, require_inputs(inputs), settings, cpus)
-        run_rounds(raw, rounds, play, progress, on_round, lambda raw: why_stop(raw, plan) is not None)
-    return raw | found_out(raw, plan)
+        raw = run_rounds(
+            begun, rounds, play, cores.failures, progress, on_round, lambda raw: bool(why_stop(raw, plan))
+        )
+    return found_out(raw, plan)
 
 
-def found_out(raw: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """What the rounds say together."""
-    return {
-        "stopping": stopping_facts(raw, plan),
-        "warmup": warmup_facts(raw),
-        "disturbed": disturbance_facts(raw),
-    }
+def found_out(raw: Latency, plan: Plan) -> Latency:
+    """With what the rounds say together."""
+    return replace(
+        raw,
+        stopping=stopping_facts(raw, plan),
+        warmup=warmup_facts(raw),
+        disturbed=disturbance_facts(raw),
+    )
 
 
 def latency_round(
-    cores: Cores, inputs: Inputs, settings: Mapping[str, Any], cpus: Sequence[int] | None
-) -> Callable[[int], dict[str, Any]]:
+    cores: Cores, inputs: Inputs, settings: LatencySettings, cpus: Sequence[int] | None
+) -> Callable[[int], LatencyRound]:
     """The function that plays round ``number``."""
-    warmups, repeats = settings["warmups"], settings["repeats"]
 
-    def play(number: int) -> dict[str, Any]:
-        order = round_order(settings["variants"], number, settings["seed"])
-        places = range(number * repeats, (number + 1) * repeats)
+    def play(number: int) -> LatencyRound:
+        order = round_order(settings.variants, number, settings.seed)
+        places = range(number * settings.repeats, (number + 1) * settings.repeats)
         started_s, loaded_s, noted, watch = time.perf_counter(), cores.loading_s, moment(), Watch(cpus)
         visits = cores.visit_all(
-            order, lambda core: time_visit(core, taken(inputs_of(core, inputs), places), warmups)
+            order, lambda core: time_visit(core, taken(inputs_of(core, inputs), places), settings.warmups)
         )
         observed, load_s = watch.observed(), cores.loading_s - loaded_s
-        spent = {"wall_s": time.perf_counter() - started_s, "load_s": load_s, "invoke_s": invoke_s(visits)}
-        return {"order": order, **noted, "observed": observed, **spent, "visits": visits}
+        wall_s = time.perf_counter() - started_s
+        return LatencyRound(order, noted, observed, wall_s, load_s, invoke_s(visits), visits)
 
     return play
 
@@ -130,15 +116,15 @@ def taken(photos: Sequence[np.ndarray], places: range) -> list[np.ndarray]:
     return [photos[place % len(photos)] for place in places]
 
 
-def invoke_s(visits: Mapping[str, Mapping[str, list[int]]]) -> float:
+def invoke_s(visits: Mapping[str, Visit]) -> float:
     """Seconds of all invocations of a round, warm-ups included."""
-    return sum(sum(visit["warmup_ns"]) + sum(visit["timed_ns"]) for visit in visits.values()) * 1e-9
+    return sum(sum(visit.warmup_ns) + sum(visit.timed_ns) for visit in visits.values()) * 1e-9
 
 
-def time_visit(core: Core, images: Sequence[np.ndarray], warmups: int) -> dict[str, list[int]]:
-    """Nanoseconds of each warm-up and of one invocation per image."""
-    warmup_ns = [time_invoke(core, images[0]) for _ in range(warmups)]
-    return {"warmup_ns": warmup_ns, "timed_ns": [time_invoke(core, image) for image in images]}
+def time_visit(core: Core, images: Sequence[np.ndarray], warmups: int) -> Visit:
+    """Each warm-up, and one invocation per image."""
+    warmup_ns = tuple(time_invoke(core, images[0]) for _ in range(warmups))
+    return Visit(warmup_ns, tuple(time_invoke(core, image) for image in images))
 
 
 def time_invoke(core: Core, image: np.ndarray) -> int:

@@ -3,19 +3,20 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from helpers.energy.records import Memory, MemoryRound, Probe
 from helpers.energy.rounds.playing import RoundCallback, begin, run_rounds
+from helpers.energy.rounds.records import Settings
 from helpers.energy.rounds.schedule import BARE, round_order
 from helpers.lab.conditions import moment, require_at_least
 from helpers.lab.errors import LabError
 from helpers.lab.processes import probe_environment, why_dead
+from helpers.lab.records import structured
 
 REPEATS = 3
 TIMEOUT_S = 300
-NO_ARENA = "LiteRT's Python interface does not tell the size of its tensor arena"
 
 
 def measure_memory(
@@ -25,8 +26,8 @@ def measure_memory(
     seed: int = 0,
     progress: bool = True,
     on_round: RoundCallback | None = None,
-    done: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+    done: Memory | None = None,
+) -> Memory:
     """Raw peak memory of every variant and of the bare runtime.
 
     Each probe is a fresh Python process that loads one file, runs it a few times and reports its peak
@@ -37,30 +38,24 @@ def measure_memory(
         files, threads, on_round, done: as for ``latency.measure_latency``.
         rounds: probes per variant.
 
-    Returns:
-        ``{"quantity": "memory", "settings", "arena": {"absent": reason}, "rounds": [{"order",
-        "started_unix_s", "load_average_1min", "probes": {variant or "bare": {"peak_rss_bytes": n, "source":
-        "VmHWM"}}}], "failures": {variant: reason}}``; JSON-serializable. Raises ``LabError`` if the bare
-        probe dies: nothing can be measured.
+    Raises:
+        LabError: the bare probe died: nothing can be measured.
     """
     require_at_least(1, rounds=rounds, threads=threads)
-    raw = begin("memory", {"variants": list(files), "threads": threads, "seed": seed}, done)
-    raw |= {"arena": {"absent": NO_ARENA}, "failures": {}}
+    begun = begin(Memory.begun(Settings(tuple(files), threads, seed)), done)
     targets = {BARE: "-", **{variant: str(Path(path).resolve()) for variant, path in files.items()}}
+    failures: dict[str, str] = {}
 
-    def play(number: int) -> dict[str, Any]:
-        noted = moment()
-        waiting = [name for name in targets if name not in raw["failures"]]
-        order = round_order(waiting, number, seed)
-        return {"order": order, **noted, "probes": probe_all(order, targets, threads, raw["failures"])}
+    def play(number: int) -> MemoryRound:
+        order = round_order([name for name in targets if name not in failures], number, seed)
+        return MemoryRound(order, moment(), probe_all(order, targets, threads, failures))
 
-    run_rounds(raw, rounds, play, progress, on_round)
-    return raw
+    return run_rounds(begun, rounds, play, failures, progress, on_round)
 
 
 def probe_all(
-    order: list[str], targets: Mapping[str, str], threads: int, failures: dict[str, str]
-) -> dict[str, dict[str, Any]]:
+    order: Sequence[str], targets: Mapping[str, str], threads: int, failures: dict[str, str]
+) -> dict[str, Probe]:
     """Probe in this order; a variant whose probe dies goes into ``failures``."""
     probes = {}
     for name in order:
@@ -78,8 +73,8 @@ def probe_all(
     return probes
 
 
-def probe(target: str, threads: int) -> dict[str, Any] | str:
-    """``{"peak_rss_bytes", "source"}`` of a fresh process, or why there is none."""
+def probe(target: str, threads: int) -> Probe | str:
+    """A fresh process, or why there is none."""
     command = [sys.executable, "-m", "helpers.runtimes.litert.memory_probe", target, str(threads)]
     try:
         ended = subprocess.run(
@@ -89,4 +84,6 @@ def probe(target: str, threads: int) -> dict[str, Any] | str:
         return f"the memory probe did not end within {TIMEOUT_S} s"
     except OSError as error:
         return f"the memory probe could not be started: {error}"
-    return json.loads(ended.stdout.splitlines()[-1]) if ended.returncode == 0 else why_dead(ended)
+    if ended.returncode:
+        return why_dead(ended)
+    return structured(Probe, json.loads(ended.stdout.splitlines()[-1]))

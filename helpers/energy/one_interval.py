@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from helpers.energy.records import Latency, Visit, read_measurement
 from helpers.energy.rounds.warmup import warmup_of
-from helpers.energy.stage import read_measurement
 from helpers.energy.summary import LEVEL, LEVEL_BY_WIDTH, ended_by_width, latency_ratio, resampled_rounds
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
@@ -50,7 +49,7 @@ class OneRatio:
 def open_ratio(run: Run, models: Sequence[Model]) -> OneRatio | None:
     """Of the first model of which one was measured; None where none was, and the reason is printed."""
     for model in models:
-        raw = read_measurement(run, model, "latency").values
+        raw = read_measurement(run, model, Latency).values
         for variant in compared(run, model):
             ratio = latency_ratio(raw, variant, run.profile.resamples, run.profile.seed)
             if isinstance(ratio, Interval):
@@ -59,8 +58,8 @@ def open_ratio(run: Run, models: Sequence[Model]) -> OneRatio | None:
     return None
 
 
-def reason_of(raw: Mapping[str, Any], variant: str, ratio: Absent) -> str:
-    return raw["failures"].get(variant) or raw["failures"].get(BASELINE) or ratio.reason
+def reason_of(raw: Latency, variant: str, ratio: Absent) -> str:
+    return raw.failures.get(variant) or raw.failures.get(BASELINE) or ratio.reason
 
 
 def compared(run: Run, model: Model) -> list[str]:
@@ -70,8 +69,8 @@ def compared(run: Run, model: Model) -> list[str]:
     return [*sorted(files, key=lambda variant: computed[variant] != "int8"), CONTROL]
 
 
-def one_ratio(run: Run, model: Model, variant: str, raw: Mapping[str, Any], ratio: Interval) -> OneRatio:
-    visits = [entry["visits"] for entry in raw["rounds"] if {variant, BASELINE} <= entry["visits"].keys()]
+def one_ratio(run: Run, model: Model, variant: str, raw: Latency, ratio: Interval) -> OneRatio:
+    visits = [played.visits for played in raw.rounds if {variant, BASELINE} <= played.visits.keys()]
     level = LEVEL_BY_WIDTH if ended_by_width(raw) else LEVEL
     first, extra = visits[0][variant], warmup_of(raw, variant).extra
     return OneRatio(
@@ -79,17 +78,17 @@ def one_ratio(run: Run, model: Model, variant: str, raw: Mapping[str, Any], rati
         variant,
         timed_ms(raw, visits, variant),
         timed_ms(raw, visits, BASELINE),
-        np.array([*first["warmup_ns"], *first["timed_ns"][:extra]]) * 1e-6,
+        np.array(first.warmup_ns + first.timed_ns[:extra]) * 1e-6,
         ratio,
         (50 * (1 - level), 50 * (1 + level)),
         resampled_rounds(len(visits), run.profile.resamples, run.profile.seed),
     )
 
 
-def timed_ms(raw: Mapping[str, Any], visits: Sequence[Mapping[str, Any]], variant: str) -> np.ndarray:
+def timed_ms(raw: Latency, visits: Sequence[Mapping[str, Visit]], variant: str) -> np.ndarray:
     """``[rounds, repeats]``."""
     extra = warmup_of(raw, variant).extra
-    return np.array([visit[variant]["timed_ns"][extra:] for visit in visits]) * 1e-6
+    return np.array([visit[variant].timed_ns[extra:] for visit in visits]) * 1e-6
 
 
 def picture(run: Run, opened: OneRatio, medians: np.ndarray) -> LabFigure:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from helpers.energy.latency import measure_latency
 from helpers.energy.memory import measure_memory
+from helpers.energy.records import Energy, Latency, LatencySettings, Memory
 from helpers.energy.rounds.partial import PartialRounds
+from helpers.energy.rounds.records import M, Settings
+from helpers.energy.rounds.schedule import WARMUPS
 from helpers.energy.rounds.stopping import LEAST_ROUNDS
 from helpers.energy.threads import other_counts, record_name
-from helpers.energy.windows import measure_energy
+from helpers.energy.windows import energy_settings, measure_energy
 from helpers.lab import host
 from helpers.lab.errors import reason_of
-from helpers.lab.records import Record, current_record, jsonable, read_record
+from helpers.lab.records import Record, current_record, jsonable
 from helpers.meters.base import meter_facts
 from helpers.meters.choose import choose_meter
 from helpers.models.registry import Model
@@ -24,7 +28,6 @@ from helpers.quantize.stage import check_photos, load_interface, working_files
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.variants import BASELINE, CONTROL
 
-NOTEBOOK = "04_energy.ipynb"
 MEMORY_ROUNDS = 3
 # Other thread counts take a part of the time. Two thirds of the rounds are 20 in ``quick``: the fewest for
 # which intervals hold what they say (measure.stopping).
@@ -45,14 +48,14 @@ def sample_inputs(run: Run, model: Model) -> dict[Path, list[np.ndarray]]:
     return {path: made[ready[variant]] for variant, path in files.items()}
 
 
-def latency(run: Run, model: Model) -> Record:
+def latency(run: Run, model: Model) -> Record[Latency]:
     """Raw latency samples; those already taken of the same files under the same settings are kept."""
     profile = run.profile
     settings = latency_settings(run, run.threads, profile.latency_rounds, profile.latency_budget_s)
     return sampled_latency(run, model, "latency", settings)
 
 
-def latency_by_threads(run: Run, model: Model) -> dict[int, Record]:
+def latency_by_threads(run: Run, model: Model) -> dict[int, Record[Latency]]:
     """Thread count -> raw latency samples at every count but the run's own, which ``latency`` measures.
 
     The process is kept on as many cores as there are threads. Each count has its own rounds and control.
@@ -82,74 +85,76 @@ def latency_settings(run: Run, threads: int, least_rounds: int, budget_s: float)
     return settings
 
 
-def sampled_latency(run: Run, model: Model, quantity: str, settings: Mapping[str, Any]) -> Record:
-    """The record ``quantity`` of latency under these settings."""
+def sampled_latency(run: Run, model: Model, name: str, options: Mapping[str, Any]) -> Record[Latency]:
+    """The record ``name`` of latency, with these options of ``measure_latency``."""
 
-    def measure(files: Mapping[str, Path], **resume) -> dict:
-        return measure_latency(files, sample_inputs(run, model), **settings, **resume)
+    def measure(files: Mapping[str, Path], **resume) -> Latency:
+        return measure_latency(files, sample_inputs(run, model), **options, **resume)
 
-    return measured(run, model, quantity, settings, measure, "helpers.energy.latency")
+    def begun(variants: tuple[str, ...]) -> Latency:
+        threads, seed, repeats = (options[option] for option in ("threads", "seed", "repeats"))
+        return Latency.begun(LatencySettings(variants, threads, seed, repeats, WARMUPS))
+
+    return measured(run, model, name, options, begun, measure, "helpers.energy.latency")
 
 
-def memory(run: Run, model: Model) -> Record:
+def memory(run: Run, model: Model) -> Record[Memory]:
     """Peak memory of a fresh process per variant."""
-    settings = {"rounds": MEMORY_ROUNDS, "threads": run.threads, "seed": run.profile.seed}
+    options = {"rounds": MEMORY_ROUNDS, "threads": run.threads, "seed": run.profile.seed}
 
-    def measure(files: Mapping[str, Path], **resume) -> dict:
-        return measure_memory(files, **settings, **resume)
+    def measure(files: Mapping[str, Path], **resume) -> Memory:
+        return measure_memory(files, **options, **resume)
 
-    return measured(run, model, "memory", settings, measure, "helpers.energy.memory")
+    def begun(variants: tuple[str, ...]) -> Memory:
+        return Memory.begun(Settings(variants, run.threads, run.profile.seed))
+
+    return measured(run, model, "memory", options, begun, measure, "helpers.energy.memory")
 
 
-def energy(run: Run, model: Model) -> Record:
+def energy(run: Run, model: Model) -> Record[Energy]:
     """Raw energy windows of every variant and of the idle machine."""
     profile, meter = run.profile, choose_meter(run.meter, run.power_w)
-    settings = {"rounds": profile.energy_rounds, "window_s": profile.energy_window_s}
-    settings["threads"] = run.threads
-    settings["seed"] = profile.seed
+    taken = {"window_s": profile.energy_window_s, "threads": run.threads, "seed": profile.seed}
+    options = {"rounds": profile.energy_rounds, **taken}
 
-    def measure(files: Mapping[str, Path], **resume) -> dict:
-        return measure_energy(files, sample_inputs(run, model), meter, **settings, **resume)
+    def measure(files: Mapping[str, Path], **resume) -> Energy:
+        return measure_energy(files, sample_inputs(run, model), meter, **options, **resume)
 
-    described = {**settings, "meter": meter_facts(meter)}
-    return measured(run, model, "energy", described, measure, "helpers.energy.windows")
+    def begun(variants: tuple[str, ...]) -> Energy:
+        return Energy.begun(energy_settings(variants, meter, **taken))
+
+    described = {**options, "meter": meter_facts(meter)}
+    return measured(run, model, "energy", described, begun, measure, "helpers.energy.windows")
 
 
 def measured(
-    run: Run, model: Model, quantity: str, settings: Mapping[str, Any], measure: Callable, module: str
-) -> Record:
-    """The record of a measurement, taken now unless it is there; an interrupted one goes on."""
-    path = run.paths.measurement_record(model.id, quantity)
+    run: Run,
+    model: Model,
+    name: str,
+    parameters: Mapping[str, Any],
+    begun: Callable[[tuple[str, ...]], M],
+    measure: Callable[..., M],
+    module: str,
+) -> Record[M]:
+    """The record of a measurement, taken now unless it is there; an interrupted one goes on.
+
+    Args:
+        begun: variants -> the raw result without rounds, for where nothing could be measured.
+    """
+    path = run.paths.measurement_record(model.id, name)
     files = measured_files(run, model)
-    source = origin(files, jsonable(settings), module, "helpers.photos.decoding")
-    record = current_record(path, Any, source)
-    if record and record.values["rounds"]:
+    source = origin(files, jsonable(parameters), module, "helpers.photos.decoding")
+    nothing = begun(tuple(files))
+    record = current_record(path, type(nothing), source)
+    if record and record.values.rounds:
         return record
-    partial = PartialRounds(path.with_suffix(".partial"), source)
+    partial = PartialRounds(path.with_suffix(".partial"), source, type(nothing))
     try:
         raw = measure(files, done=partial.earlier(), on_round=partial.keep)
     except Exception as error:  # a meter, a kernel or a process of any kind; other measurements go on
-        raw = without_rounds(quantity, settings, files, reason_of(error))
+        raw = replace(nothing, failures=dict.fromkeys(files, reason_of(error)))
     # The same failure once more stays as it is, so that what follows from it stays current.
-    if record is None or record.values != jsonable(raw):
-        record = keep(path, quantity, source, raw)
+    if record is None or record.values != raw:
+        record = keep(path, name, source, raw)
     partial.forget()
     return record
-
-
-def without_rounds(quantity: str, settings: Mapping[str, Any], files: Mapping, reason: str) -> dict[str, Any]:
-    """The raw result of a measurement that could not be taken of anything: a reason for every variant."""
-    described = {"warmups": 0, "photos": [], **jsonable(settings), "variants": list(files)}
-    return {
-        "quantity": quantity,
-        "settings": described,
-        "rounds": [],
-        "failures": dict.fromkeys(files, reason),
-        "stopping": {"why": reason, "reached_widths": {}, "width": None},
-        "store_absent": reason,
-        "disturbed": {"rules": {}, "unreadable": [], "rounds": []},
-    }
-
-
-def read_measurement(run: Run, model: Model, quantity: str) -> Record:
-    return read_record(run.paths.measurement_record(model.id, quantity), Any, f"run {NOTEBOOK} first.")

@@ -6,17 +6,17 @@ their level says.
 """
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from helpers.energy.records import Latency, Memory
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
+from helpers.energy.rounds.records import Measurement
 from helpers.energy.rounds.schedule import BARE
 from helpers.energy.rounds.warmup import warmup_of
 from helpers.lab.intervals import Absent, Interval, percentile_interval, resample_weights
-from helpers.meters.base import quantity_from_json
 from helpers.run.variants import BASELINE
 
 RESAMPLES = 1000
@@ -117,27 +117,27 @@ def ratio_interval(ratios: np.ndarray, resamples: int, seed: int, by_width: bool
     return replace(bootstrap(ratios, median_over_rounds, resamples, seed, drawn), level=LEVEL)
 
 
-def ended_by_width(raw: Mapping[str, Any]) -> bool:
+def ended_by_width(raw: Latency) -> bool:
     """Whether a width was asked for, met or not."""
-    return raw.get("stopping", {}).get("width") is not None
+    return raw.stopping is not None and raw.stopping.plan.width is not None
 
 
-def timed_ms(raw: Mapping[str, Any], variant: str) -> dict[int, np.ndarray]:
+def timed_ms(raw: Latency, variant: str) -> dict[int, np.ndarray]:
     """Round number -> timed samples in ms, warm-ups left out, of the rounds that the variant finished."""
     extra = warmup_of(raw, variant).extra
-    visits = {number: entry["visits"].get(variant) for number, entry in enumerate(raw["rounds"])}
-    return {number: np.array(visit["timed_ns"][extra:]) * 1e-6 for number, visit in visits.items() if visit}
+    visits = {number: played.visits.get(variant) for number, played in enumerate(raw.rounds)}
+    return {number: np.array(visit.timed_ns[extra:]) * 1e-6 for number, visit in visits.items() if visit}
 
 
-def paired_ratios(raw: Mapping[str, Any], variant: str, without: Collection[int] = ()) -> np.ndarray:
+def paired_ratios(raw: Latency, variant: str, without: Collection[int] = ()) -> np.ndarray:
     """Ratio to the baseline in every round that has both: ``[rounds]``; empty if the baseline failed."""
     own, base = timed_ms(raw, variant), timed_ms(raw, BASELINE)
-    shared = [] if BASELINE in raw["failures"] else sorted((own.keys() & base.keys()) - set(without))
+    shared = [] if BASELINE in raw.failures else sorted((own.keys() & base.keys()) - set(without))
     return np.array([np.median(own[number]) / np.median(base[number]) for number in shared])
 
 
 def latency_ratio(
-    raw: Mapping[str, Any], variant: str, resamples: int, seed: int, without: Collection[int] = ()
+    raw: Latency, variant: str, resamples: int, seed: int, without: Collection[int] = ()
 ) -> Interval | Absent:
     """Ratio of a variant's latency to the baseline's, paired by round; some rounds left out if asked."""
     ratios = paired_ratios(raw, variant, without)
@@ -146,33 +146,31 @@ def latency_ratio(
     return ratio_interval(ratios, resamples, seed, ended_by_width(raw))
 
 
-def disturbance_fields(raw: Mapping[str, Any], variant: str, resamples: int, seed: int) -> dict[str, Any]:
-    """``disturbed`` and ``undisturbed_ratio`` of a summary."""
-    marked = disturbed_rounds(raw)
-    if isinstance(marked, Absent):
-        return {"disturbed": marked, "undisturbed_ratio": marked}
-    ratio = latency_ratio(raw, variant, resamples, seed, without=marked)
-    return {"disturbed": len(marked), "undisturbed_ratio": ratio}
-
-
-def why_missing(raw: Mapping[str, Any], variant: str) -> Absent:
-    return Absent(raw["failures"].get(variant, "no round was finished"))
+def why_missing(raw: Measurement, variant: str) -> Absent:
+    return Absent(raw.failures.get(variant, "no round was finished"))
 
 
 def summarize_latency(
-    raw: Mapping[str, Any], resamples: int = RESAMPLES, seed: int = 0
+    raw: Latency, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, LatencySummary | Absent]:
-    """Variant -> summary, or why there is none; ``raw`` as ``latency.measure_latency`` returns it."""
-    return {v: latency_summary(raw, v, resamples, seed) for v in raw["settings"]["variants"]}
+    """Variant -> summary, or why there is none."""
+    return {variant: latency_summary(raw, variant, resamples, seed) for variant in raw.settings.variants}
 
 
-def latency_summary(
-    raw: Mapping[str, Any], variant: str, resamples: int, seed: int
-) -> LatencySummary | Absent:
+def samples_of(raw: Latency, variant: str) -> np.ndarray | Absent:
+    """Timed samples ``[rounds, samples]`` in ms, warm-ups left out; why there are none for a variant."""
     finished = timed_ms(raw, variant)
-    if variant in raw["failures"] or not finished:
+    if variant in raw.failures or not finished:
         return why_missing(raw, variant)
-    samples_ms = np.stack(list(finished.values()))
+    return np.stack(list(finished.values()))
+
+
+def latency_summary(raw: Latency, variant: str, resamples: int, seed: int) -> LatencySummary | Absent:
+    samples_ms = samples_of(raw, variant)
+    if isinstance(samples_ms, Absent):
+        return samples_ms
+    marked = disturbed_rounds(raw)
+    unwatched = isinstance(marked, Absent)
     p50_ms, p90_ms, p99_ms = (
         bootstrap(samples_ms, percentile_over_samples(percent), resamples, seed) for percent in (50, 90, 99)
     )
@@ -186,26 +184,27 @@ def latency_summary(
         mean_ms=bootstrap(samples_ms, lambda samples: samples.mean(axis=(1, 2)), resamples, seed),
         ratio=latency_ratio(raw, variant, resamples, seed),
         warmups=warmup_of(raw, variant).left_out,
-        **disturbance_fields(raw, variant, resamples, seed),
+        disturbed=marked if unwatched else len(marked),
+        undisturbed_ratio=marked if unwatched else latency_ratio(raw, variant, resamples, seed, marked),
     )
 
 
-def summarize_memory(raw: Mapping[str, Any]) -> dict[str, MemorySummary | Absent]:
-    """Variant -> summary, or why there is none; ``raw`` as ``memory.measure_memory`` returns it."""
-    return {variant: memory_summary(raw, variant) for variant in raw["settings"]["variants"]}
+def summarize_memory(raw: Memory) -> dict[str, MemorySummary | Absent]:
+    """Variant -> summary, or why there is none."""
+    return {variant: memory_summary(raw, variant) for variant in raw.settings.variants}
 
 
-def memory_summary(raw: Mapping[str, Any], variant: str) -> MemorySummary | Absent:
-    rounds = [entry["probes"] for entry in raw["rounds"] if variant in entry["probes"]]
-    if variant in raw["failures"] or not rounds:
+def memory_summary(raw: Memory, variant: str) -> MemorySummary | Absent:
+    rounds = [played.probes for played in raw.rounds if variant in played.probes]
+    if variant in raw.failures or not rounds:
         return why_missing(raw, variant)
-    bare = np.array([probes[BARE]["peak_rss_bytes"] for probes in rounds], float)
-    above = np.array([probes[variant]["peak_rss_bytes"] for probes in rounds]) - bare
+    bare = np.array([probes[BARE].peak_rss_bytes for probes in rounds], float)
+    above = np.array([probes[variant].peak_rss_bytes for probes in rounds]) - bare
     return MemorySummary(
         variant,
         probes=len(rounds),
         peak_rss_bytes=Interval(float(np.median(above)), float(above.min()), float(above.max()), level=1.0),
         bare_rss_bytes=float(np.median(bare)),
-        arena_bytes=quantity_from_json(raw["arena"]),
-        source=rounds[0][variant]["source"],
+        arena_bytes=raw.arena,
+        source=rounds[0][variant].source,
     )

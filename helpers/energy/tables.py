@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from helpers.energy.quantities import energy_row
-from helpers.energy.stage import measured_files, read_measurement
+from helpers.energy.records import Energy, Latency, Memory, read_measurement
+from helpers.energy.rounds.records import why_nothing
+from helpers.energy.stage import measured_files
 from helpers.energy.summary import summarize_latency, summarize_memory
 from helpers.energy.windows_summary import idle_powers_w, summarize_energy
 from helpers.lab import host
@@ -56,7 +58,7 @@ def rows_of(summaries: dict, columns: Callable[[Any], dict[str, Any]]) -> pd.Dat
 
 
 def latency_table(run: Run, model: Model) -> pd.DataFrame:
-    raw = read_measurement(run, model, "latency").values
+    raw = read_measurement(run, model, Latency).values
     return rows_of(
         summarize_latency(raw, run.profile.resamples, run.profile.seed),
         lambda s: {
@@ -74,15 +76,17 @@ def latency_table(run: Run, model: Model) -> pd.DataFrame:
 
 def latency_note(run: Run, model: Model) -> str:
     """Why the rounds ended, and how wide the widest interval of a ratio is then."""
-    raw = read_measurement(run, model, "latency").values
-    stopping = raw["stopping"]
-    widths = [width for width in stopping["reached_widths"].values() if width is not None]
+    raw = read_measurement(run, model, Latency).values
+    stopping = raw.stopping
+    if stopping is None:
+        return f"Ended after 0 rounds: {why_nothing(raw)}."
+    widths = [width for width in stopping.reached_widths.values() if width is not None]
     widest = f"; the widest interval of a ratio is {max(widths):.1%} of it" if widths else ""
-    return f"Ended after {how_many(len(raw['rounds']), 'round')}: {stopping['why']}{widest}."
+    return f"Ended after {how_many(len(raw.rounds), 'round')}: {stopping.why}{widest}."
 
 
 def memory_table(run: Run, model: Model) -> pd.DataFrame:
-    raw = read_measurement(run, model, "memory").values
+    raw = read_measurement(run, model, Memory).values
     graphs = {variant: read_graph(path) for variant, path in measured_files(run, model).items()}
     return rows_of(
         summarize_memory(raw),
@@ -106,7 +110,7 @@ def stored_columns(graph: Graph) -> dict[str, float]:
 
 
 def energy_table(run: Run, model: Model) -> pd.DataFrame:
-    raw = read_measurement(run, model, "energy").values
+    raw = read_measurement(run, model, Energy).values
     return rows_of(
         summarize_energy(raw, run.profile.resamples, run.profile.seed),
         lambda s: {
@@ -124,9 +128,9 @@ def energy_table(run: Run, model: Model) -> pd.DataFrame:
 
 def idle_note(run: Run, model: Model) -> str:
     """What the idle machine took, before the rounds, between them and after."""
-    raw = read_measurement(run, model, "energy").values
-    if not raw["rounds"]:
-        return f"Idle power: n/a: {raw['stopping']['why']}."
+    raw = read_measurement(run, model, Energy).values
+    if not raw.rounds:
+        return f"Idle power: n/a: {why_nothing(raw)}."
     powers = idle_powers_w(raw)
     absent = [power.reason for power in powers if isinstance(power, Absent)]
     if absent:
@@ -140,12 +144,12 @@ def energy_picture(run: Run) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], Con
     """What the figure of energy is drawn from: energy columns, no frames, context."""
     rows = []
     for model in made_models(run):
-        raw = read_measurement(run, model, "energy").values
-        meter = raw["settings"]["meter"]
+        raw = read_measurement(run, model, Energy).values
+        meter = raw.settings.meter
         for variant, summary in summarize_energy(raw, run.profile.resamples, run.profile.seed).items():
-            row = {"model": model.id, "variant": variant, "failed": raw["failures"].get(variant, "")}
-            rows.append(row | energy_row(summary, meter["grade"]))
-    context = replace(picture_context(run), meter=meter["name"], meter_sentence=meter["description"])
+            row = {"model": model.id, "variant": variant, "failed": raw.failures.get(variant, "")}
+            rows.append(row | energy_row(summary, meter.grade))
+    context = replace(picture_context(run), meter=meter.name, meter_sentence=meter.description)
     return pd.DataFrame(rows), {}, context
 
 

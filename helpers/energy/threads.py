@@ -1,21 +1,22 @@
 """Latency by thread count: every variant on 1, 2, 4, ... and all cores, each count with its own control."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from helpers.energy.quantities import LATENCY, LATENCY_RATIO
-from helpers.energy.rounds.disturbance import disturbed_rounds
+from helpers.energy.records import NOTEBOOK, Latency
+from helpers.energy.rounds.disturbance import disturbed_count
 from helpers.energy.summary import (
     LEVEL,
     bootstrap,
     latency_ratio,
     percentile_over_samples,
     resampled_rounds,
-    timed_ms,
-    why_missing,
+    samples_of,
 )
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import NAN, Absent, Interval, percentile_interval, spread
@@ -28,7 +29,6 @@ from helpers.show.context import Context, picture_context
 from helpers.show.rows import missing_text
 from helpers.show.values import reference_cell
 
-NOTEBOOK = "04_energy.ipynb"
 SPEEDUP = Quantity("speedup", "times as fast", digits=2)
 COLUMNS = (
     "model", "variant", "threads", "rounds", "disturbed",
@@ -37,6 +37,26 @@ COLUMNS = (
     "speedup", "speedup_low", "speedup_high", "failed",
 )  # fmt: skip
 MEDIAN = percentile_over_samples(50)
+
+
+@dataclass(frozen=True)
+class AtThreads:
+    """Latency of one variant at one thread count; a quantity is there, or why there is none.
+
+    Attributes:
+        disturbed: of how many rounds the system says that they were; they count in all the rest.
+        p50_ms: over the samples of all rounds.
+        ratio: to float32 at the same thread count, paired by round, as in the main measurement.
+        speedup: as in the function of that name.
+    """
+
+    threads: int
+    variant: str
+    rounds: int
+    disturbed: int | Absent
+    p50_ms: Interval | Absent
+    ratio: Interval | Absent
+    speedup: Interval | Absent
 
 
 def thread_counts(cores: int) -> list[int]:
@@ -60,7 +80,7 @@ def other_counts(run: Run, cores: int) -> list[int]:
     return [threads for threads in counts_of(run.threads, cores) if threads != run.threads]
 
 
-def read_threads(run: Run, model: Model) -> dict[int, Record]:
+def read_threads(run: Run, model: Model) -> dict[int, Record[Latency]]:
     """Thread count -> record, for the cores that the main latency measurement could use.
 
     Raises:
@@ -68,7 +88,7 @@ def read_threads(run: Run, model: Model) -> dict[int, Record]:
     """
     main = read_latency(run, model, "latency")
     # 05 is not told how many threads were measured on: the record says it.
-    measured = main.values["settings"]["threads"]
+    measured = main.values.settings.threads
     counts = counts_of(measured, main.provenance["usable_cores"])
     records = {threads: read_latency(run, model, record_name(measured, threads)) for threads in counts}
     named = {record_name(measured, threads): record for threads, record in records.items()}
@@ -77,8 +97,8 @@ def read_threads(run: Run, model: Model) -> dict[int, Record]:
     return records
 
 
-def read_latency(run: Run, model: Model, name: str) -> Record:
-    return read_record(run.paths.measurement_record(model.id, name), Any, f"run {NOTEBOOK} first.")
+def read_latency(run: Run, model: Model, name: str) -> Record[Latency]:
+    return read_record(run.paths.measurement_record(model.id, name), Latency, f"run {NOTEBOOK} first.")
 
 
 def require_same_files(records: Mapping[str, Record], main: Record) -> None:
@@ -89,14 +109,6 @@ def require_same_files(records: Mapping[str, Record], main: Record) -> None:
             "one set of variants at all thread counts",
             f"run {NOTEBOOK} again.",
         )
-
-
-def samples_ms(raw: Mapping[str, Any], variant: str) -> np.ndarray | Absent:
-    """Timed samples ``[rounds, samples]`` in ms, warm-ups left out; why there are none for a variant."""
-    finished = timed_ms(raw, variant)
-    if variant in raw["failures"] or not finished:
-        return why_missing(raw, variant)
-    return np.stack(list(finished.values()))
 
 
 def resampled_medians(samples: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -126,47 +138,34 @@ def speedup(
     return percentile_interval(float(np.median(alone) / np.median(together)), slow / fast, LEVEL)
 
 
-def summarize_threads(
-    raws: Mapping[int, Mapping[str, Any]], resamples: int, seed: int
-) -> list[dict[str, Any]]:
-    """One entry per thread count and variant: threads, variant, rounds, disturbed, p50_ms, ratio, speedup.
-
-    ``disturbed``: of how many rounds the system says that they were; they count in
-    all the rest. ``ratio`` is to float32 at the same thread count, paired by round, as in the main
-    measurement; ``speedup`` as in the function of that name. A quantity is a number, an ``Interval``, or why
-    there is none.
+def summarize_threads(raws: Mapping[int, Latency], resamples: int, seed: int) -> list[AtThreads]:
+    """One entry per thread count and variant.
 
     Args:
-        raws: thread count -> as ``measure.latency.measure_latency`` returns it, of the same variants; 1 must
-            be among them.
+        raws: thread count -> latency of the same variants; 1 must be among them.
     """
-    alone = {v: samples_ms(raws[1], v) for v in raws[1]["settings"]["variants"]}
+    alone = {variant: samples_of(raws[1], variant) for variant in raws[1].settings.variants}
     return [
-        {"threads": threads, "variant": variant, "disturbed": disturbed_count(raw)}
-        | summary_at(raw, variant, samples, resamples, seed)
+        summary_at(threads, raw, variant, samples, resamples, seed)
         for threads, raw in raws.items()
         for variant, samples in alone.items()
     ]
 
 
-def disturbed_count(raw: Mapping[str, Any]) -> int | Absent:
-    """Rounds that are marked as disturbed."""
-    marked = disturbed_rounds(raw)
-    return marked if isinstance(marked, Absent) else len(marked)
-
-
 def summary_at(
-    raw: Mapping[str, Any], variant: str, alone: np.ndarray | Absent, resamples: int, seed: int
-) -> dict[str, Any]:
-    own = samples_ms(raw, variant)
-    faster = speedup(alone, own, resamples, seed)
+    threads: int, raw: Latency, variant: str, alone: np.ndarray | Absent, resamples: int, seed: int
+) -> AtThreads:
+    own = samples_of(raw, variant)
     if isinstance(own, Absent):
-        return {"rounds": 0, "p50_ms": own, "ratio": own, "speedup": faster}
-    p50_ms, ratio = bootstrap(own, MEDIAN, resamples, seed), latency_ratio(raw, variant, resamples, seed)
-    return {"rounds": len(own), "p50_ms": p50_ms, "ratio": ratio, "speedup": faster}
+        rounds, p50_ms, ratio = 0, own, own
+    else:
+        rounds, p50_ms = len(own), bootstrap(own, MEDIAN, resamples, seed)
+        ratio = latency_ratio(raw, variant, resamples, seed)
+    faster = speedup(alone, own, resamples, seed)
+    return AtThreads(threads, variant, rounds, disturbed_count(raw), p50_ms, ratio, faster)
 
 
-def summaries_of(run: Run, model: Model) -> list[dict[str, Any]]:
+def summaries_of(run: Run, model: Model) -> list[AtThreads]:
     raws = {threads: record.values for threads, record in read_threads(run, model).items()}
     return summarize_threads(raws, run.profile.resamples, run.profile.seed)
 
@@ -181,14 +180,14 @@ def threads_frame(run: Run, models: Sequence[Model]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def frame_row(entry: Mapping[str, Any]) -> dict[str, Any]:
-    p50_ms, disturbed = entry["p50_ms"], entry["disturbed"]
+def frame_row(entry: AtThreads) -> dict[str, Any]:
+    p50_ms, disturbed = entry.p50_ms, entry.disturbed
     return {
-        **{name: entry[name] for name in ("variant", "threads", "rounds")},
+        **{name: getattr(entry, name) for name in ("variant", "threads", "rounds")},
         "disturbed": NAN if isinstance(disturbed, Absent) else disturbed,
         **spread("latency_ms_p50", p50_ms),
-        **spread("latency_ratio", entry["ratio"]),
-        **spread("speedup", entry["speedup"]),
+        **spread("latency_ratio", entry.ratio),
+        **spread("speedup", entry.speedup),
         "failed": p50_ms.reason if isinstance(p50_ms, Absent) else "",
     }
 

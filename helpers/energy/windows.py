@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from helpers.energy.records import BusyWindow, Energy, EnergyRound, EnergySettings
 from helpers.energy.rounds.disturbance import Watch, disturbance_facts
 from helpers.energy.rounds.playing import (
     Cores,
@@ -21,7 +22,7 @@ from helpers.energy.rounds.playing import (
 from helpers.energy.rounds.schedule import WARMUPS, round_order
 from helpers.lab.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
 from helpers.lab.errors import LabError
-from helpers.meters.base import Meter, meter_facts
+from helpers.meters.base import Meter, Reading, meter_facts
 from helpers.runtimes.litert.core import Core
 
 
@@ -35,8 +36,8 @@ def measure_energy(
     seed: int = 0,
     progress: bool = True,
     on_round: RoundCallback | None = None,
-    done: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+    done: Energy | None = None,
+) -> Energy:
     """Raw energy windows of every variant, and of the idle machine before, between and after the rounds.
 
     Each round has one window per variant, in a random order of its own: the core is loaded and
@@ -47,54 +48,39 @@ def measure_energy(
     Args:
         files, inputs, rounds, threads, on_round, done: as for ``latency.measure_latency``.
         meter: as ``meters.choose.choose_meter`` gives it.
-        window_s: shortest length of a window in seconds; lengthened to ``meter.shortest_window_s``. The
-            settings keep the length taken, ``window_s``, and the length asked for, ``asked_window_s``.
-
-    Returns:
-        ``{"quantity": "energy", "settings", "conditions", "rounds": [{"order", "started_unix_s",
-        "load_average_1min", "idle_before": reading, "observed": as ``disturbance.Watch`` notes of the
-        windows, "windows": {variant: {"inferences": n, **reading}}}], "idle_after": reading, "failures":
-        {variant: reason}, "disturbed": as ``disturbance.disturbance_facts`` has it}``, where reading is
-        ``meters.base.Reading.to_json()``; JSON-serializable.
+        window_s: shortest length of a window in seconds; lengthened to ``meter.shortest_window_s``.
     """
     require_at_least(1, rounds=rounds, threads=threads)
-    asked_s, window_s = window_s, window_length_s(window_s, meter)
-    settings = {
-        "variants": list(files),
-        "window_s": window_s,
-        "asked_window_s": asked_s,
-        "threads": threads,
-        "seed": seed,
-        "meter": meter_facts(meter),
-    }
-    raw = begin("energy", settings, done)
+    settings = energy_settings(files, meter, window_s, threads, seed)
     with pinned(threads) as cpus, no_garbage_collection():
         cores = Cores(files, threads)
-        raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
+        begun = begin(Energy.begun(settings, conditions(threads, cpus)), done)
         play = energy_round(cores, require_inputs(inputs), meter, settings, cpus)
-        run_rounds(raw, rounds, play, progress, on_round)
-        raw["idle_after"] = idle_window(meter, window_s)
-    return raw | {"disturbed": disturbance_facts(raw)}
+        raw = run_rounds(begun, rounds, play, cores.failures, progress, on_round)
+        idle_after = idle_window(meter, settings.window_s)
+    return replace(raw, idle_after=idle_after, disturbed=disturbance_facts(raw))
+
+
+def energy_settings(
+    variants: Iterable[str], meter: Meter, window_s: float, threads: int, seed: int
+) -> EnergySettings:
+    taken_s = window_length_s(window_s, meter)
+    return EnergySettings(tuple(variants), threads, seed, taken_s, window_s, meter_facts(meter))
 
 
 def energy_round(
-    cores: Cores,
-    inputs: Inputs,
-    meter: Meter,
-    settings: Mapping[str, Any],
-    cpus: Sequence[int] | None,
-) -> Callable[[int], dict[str, Any]]:
+    cores: Cores, inputs: Inputs, meter: Meter, settings: EnergySettings, cpus: Sequence[int] | None
+) -> Callable[[int], EnergyRound]:
     """The function that plays round ``number``."""
-    window_s = settings["window_s"]
+    window_s = settings.window_s
 
-    def play(number: int) -> dict[str, Any]:
-        order = round_order(settings["variants"], number, settings["seed"])
-        opening = {"order": order, **moment(), "idle_before": idle_window(meter, window_s)}
-        watch = Watch(cpus)
+    def play(number: int) -> EnergyRound:
+        order = round_order(settings.variants, number, settings.seed)
+        noted, idle_before, watch = moment(), idle_window(meter, window_s), Watch(cpus)
         windows = cores.visit_all(
             order, lambda core: busy_window(core, in_turn(inputs_of(core, inputs), number), meter, window_s)
         )
-        return {**opening, "observed": watch.observed(), "windows": windows}
+        return EnergyRound(order, noted, idle_before, watch.observed(), windows)
 
     return play
 
@@ -103,20 +89,20 @@ def in_turn(photos: Sequence[np.ndarray], number: int) -> np.ndarray:
     return photos[number % len(photos)]
 
 
-def idle_window(meter: Meter, window_s: float) -> dict[str, Any]:
+def idle_window(meter: Meter, window_s: float) -> Reading:
     """The machine with this process asleep."""
     window = meter.open()
     time.sleep(window_s)
-    return window.close().to_json()
+    return window.close()
 
 
-def busy_window(core: Core, image: np.ndarray, meter: Meter, window_s: float) -> dict[str, Any]:
+def busy_window(core: Core, image: np.ndarray, meter: Meter, window_s: float) -> BusyWindow:
     core.set_input(image)
     for _ in range(WARMUPS):
         core.invoke()
     window = meter.open()
     inferences = invoke_for(core, window_s)
-    return {"inferences": inferences, **window.close().to_json()}
+    return BusyWindow(inferences, window.close())
 
 
 def invoke_for(core: Core, window_s: float) -> int:

@@ -7,10 +7,10 @@ highest.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from helpers.energy.records import BusyWindow, Energy
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
 from helpers.energy.summary import RESAMPLES, resampled_rounds, why_missing
 from helpers.lab.intervals import Absent, Interval, percentile_interval
@@ -91,29 +91,32 @@ def bounds(quantity: Interval) -> np.ndarray:
     return np.array([getattr(quantity, bound) for bound in BOUNDS])
 
 
-def power_of(content: Mapping[str, Any] | None) -> Quantity:
-    """Mean power in W of one stored reading."""
-    if content is None:
+def power_of(reading: Reading | None) -> Quantity:
+    """Mean power in W."""
+    if reading is None:
         return Absent("the measurement was stopped before this window")
-    reading = Reading.from_json(content)
     energy_j = reading.total_j
     return energy_j if isinstance(energy_j, Absent) else energy_j.scaled(1 / reading.duration_s)
 
 
-def idle_power_w(raw: Mapping[str, Any], number: int) -> np.ndarray | None:
+def idle_windows(raw: Energy) -> list[Reading | None]:
+    """In order: before the first round, between rounds, after the last."""
+    return [*(played.idle_before for played in raw.rounds), raw.idle_after]
+
+
+def idle_power_w(raw: Energy, number: int) -> np.ndarray | None:
     """Idle power around a round, ``[3]``: mean of the windows before and after it; None if unknown."""
-    if not raw["settings"]["meter"]["sees_idle"]:
+    if not raw.settings.meter.sees_idle:
         return None
-    following = [entry["idle_before"] for entry in raw["rounds"][number + 1 :]] + [raw.get("idle_after")]
-    powers = [power_of(raw["rounds"][number]["idle_before"]), power_of(following[0])]
+    powers = map(power_of, idle_windows(raw)[number : number + 2])
     seen = [bounds(power) for power in powers if isinstance(power, Interval)]
     return np.mean(seen, axis=0) if seen else None
 
 
-def idle_powers_w(raw: Mapping[str, Any]) -> list[Quantity]:
-    """Power of every idle window in order: before the first round, between rounds, after the last."""
-    readings = [entry["idle_before"] for entry in raw["rounds"]] + [raw.get("idle_after")]
-    if not raw["settings"]["meter"]["sees_idle"]:
+def idle_powers_w(raw: Energy) -> list[Quantity]:
+    """Power of every one of ``idle_windows``."""
+    readings = idle_windows(raw)
+    if not raw.settings.meter.sees_idle:
         return [Absent(NO_IDLE)] * len(readings)
     return [power_of(reading) for reading in readings]
 
@@ -123,26 +126,26 @@ def net_of(gross_j: np.ndarray, idle_w: np.ndarray, duration_s: float) -> np.nda
     return gross_j - idle_w[[0, 2, 1]] * duration_s
 
 
-def collect(raw: Mapping[str, Any], variant: str) -> Windows:
+def collect(raw: Energy, variant: str) -> Windows:
     """One variant's windows; those without an energy are left out, with the last reason."""
     gross_j, net_j, power_w, inferences, absences = {}, {}, {}, 0, []
     for number, window in finished_windows(raw, variant).items():
-        total_j, duration_s = Reading.from_json(window).total_j, window["duration_s"]
+        total_j, duration_s = window.reading.total_j, window.reading.duration_s
         if isinstance(total_j, Absent):
             absences.append(total_j.reason)
             continue
-        inferences += window["inferences"]
-        gross_j[number] = bounds(total_j) / window["inferences"]
+        inferences += window.inferences
+        gross_j[number] = bounds(total_j) / window.inferences
         power_w[number] = bounds(total_j) / duration_s
         if (idle_w := idle_power_w(raw, number)) is not None:
-            net_j[number] = net_of(bounds(total_j), idle_w, duration_s) / window["inferences"]
+            net_j[number] = net_of(bounds(total_j), idle_w, duration_s) / window.inferences
     reason = absences[-1] if absences else ""
     return Windows(gross_j, net_j, power_w, inferences, reason, len(absences))
 
 
-def finished_windows(raw: Mapping[str, Any], variant: str) -> dict[int, Mapping[str, Any]]:
-    windows = {number: entry["windows"].get(variant) for number, entry in enumerate(raw["rounds"])}
-    return {number: window for number, window in windows.items() if window}
+def finished_windows(raw: Energy, variant: str) -> dict[int, BusyWindow]:
+    rounds = enumerate(raw.rounds)
+    return {number: played.windows[variant] for number, played in rounds if variant in played.windows}
 
 
 def inverse(energy_j: Interval | Absent) -> Interval | Absent:
@@ -154,7 +157,7 @@ def inverse(energy_j: Interval | Absent) -> Interval | Absent:
     return Interval(1 / energy_j.value, 1 / energy_j.high, 1 / energy_j.low, energy_j.level)
 
 
-def disturbed_windows(raw: Mapping[str, Any], windows: Windows) -> int | Absent:
+def disturbed_windows(raw: Energy, windows: Windows) -> int | Absent:
     """How many of a variant's windows lie in disturbed rounds; absent where nothing tells of disturbance."""
     marked = disturbed_rounds(raw)
     return marked if isinstance(marked, Absent) else len(marked.keys() & windows.gross_j.keys())
@@ -201,32 +204,32 @@ def divided(own_j: np.ndarray, base_j: np.ndarray, shared_range: bool) -> np.nda
 
 
 def summarize_energy(
-    raw: Mapping[str, Any], resamples: int = RESAMPLES, seed: int = 0
+    raw: Energy, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, EnergySummary | Absent]:
-    """Variant -> summary, or why there is none; ``raw`` as ``energy.measure_energy`` returns it."""
-    windows = {variant: collect(raw, variant) for variant in raw["settings"]["variants"]}
+    """Variant -> summary, or why there is none."""
+    windows = {variant: collect(raw, variant) for variant in raw.settings.variants}
     return {variant: energy_summary(raw, variant, windows, resamples, seed) for variant in windows}
 
 
 def energy_summary(
-    raw: Mapping[str, Any], variant: str, windows: Mapping[str, Windows], resamples: int, seed: int
+    raw: Energy, variant: str, windows: Mapping[str, Windows], resamples: int, seed: int
 ) -> EnergySummary | Absent:
     own, base = windows[variant], windows.get(BASELINE)
-    if variant in raw["failures"] or not own.gross_j:
+    if variant in raw.failures or not own.gross_j:
         return Absent(own.absent) if own.absent else why_missing(raw, variant)
-    meter = raw["settings"]["meter"]
-    no_net = Absent(IDLE_MISSED if meter["sees_idle"] else NO_IDLE)
+    meter = raw.settings.meter
+    no_net = Absent(IDLE_MISSED if meter.sees_idle else NO_IDLE)
 
     def ratio(quantity: str) -> Interval | Absent:
-        if base is None or BASELINE in raw["failures"]:
+        if base is None or BASELINE in raw.failures:
             return Absent(f"{BASELINE} was not measured")
         return energy_ratio(
-            getattr(own, quantity), getattr(base, quantity), meter["shared_range"], resamples, seed
+            getattr(own, quantity), getattr(base, quantity), meter.shared_range, resamples, seed
         )
 
     return EnergySummary(
         variant,
-        grade=meter["grade"],
+        grade=meter.grade,
         rounds=len(own.gross_j),
         inferences=own.inferences,
         gross_j=mean_energy(own.gross_j, resamples, seed),
@@ -234,7 +237,7 @@ def energy_summary(
         power_w=mean_energy(own.power_w, resamples, seed),
         ratio=ratio("gross_j"),
         net_ratio=ratio("net_j") if own.net_j else no_net,
-        ratio_note=SHARED_RANGE if meter["shared_range"] else OWN_RANGE,
+        ratio_note=SHARED_RANGE if meter.shared_range else OWN_RANGE,
         disturbed=disturbed_windows(raw, own),
         absent=own.absences,
         absent_reason=own.absent,

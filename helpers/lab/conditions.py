@@ -4,10 +4,43 @@ import contextlib
 import gc
 import os
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from helpers.lab.errors import LabError
+from helpers.lab.records import Number
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a round notes of its time.
+
+    Attributes:
+        started_unix_s: seconds since 1970.
+        load_average_1min: runnable processes over the last minute; None where the system does not say.
+    """
+
+    started_unix_s: Number
+    load_average_1min: float | None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a record notes of the conditions.
+
+    Attributes:
+        threads: of the runtime.
+        pinned_to_cpus: processor cores that the process was kept on; None where the system has no affinity.
+        available_cpus: how many processor cores there are; None where the system does not say.
+        clock_resolution_ns: of the clock that times invocations.
+    """
+
+    threads: int
+    pinned_to_cpus: tuple[int, ...] | None
+    available_cpus: int | None
+    garbage_collection: str
+    clock: str
+    clock_resolution_ns: Number
 
 
 def available_cpus() -> list[int] | None:
@@ -54,21 +87,19 @@ def load_average() -> float | None:
         return None
 
 
-def moment() -> dict[str, Any]:
-    """What a round notes of its time: seconds since 1970, and the load."""
-    return {"started_unix_s": time.time(), "load_average_1min": load_average()}
+def moment() -> Moment:
+    return Moment(time.time(), load_average())
 
 
-def conditions(threads: int, cpus: list[int] | None) -> dict[str, Any]:
-    """What a record notes of the conditions; JSON-serializable."""
-    return {
-        "threads": threads,
-        "pinned_to_cpus": cpus,
-        "available_cpus": os.cpu_count(),
-        "garbage_collection": "off while measuring",
-        "clock": "time.perf_counter_ns",
-        "clock_resolution_ns": time.get_clock_info("perf_counter").resolution * 1e9,
-    }
+def conditions(threads: int, cpus: Sequence[int] | None) -> Conditions:
+    return Conditions(
+        threads,
+        pinned_to_cpus=None if cpus is None else tuple(cpus),
+        available_cpus=os.cpu_count(),
+        garbage_collection="off while measuring",
+        clock="time.perf_counter_ns",
+        clock_resolution_ns=time.get_clock_info("perf_counter").resolution * 1e9,
+    )
 
 
 def require_at_least(low: float, **numbers: float) -> None:

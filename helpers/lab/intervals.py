@@ -5,6 +5,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from helpers.lab.records import Number
+
 NAN = float("nan")
 
 
@@ -12,9 +14,9 @@ NAN = float("nan")
 class Interval:
     """A value with the bounds that hold the truth with probability ``level``."""
 
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
     level: float = 0.95
 
     def excludes(self, reference: float) -> bool:

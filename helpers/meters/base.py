@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from helpers.lab.intervals import Absent, Interval
+from helpers.lab.records import Number
 
 Grade = Literal["A", "B", "C", "D"]
 
@@ -48,34 +49,12 @@ class Reading:
             absent.
     """
 
-    duration_s: float
+    duration_s: Number
     energy_j: Mapping[str, Quantity]
 
     @property
     def total_j(self) -> Quantity:
         return summed(list(self.energy_j.values()))
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"duration_s": .., "energy_j": {domain: {"value", "low", "high"} or {"absent": reason}}}``."""
-        energy_j = {domain: quantity_to_json(quantity) for domain, quantity in self.energy_j.items()}
-        return {"duration_s": self.duration_s, "energy_j": energy_j}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "Reading":
-        energy_j = {domain: quantity_from_json(entry) for domain, entry in content["energy_j"].items()}
-        return cls(content["duration_s"], energy_j)
-
-
-def quantity_to_json(quantity: Quantity) -> dict[str, Any]:
-    if isinstance(quantity, Absent):
-        return {"absent": quantity.reason}
-    return {"value": quantity.value, "low": quantity.low, "high": quantity.high}
-
-
-def quantity_from_json(content: Mapping[str, Any]) -> Quantity:
-    if "absent" in content:
-        return Absent(content["absent"])
-    return bounded(content["value"], content["low"], content["high"])
 
 
 class Window(Protocol):
@@ -113,16 +92,35 @@ class Meter(Protocol):
     def open(self) -> Window: ...
 
 
-def meter_facts(meter: Meter) -> dict[str, Any]:
-    """What a record keeps of a meter; JSON-serializable."""
-    return {
-        "name": meter.name,
-        "grade": meter.grade,
-        "grade_meaning": GRADES[meter.grade],
-        "domains": list(meter.domains),
-        "resolution_s": meter.resolution_s,
-        "shortest_window_s": meter.shortest_window_s,
-        "sees_idle": meter.sees_idle,
-        "shared_range": meter.shared_range,
-        "description": meter.describe(),
-    }
+@dataclass(frozen=True)
+class MeterFacts:
+    """What a record keeps of a ``Meter``.
+
+    Attributes:
+        grade_meaning: as ``GRADES`` has it.
+        description: what was measured and how, in words for the report.
+    """
+
+    name: str
+    grade: Grade
+    grade_meaning: str
+    domains: tuple[str, ...]
+    resolution_s: Number
+    shortest_window_s: Number
+    sees_idle: bool
+    shared_range: bool
+    description: str
+
+
+def meter_facts(meter: Meter) -> MeterFacts:
+    return MeterFacts(
+        name=meter.name,
+        grade=meter.grade,
+        grade_meaning=GRADES[meter.grade],
+        domains=tuple(meter.domains),
+        resolution_s=meter.resolution_s,
+        shortest_window_s=meter.shortest_window_s,
+        sees_idle=meter.sees_idle,
+        shared_range=meter.shared_range,
+        description=meter.describe(),
+    )

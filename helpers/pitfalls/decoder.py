@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers.energy.parts.summary import PER_PHOTO, parts_rows, per_photo_ms, times_ms
 from helpers.energy.parts.timing import Around, measure_parts
+from helpers.energy.records import Parts
 from helpers.energy.summary import bootstrap, median_over_rounds
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
@@ -60,7 +61,7 @@ def reproduce(bench: Bench, rounds: int = ROUNDS) -> Outcome:
     )
 
 
-def time_parts(bench: Bench, rounds: int) -> dict[str, Any]:
+def time_parts(bench: Bench, rounds: int) -> Parts:
     """Raw times as ``measure_parts`` has them, of float32, what is compared with it, and the control."""
     interface, base = bench.interface, bench.variant(BASELINE)
     around = Around(
@@ -77,7 +78,7 @@ def time_parts(bench: Bench, rounds: int) -> dict[str, Any]:
         )
 
 
-def part_times(raw: Mapping[str, Any], variant: str) -> dict[str, float]:
+def part_times(raw: Parts, variant: str) -> dict[str, float]:
     """Part -> ms per photo.
 
     Raises:
@@ -86,14 +87,14 @@ def part_times(raw: Mapping[str, Any], variant: str) -> dict[str, float]:
     found = times_ms(raw, variant)
     if found is None:
         raise LabError(
-            f"{variant} could not be timed: {raw['failures'].get(variant)}.",
+            f"{variant} could not be timed: {raw.failures.get(variant)}.",
             "every part of the loop",
             "run 02_quantize.ipynb again.",
         )
     return dict(zip(PER_PHOTO, per_photo_ms(found).tolist(), strict=True))
 
 
-def ratio(raw: Mapping[str, Any], variant: str, inside: Sequence[str], seed: int) -> Interval:
+def ratio(raw: Parts, variant: str, inside: Sequence[str], seed: int) -> Interval:
     """Variant / float32 of some parts, paired by photo and round as ``parts_summary.loop_ratio`` is."""
     chosen = [PER_PHOTO.index(part) for part in inside]
     own, base = (times_ms(raw, name)[:, chosen].sum(1) for name in (variant, BASELINE))
@@ -105,7 +106,7 @@ def diluted(base: float, own: float, around: float) -> tuple[float, float]:
     return own / base, (own + around) / (base + around)
 
 
-def parts_add_up(raw: Mapping[str, Any]) -> bool:
+def parts_add_up(raw: Parts) -> bool:
     """Whether the parts are all of the loop, and each is above zero."""
     frame = parts_rows(raw, "")
     measured = frame[frame["ms"].notna()]
@@ -131,5 +132,5 @@ def picture(bench: Bench, outcome: Outcome) -> tuple[pd.DataFrame, dict[str, pd.
     raw = outcome.drawn["raw"]
     frame = parts_rows(raw, bench.model.id, RESAMPLES, bench.run.profile.seed)
     rows = frame.drop_duplicates(["model", "variant"])[["model", "variant", "failed"]]
-    context = replace(picture_context(bench.run), threads=raw["settings"]["threads"])
+    context = replace(picture_context(bench.run), threads=raw.settings.threads)
     return rows, {"parts": frame}, context

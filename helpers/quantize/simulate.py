@@ -13,8 +13,9 @@ from helpers.lab.units import how_many
 from helpers.quantize.kinds.coding import BYTE, Kind, decode, require_finite
 from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
 from helpers.quantize.layers.names import output_names, short_names
-from helpers.runtimes.litert.flatfile import CONVOLUTIONS, WEIGHTS, operator_name
-from helpers.runtimes.litert.graph import Operator, Tensor, buffer_bytes, describe, describe_tensor
+from helpers.runtimes.litert.graph import Operator, Tensor
+from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
+from helpers.runtimes.litert.reader import MARK, buffer_bytes, graph_of, operator_name
 
 FLOAT = "float32"
 FLOAT_BITS = 32
@@ -78,7 +79,7 @@ class Opened:
     """A file's main graph, and its names for people."""
 
     model: schema.ModelT
-    operators: list[Operator]
+    operators: Sequence[Operator]
     names: list[str]
 
 
@@ -137,14 +138,12 @@ def channel_axis(operator: Operator) -> int:
 
 
 def open_file(content: bytes) -> Opened:
-    if content[4:8] != b"TFL3":
+    if content[4:8] != MARK:
         raise LabError("no .tflite file.", "a flatbuffer of LiteRT", "run 02_quantize.ipynb again.")
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    graph = model.subgraphs[0]
-    tensors = [describe_tensor(model, index, tensor) for index, tensor in enumerate(graph.tensors)]
-    operators = [describe(model, index, operator, tensors) for index, operator in enumerate(graph.operators)]
-    made = [op.outputs[0].name if op.outputs else op.type for op in operators]
-    return Opened(model, operators, short_names(made, output_names(model)))
+    graph = graph_of(model, len(content))
+    made = [op.outputs[0].name if op.outputs else op.type for op in graph.operators]
+    return Opened(model, graph.operators, short_names(made, output_names(graph)))
 
 
 def buffer_views(content: bytearray) -> list[np.ndarray]:
@@ -187,7 +186,7 @@ def reason_against(opened: Opened, operator: Operator, others: dict[int, str]) -
     return ""
 
 
-def cast_of(operators: list[Operator], tensor: Tensor) -> Tensor | None:
+def cast_of(operators: Sequence[Operator], tensor: Tensor) -> Tensor | None:
     """The constant of which a tensor is a cast."""
     casts = (op for op in operators if op.folded and op.outputs[0].index == tensor.index)
     return next((op.inputs[0] for op in casts), None)
@@ -228,7 +227,7 @@ def kept_buffers(opened: Opened) -> set[int]:
 
 
 def reached(
-    operators: list[Operator], tensors: set[int], fixed: set[int], backward: bool = False
+    operators: Sequence[Operator], tensors: set[int], fixed: set[int], backward: bool = False
 ) -> Iterator[Operator]:
     """The layers of weights that are met first on any way from ``tensors``."""
     for operator in operators:

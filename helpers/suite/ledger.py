@@ -7,6 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from helpers.download.stage import data_folders
+from helpers.energy.records import Energy, Latency, Memory
+from helpers.energy.rounds.records import why_nothing
 from helpers.lab import host
 from helpers.lab.errors import LabError, unknown_name
 from helpers.lab.files import sha256_json, sha256_path
@@ -177,12 +179,12 @@ def failed_measurements(run: Run) -> dict[str, str]:
     """``model, quantity`` -> why nothing at all could be measured, from the measurements' records."""
     found = {}
     for model in run.models:
-        for quantity in ("latency", "memory", "energy"):
-            path = run.paths.measurement_record(model.id, quantity)
+        for kind in (Latency, Memory, Energy):
+            path = run.paths.measurement_record(model.id, kind.quantity)
             if path.exists():
-                values = read_record(path, Any, "run 04_energy.ipynb again.").values
-                if not values["rounds"]:
-                    found[f"{model.id}, {quantity}"] = values["stopping"]["why"]
+                values = read_record(path, kind, "run 04_energy.ipynb again.").values
+                if why := why_nothing(values):
+                    found[f"{model.id}, {kind.quantity}"] = why
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from helpers.download.stage import prepare_data
 from helpers.energy.latency import measure_latency
+from helpers.energy.records import Latency
 from helpers.energy.rounds.partial import PartialRounds
 from helpers.energy.stage import measured_files, sample_inputs
 from helpers.lab.records import Origin
@@ -30,16 +31,16 @@ class Saver:
     """What 04 does after every round, timed."""
 
     def __init__(self, path: Path):
-        self._partial, self.saving_s = PartialRounds(path, Origin({}, {}, "", {})), 0.0
+        self._partial, self.saving_s = PartialRounds(path, Origin({}, {}, "", {}), Latency), 0.0
 
-    def __call__(self, raw: dict) -> None:
+    def __call__(self, raw: Latency) -> None:
         started_s = time.perf_counter()
         self._partial.keep(raw)
         self.saving_s += time.perf_counter() - started_s
 
 
-def total(raw: dict, name: str) -> float:
-    return sum(entry[name] for entry in raw["rounds"])
+def total(raw: Latency, name: str) -> float:
+    return sum(getattr(played, name) for played in raw.rounds)
 
 
 def test_overhead_of_measuring(prepared, tmp_path):
@@ -71,5 +72,5 @@ def test_overhead_of_measuring(prepared, tmp_path):
         measure_overhead_saving=saver.saving_s / window_s,
         measure_overhead_between_rounds=1 - (wall_s + saver.saving_s) / window_s,
         measure_window_s=window_s,
-        measure_widest_interval=max(raw["stopping"]["reached_widths"].values()),
+        measure_widest_interval=max(raw.stopping.reached_widths.values()),
     )

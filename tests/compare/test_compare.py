@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,19 +19,21 @@ from helpers.compare.results import (
     variant_results,
 )
 from helpers.compare.verdict import FEW_IMAGES, verdict
+from helpers.energy.records import Energy
 from helpers.energy.rounds.schedule import BARE
 from helpers.energy.samples import latency_frame
 from helpers.energy.summary import summarize_latency, summarize_memory
+from helpers.energy.windows import energy_settings
 from helpers.energy.windows_summary import summarize_energy
 from helpers.evaluate.records import LoopTime, Scored
 from helpers.lab.intervals import Absent, Interval, interval_of, spread
 from helpers.meters.absent import AbsentMeter
-from helpers.meters.base import meter_facts, quantity_to_json
 from helpers.quantize.records import MadeFile
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.runtimes.litert.flatfile import FileFacts
+from helpers.runtimes.litert.reader import FileFacts
 from helpers.tasks.detection.score import Score, score
 from tests.support.random_coco import random_detections, random_ground_truth
+from tests.support.raw_results import latency_of, memory_of, visit
 from tests.tasks.test_resample import columns
 
 RESAMPLES, SEED = 200, 5
@@ -211,36 +214,17 @@ def test_the_long_table_and_the_wide_one_hold_the_same_numbers(scored, draws):
     assert frame["energy_reason"].tolist() == ["no meter"] * 2
 
 
-def visit(milliseconds: float) -> dict:
-    return {"warmup_ns": [9e9], "timed_ns": [milliseconds * 1e6] * 3}
-
-
-def probe(size_bytes: int) -> dict:
-    return {"peak_rss_bytes": size_bytes, "source": "VmHWM"}
-
-
 @pytest.fixture
 def raw():
     """Three rounds of float32 at 4 ms and int8 at 2 ms; float16 could not be loaded; no energy meter."""
     variants = [BASELINE, "float16", "int8"]
-    settings = {"variants": variants}
-    visits = {"visits": {BASELINE: visit(4), "int8": visit(2)}}
-    probes = {"probes": {BARE: probe(10), BASELINE: probe(30), "int8": probe(15)}}
+    visits = {v: visit([ms * 10**6] * 3, [9 * 10**9]) for v, ms in ((BASELINE, 4), ("int8", 2))}
     failures = {"float16": WHY}
-    meter = meter_facts(AbsentMeter(WHY))
+    settings = energy_settings(variants, AbsentMeter(WHY), window_s=1.0, threads=1, seed=0)
     return {
-        "latency": {"settings": settings, "rounds": [visits] * 3, "failures": failures},
-        "memory": {
-            "settings": settings,
-            "rounds": [probes] * 3,
-            "failures": failures,
-            "arena": quantity_to_json(Absent(WHY)),
-        },
-        "energy": {
-            "settings": {**settings, "meter": meter},
-            "rounds": [],
-            "failures": dict.fromkeys(variants, WHY),
-        },
+        "latency": latency_of(variants, [visits] * 3, failures),
+        "memory": memory_of(variants, [{BARE: 10, BASELINE: 30, "int8": 15}] * 3, failures),
+        "energy": replace(Energy.begun(settings), failures=dict.fromkeys(variants, WHY)),
     }
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import types
+from dataclasses import replace
 
 import pytest
 
@@ -16,11 +17,13 @@ from helpers.energy.rounds.disturbance import (
     frequency_mhz,
     temperature_c,
 )
+from helpers.energy.rounds.records import Disturbed, Marked
 from helpers.energy.summary import summarize_latency
 from helpers.lab.intervals import Absent
 from helpers.run.variants import BASELINE
+from tests.support.raw_results import UNWATCHED, latency_of, latency_round, observed, visit
 
-QUIET = {"watched_s": 1.0, "steal_share": 0.0, "involuntary_switches": 3, "frequency_mhz": 2600.0}
+QUIET = observed(steal_share=0.0, involuntary_switches=3, frequency_mhz=2600.0)
 
 
 def stat(steal, user=1000):
@@ -51,13 +54,13 @@ def test_ticks_are_of_the_cores_asked_for(system):
 def test_a_watch_tells_the_share_that_was_stolen(system):
     one, other = Watch([1], system, system), Watch([0], system, system)
     (system / "stat").write_text(stat(steal=25, user=1075))
-    assert one.observed()["steal_share"] == 0.25
-    assert other.observed()["steal_share"] == 0
-    assert one.observed()["frequency_mhz"] == 2200
+    assert one.observed().steal_share == 0.25
+    assert other.observed().steal_share == 0
+    assert one.observed().frequency_mhz == 2200
 
 
 def test_no_tick_between_tells_nothing_of_steal(system):
-    assert Watch([1], system, system).observed()["steal_share"] is None
+    assert Watch([1], system, system).observed().steal_share is None
 
 
 def test_frequency_comes_from_cpufreq_or_else_from_cpuinfo(system):
@@ -72,10 +75,9 @@ def test_frequency_comes_from_cpufreq_or_else_from_cpuinfo(system):
 def test_a_system_that_tells_nothing_gives_none(tmp_path, monkeypatch):
     monkeypatch.setattr(disturbance, "context_switches", lambda: None)
     monkeypatch.delattr(disturbance.psutil, "sensors_temperatures", raising=False)
-    observed = Watch(None, tmp_path / "none", tmp_path / "none").observed()
-    assert observed.pop("watched_s") >= 0
-    assert len(observed) == 5
-    assert set(observed.values()) == {None}
+    found = Watch(None, tmp_path / "none", tmp_path / "none").observed()
+    assert found.watched_s >= 0
+    assert found == observed(found.watched_s)
 
 
 def test_the_hottest_sensor_counts(monkeypatch):
@@ -94,18 +96,15 @@ def test_a_kernel_that_counts_no_switches_is_told_from_a_quiet_one(monkeypatch):
     assert context_switches() == (4, 0)
 
 
-def raw_of(*observed, threads=1):
+def raw_of(*seen, threads=1):
     """Rounds with these observations; int8 takes twice as long as the baseline, ten times if disturbed."""
 
-    def visits(notes):
-        factor = 2 if not notes or notes == QUIET else 10
-        return {
-            v: {"warmup_ns": [1], "timed_ns": [ms * 10**6] * 3} for v, ms in ((BASELINE, 1), ("int8", factor))
-        }
+    def played(seen):
+        factor = 2 if seen in (UNWATCHED, QUIET) else 10
+        visits = {v: visit([ms * 10**6] * 3, [1]) for v, ms in ((BASELINE, 1), ("int8", factor))}
+        return latency_round(visits, seen)
 
-    rounds = [{"visits": visits(notes)} | ({"observed": notes} if notes else {}) for notes in observed]
-    settings = {"variants": [BASELINE, "int8"], "threads": threads}
-    return {"settings": settings, "rounds": rounds, "failures": {}}
+    return latency_of([BASELINE, "int8"], map(played, seen), threads=threads)
 
 
 @pytest.mark.parametrize(
@@ -113,31 +112,31 @@ def raw_of(*observed, threads=1):
     [
         ({}, None),
         ({"steal_share": 0.01}, None),
-        ({"steal_share": 0.011}, ["steal"]),
+        ({"steal_share": 0.011}, ("steal",)),
         ({"involuntary_switches": 20}, None),
-        ({"involuntary_switches": 21}, ["switches"]),
+        ({"involuntary_switches": 21}, ("switches",)),
         ({"involuntary_switches": 21, "watched_s": 2.0}, None),
         ({"frequency_mhz": 2600 * 0.96}, None),
-        ({"frequency_mhz": 2600 * 0.94}, ["frequency"]),
-        ({"frequency_mhz": 2600 * 1.06, "steal_share": 0.5}, ["steal", "frequency"]),
+        ({"frequency_mhz": 2600 * 0.94}, ("frequency",)),
+        ({"frequency_mhz": 2600 * 1.06, "steal_share": 0.5}, ("steal", "frequency")),
         ({"steal_share": None, "involuntary_switches": None, "frequency_mhz": None}, None),
     ],
 )
 def test_rules(change, rules):
-    marked = disturbed_rounds(raw_of(QUIET, QUIET | change, QUIET))
+    marked = disturbed_rounds(raw_of(QUIET, replace(QUIET, **change), QUIET))
     assert marked == ({1: rules} if rules else {})
 
 
 def test_preemption_tells_of_other_work_with_one_thread_only():
     """Threads of one process preempt each other."""
-    busy, stolen = QUIET | {"involuntary_switches": 900}, QUIET | {"steal_share": 0.5}
-    assert disturbed_rounds(raw_of(QUIET, busy, stolen, threads=1)) == {1: ["switches"], 2: ["steal"]}
-    assert disturbed_rounds(raw_of(QUIET, busy, stolen, threads=2)) == {2: ["steal"]}
-    assert "switches" in disturbance_facts(raw_of(QUIET, busy, threads=2))["unreadable"]
+    busy, stolen = replace(QUIET, involuntary_switches=900), replace(QUIET, steal_share=0.5)
+    assert disturbed_rounds(raw_of(QUIET, busy, stolen, threads=1)) == {1: ("switches",), 2: ("steal",)}
+    assert disturbed_rounds(raw_of(QUIET, busy, stolen, threads=2)) == {2: ("steal",)}
+    assert "switches" in disturbance_facts(raw_of(QUIET, busy, threads=2)).unreadable
 
 
 def test_disturbed_rounds_are_kept_and_the_ratio_without_them_is_told():
-    stolen = QUIET | {"steal_share": 0.3}
+    stolen = replace(QUIET, steal_share=0.3)
     summary = summarize_latency(raw_of(stolen, QUIET, stolen, QUIET, stolen, QUIET, stolen))["int8"]
     assert (summary.rounds, summary.disturbed) == (7, 4)
     assert summary.ratio.value == 10
@@ -145,21 +144,19 @@ def test_disturbed_rounds_are_kept_and_the_ratio_without_them_is_told():
 
 
 def test_where_every_round_is_disturbed_there_is_no_ratio_without_them():
-    summary = summarize_latency(raw_of(*[QUIET | {"steal_share": 0.3}] * 3))["int8"]
+    summary = summarize_latency(raw_of(*[replace(QUIET, steal_share=0.3)] * 3))["int8"]
     assert (summary.disturbed, summary.ratio.value) == (3, 10)
     assert "no undisturbed round" in summary.undisturbed_ratio.reason
 
 
 def test_unwatched_rounds_are_not_called_undisturbed():
-    summary = summarize_latency(raw_of(None, None))["int8"]
+    summary = summarize_latency(raw_of(UNWATCHED, UNWATCHED))["int8"]
     assert summary.ratio.value == 2
     assert isinstance(summary.disturbed, Absent)
     assert isinstance(summary.undisturbed_ratio, Absent)
 
 
 def test_the_record_names_rules_rounds_and_what_could_not_be_read():
-    notes = QUIET | {"frequency_mhz": None}
-    facts = disturbance_facts(raw_of(notes, notes | {"steal_share": 0.2}))
-    assert facts["rounds"] == [{"round": 1, "rules": ["steal"]}]
-    assert facts["unreadable"] == ["frequency"]
-    assert facts["rules"] == dict(RULES)
+    seen = replace(QUIET, frequency_mhz=None)
+    facts = disturbance_facts(raw_of(seen, replace(seen, steal_share=0.2)))
+    assert facts == Disturbed(RULES, ("frequency",), (Marked(1, ("steal",)),))

@@ -1,6 +1,6 @@
 """Energy windows on a small real core."""
 
-import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,11 +9,11 @@ from helpers.energy.windows_summary import NO_IDLE, ZERO_NET, inverse, summarize
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
 from helpers.meters.absent import AbsentMeter
-from helpers.meters.base import Reading
 from helpers.meters.estimate import EstimateMeter
 from helpers.meters.rapl import RaplMeter
 from helpers.run.variants import BASELINE, CONTROL
 from tests.support.fake_powercap import FakePowercap
+from tests.support.raw_results import observed
 from tests.support.tiny_models import tiny_core, tiny_images
 
 WINDOW_S = 0.004
@@ -32,21 +32,21 @@ def measure(files, meter=None, **changes):
 
 
 def test_every_window_is_kept_with_its_inferences(files):
-    raw = json.loads(json.dumps(measure(files)))
-    for entry in raw["rounds"]:
-        assert list(entry["windows"]) == entry["order"]
-        for window in entry["windows"].values():
-            assert window["duration_s"] >= WINDOW_S
-            assert window["inferences"] >= 1
-            assert Reading.from_json(window).total_j.low > 0
-    assert raw["settings"]["meter"]["grade"] == "C"
+    raw = measure(files)
+    for played in raw.rounds:
+        assert tuple(played.windows) == played.order
+        for window in played.windows.values():
+            assert window.reading.duration_s >= WINDOW_S
+            assert window.inferences >= 1
+            assert window.reading.total_j.low > 0
+    assert raw.settings.meter.grade == "C"
 
 
 def test_idle_is_measured_before_between_and_after(files):
     raw = measure(files)
-    idle = [*(entry["idle_before"] for entry in raw["rounds"]), raw["idle_after"]]
+    idle = [*(played.idle_before for played in raw.rounds), raw.idle_after]
     assert len(idle) == 4
-    assert all(reading["duration_s"] >= WINDOW_S for reading in idle)
+    assert all(reading.duration_s >= WINDOW_S for reading in idle)
 
 
 def test_estimate_gives_an_interval_as_wide_as_its_power_range_and_a_narrow_ratio(files):
@@ -78,10 +78,10 @@ def test_counter_that_vanishes_in_a_round_costs_that_round_alone(files, tmp_path
     monkeypatch.setattr(RaplMeter, "shortest_window_s", WINDOW_S)
 
     def vanish(raw):
-        fake.write("energy_uj", "" if len(raw["rounds"]) == 1 else "0\n")
+        fake.write("energy_uj", "" if len(raw.rounds) == 1 else "0\n")
 
     raw = measure(files, RaplMeter(), on_round=vanish)
-    totals = [Reading.from_json(entry["windows"][BASELINE]).total_j for entry in raw["rounds"]]
+    totals = [played.windows[BASELINE].reading.total_j for played in raw.rounds]
     assert [isinstance(total, Absent) for total in totals] == [False, True, False]
     summary = summarize_energy(raw)[BASELINE]
     assert (summary.rounds, summary.absent) == (2, 1)
@@ -90,14 +90,14 @@ def test_counter_that_vanishes_in_a_round_costs_that_round_alone(files, tmp_path
 
 def test_variant_that_fails_stops_no_other(files, tmp_path):
     raw = measure({**files, "float16": tmp_path / "gone.tflite"})
-    assert "does not exist" in raw["failures"]["float16"]
+    assert "does not exist" in raw.failures["float16"]
     assert "does not exist" in summarize_energy(raw)["float16"].reason
-    assert all(set(entry["windows"]) == set(files) for entry in raw["rounds"])
+    assert all(set(played.windows) == set(files) for played in raw.rounds)
 
 
 def test_all_variants_failing_ends_the_measurement(tmp_path):
     raw = measure({BASELINE: tmp_path / "gone.tflite"})
-    assert len(raw["rounds"]) == 1
+    assert len(raw.rounds) == 1
     assert isinstance(summarize_energy(raw)[BASELINE], Absent)
 
 
@@ -105,16 +105,16 @@ def test_killed_measurement_goes_on_after_its_last_finished_round(files):
     saved = []
 
     def save_then_die(raw):
-        saved.append(json.dumps(raw))
-        if len(raw["rounds"]) == 2:
+        saved.append(raw)
+        if len(raw.rounds) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         measure(files, on_round=save_then_die)
-    earlier = json.loads(saved[-1])
+    earlier = saved[-1]
     resumed = measure(files, done=earlier)
-    assert resumed["rounds"][:2] == earlier["rounds"]
-    assert len(resumed["rounds"]) == 3
+    assert resumed.rounds[:2] == earlier.rounds
+    assert len(resumed.rounds) == 3
 
 
 def test_earlier_rounds_of_another_power_range_are_refused(files):
@@ -126,9 +126,9 @@ def test_window_is_lengthened_to_what_the_counter_needs_and_both_are_kept(files,
     FakePowercap(tmp_path).install(monkeypatch)
     monkeypatch.setattr(RaplMeter, "shortest_window_s", 3 * WINDOW_S)
     raw = measure(files, RaplMeter(), rounds=1)
-    assert raw["settings"]["window_s"] == raw["settings"]["meter"]["shortest_window_s"] == 3 * WINDOW_S
-    assert raw["settings"]["asked_window_s"] == WINDOW_S
-    assert all(window["duration_s"] >= 3 * WINDOW_S for window in raw["rounds"][0]["windows"].values())
+    assert raw.settings.window_s == raw.settings.meter.shortest_window_s == 3 * WINDOW_S
+    assert raw.settings.asked_window_s == WINDOW_S
+    assert all(window.reading.duration_s >= 3 * WINDOW_S for window in raw.rounds[0].windows.values())
 
 
 def test_window_that_is_long_enough_stays_as_it_is():
@@ -155,20 +155,10 @@ def test_net_energy_that_may_be_zero_has_no_inverse():
 
 def test_windows_in_disturbed_rounds_are_counted_and_kept(files):
     raw = measure(files)
-    for number, entry in enumerate(raw["rounds"]):
-        entry["observed"] = dict.fromkeys(entry["observed"]) | {"steal_share": 0.5 * (number == 1)}
-    del raw["rounds"][1]["windows"]["int8"]
+    seen = [observed(steal_share=0.5 * (number == 1)) for number in range(3)]
+    rounds = [replace(played, observed=own) for played, own in zip(raw.rounds, seen, strict=True)]
+    raw = replace(raw, rounds=tuple(rounds))
+    del raw.rounds[1].windows["int8"]
     summaries = summarize_energy(raw, resamples=100)
     assert (summaries[BASELINE].disturbed, summaries[BASELINE].rounds) == (1, 3)
     assert (summaries["int8"].disturbed, summaries["int8"].rounds) == (0, 2)
-
-
-def test_records_from_before_are_still_summarized(files):
-    raw = measure(files)
-    del raw["settings"]["asked_window_s"], raw["settings"]["meter"]["shortest_window_s"]
-    del raw["disturbed"]
-    for entry in raw["rounds"]:
-        del entry["observed"]
-    summary = summarize_energy(raw, resamples=100)[BASELINE]
-    assert (summary.rounds, summary.absent, summary.absent_reason) == (3, 0, "")
-    assert "not watched" in summary.disturbed.reason

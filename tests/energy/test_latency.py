@@ -1,7 +1,6 @@
 """Latency on a small real core."""
 
 import gc
-import json
 import os
 import types
 
@@ -32,41 +31,32 @@ def measure(files, **changes):
 
 
 def test_every_repeat_is_kept_and_warmups_are_marked(files):
-    raw = json.loads(json.dumps(measure(files)))
-    assert len(raw["rounds"]) == 4
-    for entry in raw["rounds"]:
-        assert sorted(entry["order"]) == sorted(files)
-        assert list(entry["visits"]) == entry["order"]
-        for visit in entry["visits"].values():
-            assert (len(visit["warmup_ns"]), len(visit["timed_ns"])) == (2, 5)
-            assert all(isinstance(ns, int) and ns > 0 for ns in visit["timed_ns"])
-    assert raw["failures"] == {}
+    raw = measure(files)
+    assert len(raw.rounds) == 4
+    for played in raw.rounds:
+        assert sorted(played.order) == sorted(files)
+        assert tuple(played.visits) == played.order
+        for visit in played.visits.values():
+            assert (len(visit.warmup_ns), len(visit.timed_ns)) == (2, 5)
+            assert all(isinstance(ns, int) and ns > 0 for ns in visit.timed_ns)
+    assert raw.failures == {}
 
 
 def test_every_round_notes_what_can_be_read_of_the_system(files):
-    raw = json.loads(json.dumps(measure(files)))
-    for entry in raw["rounds"]:
-        assert set(entry["observed"]) == {
-            "watched_s",
-            "steal_share",
-            "voluntary_switches",
-            "involuntary_switches",
-            "frequency_mhz",
-            "temperature_c",
-        }
-        assert 0 < entry["observed"]["watched_s"] <= entry["wall_s"]
-    assert {"rules", "rounds", "unreadable"} == set(raw["disturbed"])
-    assert all(0 <= marked["round"] < 4 and marked["rules"] for marked in raw["disturbed"]["rounds"])
+    raw = measure(files)
+    for played in raw.rounds:
+        assert 0 < played.observed.watched_s <= played.wall_s
+    assert all(0 <= marked.round < 4 and marked.rules for marked in raw.disturbed.rounds)
 
 
 def test_warmup_is_recorded_per_variant(files):
-    raw = json.loads(json.dumps(measure(files, repeats=8)))
+    raw = measure(files, repeats=8)
     summaries = summarize_latency(raw, resamples=50)
-    assert set(raw["warmup"]) == set(files)
-    for variant, warmup in raw["warmup"].items():
-        assert 2 == warmup["given"] <= warmup["left_out"] <= 2 + 8 // 2
-        assert summaries[variant].warmups == warmup["left_out"]
-        assert summaries[variant].samples == 4 * (2 + 8 - warmup["left_out"])
+    assert set(raw.warmup) == set(files)
+    for variant, warmup in raw.warmup.items():
+        assert 2 == warmup.given <= warmup.left_out <= 2 + 8 // 2
+        assert summaries[variant].warmups == warmup.left_out
+        assert summaries[variant].samples == 4 * (2 + 8 - warmup.left_out)
 
 
 def test_a_slower_core_is_seen_to_be_slower(files):
@@ -79,9 +69,9 @@ def test_variant_that_cannot_be_loaded_stops_no_other(files, tmp_path):
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(files[BASELINE].read_bytes()[:100])
     raw = measure({**files, "float16": broken, "int8-dynamic": tmp_path / "gone.tflite"})
-    assert set(raw["failures"]) == {"float16", "int8-dynamic"}
-    assert "gone.tflite does not exist" in raw["failures"]["int8-dynamic"]
-    assert all(set(entry["visits"]) == set(files) for entry in raw["rounds"])
+    assert set(raw.failures) == {"float16", "int8-dynamic"}
+    assert "gone.tflite does not exist" in raw.failures["int8-dynamic"]
+    assert all(set(played.visits) == set(files) for played in raw.rounds)
     assert isinstance(summarize_latency(raw)["float16"], Absent)
 
 
@@ -96,9 +86,9 @@ def test_variant_that_fails_while_running_stops_no_other(files, monkeypatch):
 
     monkeypatch.setattr(rounds_module, "Core", Fragile)
     raw = measure(files)
-    assert raw["failures"] == {"int8": "the kernel gave up"}
-    assert [("int8" in entry["visits"]) for entry in raw["rounds"]] == [True, False, False, False]
-    assert all(BASELINE in entry["visits"] for entry in raw["rounds"])
+    assert raw.failures == {"int8": "the kernel gave up"}
+    assert [("int8" in played.visits) for played in raw.rounds] == [True, False, False, False]
+    assert all(BASELINE in played.visits for played in raw.rounds)
 
 
 def test_every_visit_loads_its_core_afresh(files, monkeypatch):
@@ -116,7 +106,7 @@ def test_every_visit_loads_its_core_afresh(files, monkeypatch):
 
 def test_wrong_input_shape_is_a_failure_with_a_reason(files):
     raw = measure_latency(files, tiny_images()[..., :16, :, :], rounds=2, repeats=2, progress=False)
-    assert set(raw["failures"]) == set(files)
+    assert set(raw.failures) == set(files)
 
 
 def test_collector_and_affinity_are_restored(files):
@@ -125,7 +115,7 @@ def test_collector_and_affinity_are_restored(files):
     raw = measure(files, on_round=lambda _: seen.append((gc.isenabled(), conditions.available_cpus())))
     assert gc.isenabled()
     assert conditions.available_cpus() == before
-    assert seen[0] == (False, raw["conditions"]["pinned_to_cpus"])
+    assert (seen[0][0], tuple(seen[0][1])) == (False, raw.conditions.pinned_to_cpus)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
@@ -153,17 +143,17 @@ def test_killed_measurement_goes_on_after_its_last_finished_round(files):
     saved = []
 
     def save_then_die(raw):
-        saved.append(json.dumps(raw))
-        if len(raw["rounds"]) == 2:
+        saved.append(raw)
+        if len(raw.rounds) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         measure(files, on_round=save_then_die)
-    earlier = json.loads(saved[-1])
+    earlier = saved[-1]
     resumed = measure(files, done=earlier)
-    assert resumed["rounds"][:2] == earlier["rounds"]
-    assert [entry["order"] for entry in resumed["rounds"]] == [entry["order"] for entry in whole["rounds"]]
-    assert len(earlier["rounds"]) == 2
+    assert resumed.rounds[:2] == earlier.rounds
+    assert [played.order for played in resumed.rounds] == [played.order for played in whole.rounds]
+    assert len(earlier.rounds) == 2
 
 
 def test_earlier_rounds_of_other_settings_are_refused(files):

@@ -1,18 +1,22 @@
 """Summaries, on simulated samples whose truth is known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from helpers.energy.records import BusyWindow, Energy, EnergyRound, EnergySettings, Latency, WarmUp
 from helpers.energy.rounds.schedule import round_order
 from helpers.energy.rounds.stopping import reached_width
 from helpers.energy.rounds.warmup import find_warmup, warmup_facts
 from helpers.energy.summary import paired_ratios, summarize_latency, summarize_memory
 from helpers.energy.windows_summary import summarize_energy
 from helpers.lab.intervals import Absent
-from helpers.meters.base import Reading, bounded
+from helpers.lab.records import jsonable, structured
+from helpers.meters.base import GRADES, MeterFacts, Reading, bounded
 from helpers.run.variants import BASELINE, CONTROL
+from tests.support.raw_results import NOW, UNWATCHED, ended, latency_of, memory_of, visit
 
 TRUE_MS = {BASELINE: 4.0, CONTROL: 4.0, "int8": 4.0 * 1.03}
 REPEATS = 15
@@ -36,20 +40,17 @@ def latency_raw(seed, rounds=30, true_ms=TRUE_MS):
     for number in range(rounds):
         order = round_order(variants, number, seed)
         visits = {
-            variant: {
-                "warmup_ns": [10**9] * 3,
-                "timed_ns": noisy_ns(true_ms[variant], factors[number, place], generator),
-            }
+            variant: visit(noisy_ns(true_ms[variant], factors[number, place], generator), [10**9] * 3)
             for place, variant in enumerate(order)
         }
-        entries.append({"order": order, "visits": visits})
-    return {"settings": {"variants": variants}, "rounds": entries, "failures": {}}
+        entries.append(visits)
+    return latency_of(variants, entries)
 
 
 def test_percentiles_equal_numpy_and_leave_out_warmups():
     raw = latency_raw(seed=1)
     summary = summarize_latency(raw)[BASELINE]
-    timed = np.concatenate([entry["visits"][BASELINE]["timed_ns"] for entry in raw["rounds"]]) * 1e-6
+    timed = np.concatenate([played.visits[BASELINE].timed_ns for played in raw.rounds]) * 1e-6
     assert summary.samples == timed.size == 30 * REPEATS
     assert summary.p50_ms.value == pytest.approx(np.percentile(timed, 50))
     assert summary.p90_ms.value == pytest.approx(np.percentile(timed, 90))
@@ -80,8 +81,7 @@ def test_sequential_timing_misses_what_interleaving_finds():
 
 
 def test_failed_baseline_leaves_latency_without_ratio():
-    raw = latency_raw(seed=4)
-    raw["failures"][BASELINE] = "broken file"
+    raw = replace(latency_raw(seed=4), failures={BASELINE: "broken file"})
     summaries = summarize_latency(raw)
     assert summaries[BASELINE] == Absent("broken file")
     assert isinstance(summaries["int8"].ratio, Absent)
@@ -90,7 +90,7 @@ def test_failed_baseline_leaves_latency_without_ratio():
 
 def test_ratio_uses_only_rounds_that_both_finished():
     raw = latency_raw(seed=5, rounds=12)
-    del raw["rounds"][0]["visits"]["int8"], raw["rounds"][1]["visits"][BASELINE]
+    del raw.rounds[0].visits["int8"], raw.rounds[1].visits[BASELINE]
     summary = summarize_latency(raw)["int8"]
     assert summary.rounds == 11
     assert summary.ratio.low <= 1.03 <= summary.ratio.high
@@ -138,21 +138,22 @@ def test_too_few_samples_tell_nothing_of_warmup():
 
 def test_warmup_found_is_left_out_of_summaries_and_stays_in_the_raw_samples():
     raw = latency_raw(seed=8)
-    for entry in raw["rounds"]:
-        timed_ns = entry["visits"]["int8"]["timed_ns"]
-        timed_ns[:4] = [3 * ns for ns in timed_ns[:4]]
+    for played in raw.rounds:
+        own = played.visits["int8"]
+        timed_ns = (*(3 * ns for ns in own.timed_ns[:4]), *own.timed_ns[4:])
+        played.visits["int8"] = visit(timed_ns, own.warmup_ns)
     summaries = summarize_latency(raw)
-    assert warmup_facts(raw)["int8"] == {"given": 3, "found": 7, "left_out": 7, "over": True}
+    assert warmup_facts(raw)["int8"] == WarmUp(given=3, found=7, left_out=7, over=True)
     assert (summaries["int8"].warmups, summaries[BASELINE].warmups) == (7, 3)
     assert summaries["int8"].samples == 30 * (REPEATS - 4)
     assert summaries["int8"].p99_ms.value < 2 * summaries["int8"].p50_ms.value
-    assert len(raw["rounds"][0]["visits"]["int8"]["timed_ns"]) == REPEATS
+    assert len(raw.rounds[0].visits["int8"].timed_ns) == REPEATS
 
 
 def test_bounds_are_drawn_wider_where_rounds_could_end_on_their_width():
     raw = latency_raw(seed=9)
     fixed = summarize_latency(raw)["int8"].ratio
-    by_width = summarize_latency(raw | {"stopping": {"width": 0.02}})["int8"].ratio
+    by_width = summarize_latency(replace(raw, stopping=ended(width=0.02)))["int8"].ratio
     assert by_width.low < fixed.low < fixed.value == by_width.value < fixed.high < by_width.high
     assert by_width.level == fixed.level == 0.95
     reached = reached_width(paired_ratios(raw, "int8"))
@@ -161,7 +162,9 @@ def test_bounds_are_drawn_wider_where_rounds_could_end_on_their_width():
 
 def test_summaries_are_reproducible():
     raw = latency_raw(seed=6)
-    assert summarize_latency(raw) == summarize_latency(json.loads(json.dumps(raw)))
+    assert summarize_latency(raw) == summarize_latency(
+        structured(Latency, json.loads(json.dumps(jsonable(raw))))
+    )
 
 
 def energy_raw(power_w, idle_w=0.0, rounds=8, shared_range=False, slack=0.0, seed=0):
@@ -170,23 +173,26 @@ def energy_raw(power_w, idle_w=0.0, rounds=8, shared_range=False, slack=0.0, see
 
     def reading(watts):
         low, high = watts * (1 - slack), watts * (1 + slack)
-        return Reading(1.0, {"package-0": bounded(watts, low, high)}).to_json()
+        return Reading(1.0, {"package-0": bounded(watts, low, high)})
 
     entries = []
     for factor in drift(rounds, generator):
         noisy = {v: idle_w + (watts - idle_w) * factor for v, watts in power_w.items()}
-        windows = {v: {"inferences": 100, **reading(watts)} for v, watts in noisy.items()}
-        entries.append({"idle_before": reading(idle_w), "windows": windows})
-    meter = {"grade": "C" if shared_range else "A", "sees_idle": True, "shared_range": shared_range}
-    settings = {"variants": list(power_w), "meter": meter}
-    return {"settings": settings, "rounds": entries, "idle_after": reading(idle_w), "failures": {}}
+        windows = {v: BusyWindow(100, reading(watts)) for v, watts in noisy.items()}
+        entries.append(EnergyRound(tuple(power_w), NOW, reading(idle_w), UNWATCHED, windows))
+    grade = "C" if shared_range else "A"
+    meter = MeterFacts(
+        "made up", grade, GRADES[grade], ("package-0",), 0.0, 0.0, True, shared_range, "Made up."
+    )
+    settings = EnergySettings(tuple(power_w), 1, 0, 1.0, 1.0, meter)
+    return Energy(settings, None, tuple(entries), reading(idle_w), {}, None)
 
 
 def test_energy_per_image_gross_and_net():
     raw = energy_raw({BASELINE: 30.0, "int8": 20.0}, idle_w=10.0)
-    for entry in raw["rounds"]:
-        entry["windows"] = energy_raw({BASELINE: 30.0, "int8": 20.0}, rounds=1)["rounds"][0]["windows"]
-    expected = Reading.from_json(raw["rounds"][0]["windows"][BASELINE]).total_j.value
+    windows = energy_raw({BASELINE: 30.0, "int8": 20.0}, rounds=1).rounds[0].windows
+    raw = replace(raw, rounds=tuple(replace(played, windows=windows) for played in raw.rounds))
+    expected = windows[BASELINE].reading.total_j.value
     summary = summarize_energy(raw)[BASELINE]
     assert summary.gross_j.value == pytest.approx(expected / 100)
     assert summary.net_j.value == pytest.approx((expected - 10.0) / 100)
@@ -221,27 +227,13 @@ def test_net_ratio_is_absent_where_the_baseline_cannot_be_told_from_idle():
 
 
 def test_unfinished_measurement_can_be_summarized():
-    raw = energy_raw({BASELINE: 30.0}, idle_w=10.0)
-    del raw["idle_after"]
+    raw = replace(energy_raw({BASELINE: 30.0}, idle_w=10.0), idle_after=None)
     assert summarize_energy(raw)[BASELINE].net_j.value > 0
 
 
 def test_memory_is_paired_with_the_bare_runtime_of_its_round():
-    def probe(size):
-        return {"peak_rss_bytes": size, "source": "VmHWM"}
-
-    rounds = [
-        {"probes": {"bare": probe(100), BASELINE: probe(150)}},
-        {"probes": {"bare": probe(110), BASELINE: probe(170)}},
-        {"probes": {"bare": probe(100), BASELINE: probe(155)}},
-    ]
-    settings = {"variants": [BASELINE, "int8"]}
-    raw = {
-        "settings": settings,
-        "rounds": rounds,
-        "failures": {"int8": "died"},
-        "arena": {"absent": "unknown"},
-    }
+    rounds = [{"bare": 100, BASELINE: 150}, {"bare": 110, BASELINE: 170}, {"bare": 100, BASELINE: 155}]
+    raw = memory_of([BASELINE, "int8"], rounds, {"int8": "died"})
     summaries = summarize_memory(raw)
     peak = summaries[BASELINE].peak_rss_bytes
     assert (peak.value, peak.low, peak.high, peak.level) == (55, 50, 60, 1.0)

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.energy import memory
 from helpers.energy.memory import measure_memory
+from helpers.energy.records import Probe
 from helpers.energy.summary import summarize_memory
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent
@@ -24,14 +25,14 @@ def raw(tmp_path_factory):
     large = tiny_core(folder / "large.tflite", channels=4096)
     (folder / "broken.tflite").write_bytes(b"no model")
     files = {BASELINE: small, CONTROL: small, "int8": large, "float16": folder / "broken.tflite"}
-    return json.loads(json.dumps(measure_memory(files, rounds=2, progress=False)))
+    return measure_memory(files, rounds=2, progress=False)
 
 
 def test_every_probe_is_kept_with_that_of_the_bare_runtime(raw):
-    assert len(raw["rounds"]) == 2
-    for entry in raw["rounds"]:
-        assert set(entry["probes"]) == {"bare", BASELINE, CONTROL, "int8"}
-        assert all(probe["peak_rss_bytes"] > 1e6 for probe in entry["probes"].values())
+    assert len(raw.rounds) == 2
+    for played in raw.rounds:
+        assert set(played.probes) == {"bare", BASELINE, CONTROL, "int8"}
+        assert all(probe.peak_rss_bytes > 1e6 for probe in played.probes.values())
 
 
 def test_a_larger_core_takes_more(raw):
@@ -43,7 +44,7 @@ def test_a_larger_core_takes_more(raw):
 
 
 def test_probe_that_dies_leaves_its_reason(raw):
-    assert "broken.tflite cannot be loaded" in raw["failures"]["float16"]
+    assert "broken.tflite cannot be loaded" in raw.failures["float16"]
     assert isinstance(summarize_memory(raw)["float16"], Absent)
 
 
@@ -85,9 +86,9 @@ def test_dead_bare_probe_is_an_error(monkeypatch, tmp_path):
 
 def test_killed_measurement_goes_on(monkeypatch, tmp_path):
     probed = []
-    probe = {"peak_rss_bytes": 5, "source": "test"}
+    probe = Probe(5, "test")
     monkeypatch.setattr(memory, "probe", lambda target, threads: probed.append(target) or probe)
     files = {BASELINE: tmp_path / "any"}
     earlier = measure_memory(files, rounds=1, progress=False)
-    assert len(measure_memory(files, rounds=3, progress=False, done=earlier)["rounds"]) == 3
+    assert len(measure_memory(files, rounds=3, progress=False, done=earlier).rounds) == 3
     assert len(probed) == 6

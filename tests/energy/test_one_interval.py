@@ -1,5 +1,6 @@
 """One interval made by hand: from raw timings to the table's own bounds."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.context import Context
 from tests.energy.test_measure_summary import latency_raw
 from tests.support.figure_checks import lines_by_gid, overlapping
+from tests.support.raw_results import ended
 
 RUN = open_run("smoke", "one-interval")
 
@@ -42,7 +44,7 @@ def test_percentiles_of_resampled_medians_are_the_tables_interval(opened_of):
 
 
 def test_where_rounds_could_end_on_the_width_the_percentiles_are_wider(opened_of):
-    raw = latency_raw(seed=3) | {"stopping": {"width": 0.02}}
+    raw = replace(latency_raw(seed=3), stopping=ended(width=0.02))
     assert opened_of(raw, {"int8": "int8"}).percent == pytest.approx((1.5, 98.5))
 
 
@@ -66,7 +68,7 @@ def test_one_round_is_an_interval_without_width(opened_of):
 
 
 def test_without_a_round_the_reason_is_told(opened_of, capsys):
-    raw = latency_raw(seed=1) | {"rounds": [], "failures": {"int8": "no kernel"}}
+    raw = replace(latency_raw(seed=1), rounds=(), failures={"int8": "no kernel"})
     assert opened_of(raw, {"int8": "int8"}) is None
     assert "int8: no ratio to open: no kernel." in capsys.readouterr().out
 

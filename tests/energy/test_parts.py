@@ -1,7 +1,7 @@
 """Where a detector's time goes: every part timed by itself, in rounds that nothing stops."""
 
-import json
 import types
+from dataclasses import replace
 
 import pytest
 
@@ -9,10 +9,12 @@ from helpers.energy.parts import timing as measuring
 from helpers.energy.parts.summary import PER_PHOTO, summarize_parts
 from helpers.energy.parts.timing import joined, measure_parts
 from helpers.energy.rounds import playing as rounds_module
+from helpers.energy.rounds.records import Observed
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent
 from helpers.photos.decoding import read_photo
 from helpers.run.variants import BASELINE, CONTROL
+from tests.support.raw_results import UNWATCHED
 from tests.support.timed_parts import NOWHERE, around
 from tests.support.tiny_models import tiny_core
 
@@ -31,33 +33,37 @@ def photos(drawn_photos):
 
 def measure(files, photos, store=NOWHERE, **changes):
     options = {"rounds": 3, "warmups": 2, "progress": False} | changes
-    return json.loads(json.dumps(measure_parts(files, photos, around(store), **options)))
+    return measure_parts(files, photos, around(store), **options)
 
 
 def test_every_photo_and_part_is_kept_and_warmups_are_marked(files, photos):
     stored = []
     raw = measure(files, photos, stored.append)
-    assert [sorted(entry["order"]) for entry in raw["rounds"]] == [sorted(files)] * 3
-    for entry in raw["rounds"]:
-        assert list(entry["visits"]) == entry["order"]
-        for visit in entry["visits"].values():
-            for part in PER_PHOTO:
-                assert (len(visit["warmup"][f"{part}_ns"]), len(visit["timed"][f"{part}_ns"])) == (2, 3)
-            assert visit["timed"]["store_ns"] > 0
-    assert (raw["failures"], raw["store_absent"]) == ({}, "")
+    assert [sorted(played.order) for played in raw.rounds] == [sorted(files)] * 3
+    for played in raw.rounds:
+        assert tuple(played.visits) == played.order
+        for visit in played.visits.values():
+            assert [len(times) for times in of_photos(visit.warmup)] == [2] * len(PER_PHOTO)
+            assert [len(times) for times in of_photos(visit.timed)] == [3] * len(PER_PHOTO)
+            assert visit.timed.store_ns > 0
+    assert (raw.failures, raw.store_absent) == ({}, "")
     assert [[item.photo for item in found] for found in stored[:2]] == [photos[:2], photos]
     assert stored[0][0].detections.classes.tolist() == [2]
     assert (stored[0][0].height, stored[0][0].width) == read_photo(photos[0]).shape[:2]
 
 
+def of_photos(times):
+    return [getattr(times, f"{part}_ns") for part in PER_PHOTO]
+
+
 def test_parts_do_not_overlap(files, photos):
     """All parts of all visits together fit into the round."""
-    for entry in measure(files, photos, len)["rounds"]:
-        loops = [visit[kind] for visit in entry["visits"].values() for kind in ("warmup", "timed")]
-        spent_ns = sum(sum(loop[f"{part}_ns"]) for loop in loops for part in PER_PHOTO)
-        spent_ns += sum(loop["store_ns"] for loop in loops)
-        assert spent_ns * 1e-9 < entry["wall_s"]
-        assert entry["observed"]["watched_s"] <= entry["wall_s"]
+    for played in measure(files, photos, len).rounds:
+        loops = [loop for visit in played.visits.values() for loop in (visit.warmup, visit.timed)]
+        spent_ns = sum(sum(times) for loop in loops for times in of_photos(loop))
+        spent_ns += sum(loop.store_ns for loop in loops)
+        assert spent_ns * 1e-9 < played.wall_s
+        assert played.observed.watched_s <= played.wall_s
 
 
 MS = {"decode": 3.0, "resize": 1.0, "core": {"small": 5.0, "large": 2.0}, "tail": 0.5, "store": 12.0}
@@ -119,7 +125,7 @@ def test_rounds_end_by_the_clock_but_not_before_the_least(files, photos, monkeyp
     def rounds(budget_s):
         raw = measure_parts(files, photos, clockwork.around, 9, budget_s=budget_s, least_rounds=3,
                             warmups=0, progress=False)  # fmt: skip
-        return len(raw["rounds"]), raw["stopping"]["why"]
+        return len(raw.rounds), raw.stopping.why
 
     # A round takes 3 * 3 * 4.5 ms around the cores, 3 * (5 + 5 + 2) in them, and 3 * 12 to store: 112.5 ms.
     assert rounds(0.001) == (3, "time budget")
@@ -144,14 +150,14 @@ def test_a_store_that_fails_is_not_called_again_and_stops_no_variant(files, phot
 
     raw = measure(files, photos, store)
     assert len(calls) == 5
-    assert (raw["failures"], raw["store_absent"]) == ({}, "the disk is full.")
-    assert all(set(entry["visits"]) == set(files) for entry in raw["rounds"])
+    assert (raw.failures, raw.store_absent) == ({}, "the disk is full.")
+    assert all(set(played.visits) == set(files) for played in raw.rounds)
     assert summarize_parts(raw, resamples=20)["int8"].parts["store"] == Absent("the disk is full.")
 
 
 def test_a_variant_that_cannot_be_loaded_stops_no_other(files, photos, tmp_path):
     raw = measure({**files, "float16": tmp_path / "gone.tflite"}, photos)
-    assert set(raw["failures"]) == {"float16"}
+    assert set(raw.failures) == {"float16"}
     summaries = summarize_parts(raw, resamples=20)
     assert "gone.tflite does not exist" in summaries["float16"].reason
     assert summaries["int8"].rounds == 3
@@ -168,16 +174,16 @@ def test_a_killed_measurement_goes_on_after_its_last_finished_round(files, photo
     saved = []
 
     def save_then_die(raw):
-        saved.append(json.dumps(raw))
-        if len(raw["rounds"]) == 2:
+        saved.append(raw)
+        if len(raw.rounds) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         measure(files, photos, on_round=save_then_die)
-    earlier = json.loads(saved[-1])
+    earlier = saved[-1]
     resumed, whole = measure(files, photos, done=earlier), measure(files, photos)
-    assert resumed["rounds"][:2] == earlier["rounds"]
-    assert [entry["order"] for entry in resumed["rounds"]] == [entry["order"] for entry in whole["rounds"]]
+    assert resumed.rounds[:2] == earlier.rounds
+    assert [played.order for played in resumed.rounds] == [played.order for played in whole.rounds]
     with pytest.raises(LabError, match="other settings"):
         measure(files, photos[:2], done=earlier)
 
@@ -185,7 +191,7 @@ def test_a_killed_measurement_goes_on_after_its_last_finished_round(files, photo
 def test_rounds_without_a_database_before_rounds_with_one_give_no_time_of_storing(files, photos):
     earlier = measure(files, photos, rounds=1)
     raw = measure(files, photos, len, done=earlier)
-    assert raw["rounds"][2]["visits"][BASELINE]["timed"]["store_ns"] > 0
+    assert raw.rounds[2].visits[BASELINE].timed.store_ns > 0
     summary = summarize_parts(raw, resamples=20)[BASELINE]
     assert summary.parts["store"] == Absent("a part of the rounds could not store")
     assert summary.total.value == pytest.approx(sum(summary.parts[part].value for part in PER_PHOTO))
@@ -207,11 +213,8 @@ def test_impossible_numbers_are_refused(files, photos, change):
 
 
 def test_stretches_that_were_watched_add_up():
-    one = {"watched_s": 1.0, "steal_share": 0.1, "voluntary_switches": 1, "involuntary_switches": 2,
-           "frequency_mhz": 2000.0, "temperature_c": None}  # fmt: skip
-    other = one | {"watched_s": 3.0, "steal_share": 0.5, "frequency_mhz": 2100.0}
-    whole = {"watched_s": 4.0, "steal_share": 0.4, "voluntary_switches": 2, "involuntary_switches": 4,
-             "frequency_mhz": 2100.0, "temperature_c": None}  # fmt: skip
-    assert joined([one, other]) == pytest.approx(whole)
-    assert joined([one, other | {"voluntary_switches": None}])["voluntary_switches"] is None
-    assert joined([]) == {}
+    one = Observed(1.0, 0.1, 1, 2, 2000.0, None)
+    other = replace(one, watched_s=3.0, steal_share=0.5, frequency_mhz=2100.0)
+    assert joined([one, other]) == Observed(4.0, pytest.approx(0.4), 2, 4, 2100.0, None)
+    assert joined([one, replace(other, voluntary_switches=None)]).voluntary_switches is None
+    assert joined([]) == UNWATCHED

@@ -97,9 +97,9 @@ def small_run(files, drawn_photos, tmp_path, monkeypatch):
 def test_the_stage_measures_once_and_tells_it_as_a_frame(small_run):
     model = small_run.models[0]
     record = stage.parts(small_run, model)
-    assert len(record.values["rounds"]) == 2
-    assert len(record.values["settings"]["photos"]) == stage.PHOTOS
-    assert (record.values["store_absent"], record.values["failures"]) == ("", {})
+    assert len(record.values.rounds) == 2
+    assert len(record.values.settings.photos) == stage.PHOTOS
+    assert (record.values.store_absent, record.values.failures) == ("", {})
     assert stage.parts(small_run, model).provenance == record.provenance
     frame = stage.parts_frame(small_run, small_run.models)
     assert frame.groupby("variant")["ms"].sum().to_dict() == pytest.approx(
@@ -124,5 +124,5 @@ def test_each_core_may_have_its_own_preparing_and_tail(files, photos):
 
     arounds = {path: around(tail=noted(path.name)) for path in files.values()}
     raw = measure_parts(files, photos, arounds, rounds=1, warmups=1, progress=False)
-    assert not raw["failures"]
+    assert not raw.failures
     assert set(taken) == {path.name for path in files.values()}

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.energy.parts.summary import PARTS, PER_PHOTO, parts_rows, summarize_parts
+from helpers.energy.parts.summary import PARTS, parts_rows, summarize_parts
+from helpers.energy.records import LoopTimes, LoopVisit, Parts, PartsRound, PartsSettings
 from helpers.run.variants import BASELINE
+from tests.support.raw_results import NOW, UNWATCHED
 
 
 @pytest.fixture(scope="module")
@@ -18,20 +20,20 @@ def photos(drawn_photos):
     return sorted((drawn_photos / "data").iterdir())[:3]
 
 
-def invented(times: dict[str, np.ndarray], threads: int = 1) -> dict:
+def loop(own: np.ndarray) -> LoopVisit:
+    """``[5, photos]`` in ns, a photo's share of the store last."""
+    times = LoopTimes(*(tuple(part) for part in own[:-1].tolist()), own[-1].sum().item())
+    return LoopVisit(times, times)
+
+
+def invented(times: dict[str, np.ndarray], failures: dict | None = None) -> Parts:
     """A raw result; ``times``: variant -> ns ``[rounds, 5, photos]``, a photo's share of the store last."""
     rounds, _, photos = next(iter(times.values())).shape
-    played = []
-    for number in range(rounds):
-        visits = {}
-        for variant, values in times.items():
-            own = values[number]
-            timed = {f"{part}_ns": own[place].tolist() for place, part in enumerate(PER_PHOTO)}
-            visits[variant] = {"timed": timed | {"store_ns": own[-1].sum().item()}}
-        played.append({"order": list(times), "visits": visits})
-    names = [f"{number}.jpg" for number in range(photos)]
-    return {"settings": {"variants": list(times), "photos": names, "threads": threads}, "rounds": played,
-            "failures": {}, "store_absent": ""}  # fmt: skip
+    visits = [{variant: loop(own[number]) for variant, own in times.items()} for number in range(rounds)]
+    played = tuple(PartsRound(tuple(times), NOW, UNWATCHED, 0.0, each) for each in visits)
+    names = tuple(f"{number}.jpg" for number in range(photos))
+    settings = PartsSettings(tuple(times), threads=1, seed=0, photos=names, warmups=0)
+    return Parts(settings, None, played, failures or {}, "", None, None)
 
 
 @st.composite
@@ -113,7 +115,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 
 def test_rows_are_tidy_and_say_what_is_missing():
     times = {BASELINE: np.full((2, 5, 3), 10**6), "int8": np.full((2, 5, 3), 2 * 10**6)}
-    raw = invented(times) | {"failures": {"int8": "no kernel"}}
+    raw = invented(times, {"int8": "no kernel"})
     frame = parts_rows(raw, "ssd", resamples=20)
     assert frame["part"].tolist() == [*PARTS, ""]
     assert set(frame["model"]) == {"ssd"}

@@ -1,14 +1,18 @@
 """The self-test of measuring: delays are there, false alarms are counted, the report says what was found."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from helpers.energy.selftest.records import SelfTestRun, SelfTestRuns, SelfTestSettings
 from helpers.energy.selftest.runs import DelayedCore, measure_delays, measure_selftest
 from helpers.energy.selftest.summary import DELAYS, delay_name, sentence, summarize_selftest, wilson
 from helpers.energy.summary import latency_ratio
 from helpers.lab.errors import LabError
+from helpers.lab.intervals import Interval
+from helpers.meters.base import bounded
+from helpers.meters.proof import Proof
 from helpers.run.variants import BASELINE, CONTROL
 from tests.support.tiny_models import tiny_core, tiny_images
 
@@ -58,8 +62,8 @@ def test_a_delayed_core_is_given_the_images():
 def test_a_large_delay_is_found_by_the_measurement_itself(core_file, monkeypatch):
     monkeypatch.setattr("helpers.energy.selftest.runs.DELAYS", (1.0,))
     raw = measure_delays(core_file, tiny_images(), rounds=6, repeats=5, threads=1, seed=0)
-    assert raw["settings"]["variants"] == [BASELINE, CONTROL, "delay-100%"]
-    assert raw["failures"] == {}
+    assert raw.settings.variants == (BASELINE, CONTROL, "delay-100%")
+    assert raw.failures == {}
     delayed, control = (latency_ratio(raw, name, 200, 0) for name in ("delay-100%", CONTROL))
     assert delayed.low > control.high
     assert delayed.low > 1.3
@@ -69,14 +73,13 @@ def test_every_run_is_a_process_whose_ratios_are_kept(core_file, inputs):
     saved = []
     raw = measure_selftest(
         core_file, inputs, runs=2, rounds=3, repeats=3, progress=False,
-        on_round=lambda raw: saved.append(len(raw["rounds"])),
+        on_round=lambda raw: saved.append(len(raw.rounds)),
     )  # fmt: skip
-    raw = json.loads(json.dumps(raw))
     assert saved == [1, 2]
-    for entry in raw["rounds"]:
-        assert list(entry["ratios"]) == [CONTROL, *map(delay_name, DELAYS)]
-        for ratio in entry["ratios"].values():
-            assert 0 < ratio["low"] <= ratio["value"] <= ratio["high"]
+    for played in raw.rounds:
+        assert list(played.ratios) == [CONTROL, *map(delay_name, DELAYS)]
+        for ratio in played.ratios.values():
+            assert 0 < ratio.low <= ratio.value <= ratio.high
     result = summarize_selftest(raw)
     assert result.runs == 2
     assert sentence(result).startswith("On this machine, differences in latency under")
@@ -86,8 +89,8 @@ def test_an_interrupted_selftest_goes_on(core_file, inputs):
     settings = {"runs": 1, "rounds": 2, "repeats": 2, "progress": False}
     first = measure_selftest(core_file, inputs, **settings)
     both = measure_selftest(core_file, inputs, **settings | {"runs": 2}, done=first)
-    assert both["rounds"][0] == first["rounds"][0]
-    assert len(both["rounds"]) == 2
+    assert both.rounds[0] == first.rounds[0]
+    assert len(both.rounds) == 2
 
 
 def test_a_run_that_dies_says_why(tmp_path, inputs):
@@ -95,17 +98,16 @@ def test_a_run_that_dies_says_why(tmp_path, inputs):
         measure_selftest(tmp_path / "nowhere.tflite", inputs, runs=1, progress=False)
 
 
-def made_up(controls: list[tuple[float, float, float]], lows: list[float]) -> dict:
+def made_up(controls: list[tuple[float, float, float]], lows: list[float]) -> SelfTestRuns:
     """Runs with these control intervals (low, value, high), and delays whose intervals begin at ``lows``."""
 
     def ratios(control):
         low, value, high = control
-        delays = {
-            delay_name(d): {"value": 1 + d, "low": b, "high": 2.0} for d, b in zip(DELAYS, lows, strict=True)
-        }
-        return {CONTROL: {"value": value, "low": low, "high": high}, **delays}
+        delays = {delay_name(d): Interval(1 + d, b, 2.0) for d, b in zip(DELAYS, lows, strict=True)}
+        return {CONTROL: Interval(value, low, high), **delays}
 
-    return {"rounds": [{"ratios": ratios(control)} for control in controls]}
+    settings = SelfTestSettings((CONTROL, *map(delay_name, DELAYS)), 1, 0, 12, 10)
+    return SelfTestRuns(settings, tuple(SelfTestRun(ratios(control)) for control in controls), {}, None)
 
 
 def test_false_alarms_are_controls_whose_interval_excludes_one():
@@ -132,7 +134,7 @@ def test_where_no_delay_is_found_the_report_says_so():
 def test_the_meters_error_is_told_where_it_was_tried():
     raw = made_up([(0.9, 1.0, 1.1)] * 4, [1.001, 1.001, 1.001])
     assert "pyRAPL" not in sentence(summarize_selftest(raw))
-    tried = raw | {"rapl": {"relative_error": 0.00002, "wraps": 10}}
+    tried = replace(raw, rapl=Proof(1.0, bounded(1.00002, 0.9, 1.1), 10, 10))
     assert sentence(summarize_selftest(tried)).endswith("known power, was off by 0.0020%.")
 
 

@@ -1,6 +1,6 @@
 """When rounds end, and that ending on a width leaves the intervals honest."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,6 @@ from helpers.energy.rounds.stopping import (
     LEAST_ROUNDS,
     MOST,
     NARROW,
-    Plan,
     implied_width,
     is_look,
     reached_width,
@@ -21,6 +20,7 @@ from helpers.energy.rounds.stopping import (
 )
 from helpers.energy.summary import latency_ratio, paired_ratios
 from helpers.run.variants import BASELINE, CONTROL
+from tests.support.raw_results import ended, latency_of, latency_round, plan_of, visit
 from tests.support.tiny_models import tiny_core, tiny_images
 
 RESAMPLES = 300
@@ -30,18 +30,12 @@ TRUTH = 1.03
 def raw_of(ratios, wall_s=1.0, truth=TRUTH):
     """A raw result of one sample per visit; ``ratios`` variant -> ``[rounds]`` around 1."""
     rounds = len(next(iter(ratios.values())))
-    entries = [
-        {
-            "wall_s": wall_s,
-            "visits": {
-                variant: {"warmup_ns": [], "timed_ns": [1e6 * (truth * own[number])]}
-                for variant, own in ratios.items()
-            }
-            | {BASELINE: {"warmup_ns": [], "timed_ns": [1e6]}},
-        }
+    visits = [
+        {variant: visit([1e6 * (truth * own[number])]) for variant, own in ratios.items()}
+        | {BASELINE: visit([1e6])}
         for number in range(rounds)
     ]
-    return {"settings": {"variants": [BASELINE, *ratios]}, "rounds": entries, "failures": {}}
+    return latency_of([BASELINE, *ratios], [latency_round(own, wall_s=wall_s) for own in visits])
 
 
 def normal(generator, rounds, spread):
@@ -54,9 +48,8 @@ def heavy_tailed(generator, rounds, spread):
 
 def stopped(whole, plan):
     """The rounds of ``whole`` that a measurement with this plan would have played, and why it ended."""
-    raw = {**whole, "rounds": [], "stopping": {"width": plan.width}}
-    for entry in whole["rounds"]:
-        raw["rounds"].append(entry)
+    for count in range(1, len(whole.rounds) + 1):
+        raw = replace(whole, rounds=whole.rounds[:count], stopping=ended(plan.width))
         why = why_stop(raw, plan, RESAMPLES)
         if why:
             return raw, why
@@ -70,7 +63,7 @@ def test_intervals_hold_the_truth_though_rounds_end_on_their_width(draw, spread)
     The share of 600 has a standard error of 0.9 %; over 94.5 % are expected (see ``stopping``).
     """
     generator = np.random.default_rng(11)
-    plan = Plan(most_rounds=150, width=0.02)
+    plan = plan_of(150, width=0.02)
     held, reasons = [], []
     for _ in range(600):
         raw, why = stopped(raw_of({"int8": draw(generator, 150, spread)}), plan)
@@ -84,55 +77,54 @@ def test_intervals_hold_the_truth_though_rounds_end_on_their_width(draw, spread)
 def test_rounds_end_when_every_interval_is_narrow_and_not_before():
     generator = np.random.default_rng(3)
     ratios = {CONTROL: normal(generator, 200, 0.005), "int8": normal(generator, 200, 0.03)}
-    raw, why = stopped(raw_of(ratios), Plan(200, width=0.02))
-    widths = stopping_facts(raw, Plan(200, width=0.02))["reached_widths"]
+    raw, why = stopped(raw_of(ratios), plan_of(200, width=0.02))
+    widths = stopping_facts(raw, plan_of(200, width=0.02)).reached_widths
     assert why == NARROW
-    assert len(raw["rounds"]) > LEAST_ROUNDS
+    assert len(raw.rounds) > LEAST_ROUNDS
     assert set(widths) == {CONTROL, "int8"}
     assert all(0 < width <= 0.02 * 1.1 for width in widths.values())
-    easy, why = stopped(raw_of({CONTROL: ratios[CONTROL]}), Plan(200, width=0.02))
-    assert (len(easy["rounds"]), why) == (LEAST_ROUNDS, NARROW)
+    easy, why = stopped(raw_of({CONTROL: ratios[CONTROL]}), plan_of(200, width=0.02))
+    assert (len(easy.rounds), why) == (LEAST_ROUNDS, NARROW)
 
 
 def test_rounds_that_never_get_narrow_end_at_the_most():
     ratios = {"int8": normal(np.random.default_rng(4), 40, 0.2)}
-    raw, why = stopped(raw_of(ratios), Plan(40, width=0.02))
-    facts = stopping_facts(raw, Plan(40, width=0.02))
-    assert (len(raw["rounds"]), why, facts["why"]) == (40, MOST, MOST)
-    assert facts["reached_widths"]["int8"] > 0.02
-    assert facts["width"] == 0.02
+    raw, why = stopped(raw_of(ratios), plan_of(40, width=0.02))
+    facts = stopping_facts(raw, plan_of(40, width=0.02))
+    assert (len(raw.rounds), why, facts.why) == (40, MOST, MOST)
+    assert facts.reached_widths["int8"] > 0.02
+    assert facts.plan.width == 0.02
 
 
 def test_the_budget_ends_rounds_but_not_before_the_least():
     ratios = {"int8": normal(np.random.default_rng(5), 60, 0.2)}
-    raw, why = stopped(raw_of(ratios, wall_s=2.0), Plan(60, width=0.02, budget_s=50.5))
-    assert (len(raw["rounds"]), why) == (26, BUDGET)
-    raw, why = stopped(raw_of(ratios, wall_s=2.0), Plan(60, width=0.02, budget_s=1.0))
-    assert (len(raw["rounds"]), why) == (LEAST_ROUNDS, BUDGET)
+    raw, why = stopped(raw_of(ratios, wall_s=2.0), plan_of(60, width=0.02, budget_s=50.5))
+    assert (len(raw.rounds), why) == (26, BUDGET)
+    raw, why = stopped(raw_of(ratios, wall_s=2.0), plan_of(60, width=0.02, budget_s=1.0))
+    assert (len(raw.rounds), why) == (LEAST_ROUNDS, BUDGET)
 
 
 def test_failed_variants_do_not_hold_up_the_others():
     ratios = {"int8": np.exp(np.zeros(30)), "float16": normal(np.random.default_rng(6), 30, 0.5)}
     raw = raw_of(ratios)
-    assert stopped(raw, Plan(30, width=0.02))[1] == MOST
-    raw["failures"]["float16"] = "broken"
-    ended, why = stopped(raw, Plan(30, width=0.02))
-    assert (len(ended["rounds"]), why) == (LEAST_ROUNDS, NARROW)
-    raw["failures"] |= {"int8": "broken", BASELINE: "broken"}
-    assert stopped(raw, Plan(30, width=0.02))[1] == FAILED
+    assert stopped(raw, plan_of(30, width=0.02))[1] == MOST
+    raw = replace(raw, failures={"float16": "broken"})
+    some, why = stopped(raw, plan_of(30, width=0.02))
+    assert (len(some.rounds), why) == (LEAST_ROUNDS, NARROW)
+    raw = replace(raw, failures=dict.fromkeys(raw.settings.variants, "broken"))
+    assert stopped(raw, plan_of(30, width=0.02))[1] == FAILED
 
 
 def test_without_a_baseline_nothing_is_narrow():
-    raw = raw_of({"int8": np.ones(30)})
-    raw["failures"][BASELINE] = "broken"
-    assert stopped(raw, Plan(30, width=0.02))[1] == MOST
-    assert stopping_facts(raw, Plan(30, width=0.02))["reached_widths"] == {"int8": None}
+    raw = replace(raw_of({"int8": np.ones(30)}), failures={BASELINE: "broken"})
+    assert stopped(raw, plan_of(30, width=0.02))[1] == MOST
+    assert stopping_facts(raw, plan_of(30, width=0.02)).reached_widths == {"int8": None}
 
 
 def test_the_stop_does_not_depend_on_what_is_found():
     ratios = {"int8": normal(np.random.default_rng(7), 200, 0.03)}
     rounds = {
-        len(stopped(raw_of(ratios, truth=truth), Plan(200, width=0.02))[0]["rounds"]) for truth in (0.5, 1, 3)
+        len(stopped(raw_of(ratios, truth=truth), plan_of(200, width=0.02))[0].rounds) for truth in (0.5, 1, 3)
     }
     assert len(rounds) == 1
 
@@ -161,30 +153,30 @@ def measure(files, **changes):
 
 
 def test_a_measurement_says_why_it_ended(files):
-    wide = json.loads(json.dumps(measure(files, width=100.0, least_rounds=3)))
-    assert (len(wide["rounds"]), wide["stopping"]["why"]) == (3, NARROW)
-    assert wide["stopping"]["reached_widths"].keys() == {CONTROL}
-    assert 0 < wide["stopping"]["reached_widths"][CONTROL] <= 100
+    wide = measure(files, width=100.0, least_rounds=3)
+    assert (len(wide.rounds), wide.stopping.why) == (3, NARROW)
+    assert wide.stopping.reached_widths.keys() == {CONTROL}
+    assert 0 < wide.stopping.reached_widths[CONTROL] <= 100
     poor = measure(files, width=0.0, budget_s=0.0, least_rounds=4)
-    assert (len(poor["rounds"]), poor["stopping"]["why"]) == (4, BUDGET)
-    assert poor["stopping"]["spent_s"] == sum(entry["wall_s"] for entry in poor["rounds"]) > 0
+    assert (len(poor.rounds), poor.stopping.why) == (4, BUDGET)
+    assert poor.stopping.spent_s == sum(played.wall_s for played in poor.rounds) > 0
     plain = measure(files)
-    assert (len(plain["rounds"]), plain["stopping"]["why"]) == (9, MOST)
+    assert (len(plain.rounds), plain.stopping.why) == (9, MOST)
 
 
 def test_a_finished_measurement_is_not_prolonged_and_more_rounds_can_follow(files):
     earlier = measure(files, width=100.0, least_rounds=3)
     again = measure(files, width=100.0, least_rounds=3, done=earlier)
-    assert again["rounds"] == earlier["rounds"]
+    assert again.rounds == earlier.rounds
     more = measure(files, rounds=5, done=earlier)
-    assert more["rounds"][:3] == earlier["rounds"]
-    assert (len(more["rounds"]), more["stopping"]["why"]) == (5, MOST)
+    assert more.rounds[:3] == earlier.rounds
+    assert (len(more.rounds), more.stopping.why) == (5, MOST)
 
 
 def test_where_the_time_of_a_round_went_is_noted(files):
-    for entry in measure(files)["rounds"]:
-        assert entry["invoke_s"] > 0 < entry["load_s"]
-        assert entry["invoke_s"] + entry["load_s"] < entry["wall_s"]
+    for played in measure(files).rounds:
+        assert played.invoke_s > 0 < played.load_s
+        assert played.invoke_s + played.load_s < played.wall_s
 
 
 @pytest.mark.parametrize("change", [{"width": -0.1}, {"budget_s": -1}, {"least_rounds": 0}])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from helpers.compare.figures.threads import latency_threads
 from helpers.energy import stage as measure
 from helpers.energy import threads
+from helpers.energy.records import Latency, read_measurement
 from helpers.energy.summary import summarize_latency
 from helpers.lab import host
 from helpers.lab.errors import LabError
@@ -20,6 +21,7 @@ from helpers.run.variants import BASELINE, CONTROL
 from tests.energy.test_measure_summary import latency_raw
 from tests.support.figure_checks import lines_by_gid
 from tests.support.finished_run import written_times
+from tests.support.raw_results import latency_of
 from tests.support.tiny_models import tiny_core, tiny_images
 
 REPEATS, ROUNDS = 6, 25
@@ -80,21 +82,20 @@ def test_speedup_of_one_measurement_to_itself_is_one_and_of_a_failure_is_its_rea
 def test_summaries_are_those_of_the_main_measurement_at_every_count():
     raws = {1: latency_raw(1), 2: latency_raw(2, true_ms={BASELINE: 2.5, CONTROL: 2.5, "int8": 2.0})}
     entries = threads.summarize_threads(raws, 400, 7)
-    assert [(e["threads"], e["variant"]) for e in entries] == [
+    assert [(each.threads, each.variant) for each in entries] == [
         (count, variant) for count in (1, 2) for variant in (BASELINE, CONTROL, "int8")
     ]
     for entry in entries:
-        summary = summarize_latency(raws[entry["threads"]], 400, 7)[entry["variant"]]
-        assert (entry["p50_ms"], entry["ratio"]) == (summary.p50_ms, summary.ratio)
-        assert entry["rounds"] == summary.rounds == 30
-        assert isinstance(entry["disturbed"], Absent)
+        summary = summarize_latency(raws[entry.threads], 400, 7)[entry.variant]
+        assert (entry.p50_ms, entry.ratio) == (summary.p50_ms, summary.ratio)
+        assert entry.rounds == summary.rounds == 30
+        assert isinstance(entry.disturbed, Absent)
 
 
 def test_a_variant_that_fails_at_one_count_keeps_the_others():
-    raws = {1: latency_raw(1), 2: latency_raw(2)}
-    raws[2]["failures"] = {"int8": "no memory"}
-    by_place = {(e["threads"], e["variant"]): e for e in threads.summarize_threads(raws, 50, 0)}
-    assert by_place[1, "int8"]["p50_ms"].value > 0
+    raws = {1: latency_raw(1), 2: dataclasses.replace(latency_raw(2), failures={"int8": "no memory"})}
+    by_place = {(each.threads, each.variant): each for each in threads.summarize_threads(raws, 50, 0)}
+    assert by_place[1, "int8"].p50_ms.value > 0
     row = threads.frame_row(by_place[2, "int8"])
     assert (row["failed"], row["rounds"]) == ("no memory", 0)
     assert np.isnan([row["latency_ms_p50"], row["latency_ratio"], row["speedup"]]).all()
@@ -129,9 +130,9 @@ def test_every_count_is_measured_once_on_as_many_cores(small_run):
         "latency.json", *(f"latency-{count}-threads.json" for count in counts if count != 1)
     }  # fmt: skip
     for count, record in records.items():
-        assert record.values["settings"]["threads"] == count
-        assert len(record.values["conditions"]["pinned_to_cpus"] or range(count)) == count
-        assert len(record.values["rounds"]) == 6
+        assert record.values.settings.threads == count
+        assert len(record.values.conditions.pinned_to_cpus or range(count)) == count
+        assert len(record.values.rounds) == 6
 
 
 def test_measuring_again_takes_what_is_there(small_run):
@@ -150,7 +151,7 @@ def test_the_frame_has_each_model_count_and_variant_with_its_control(small_run):
     numbers = frame.drop(columns=["model", "variant", "failed", "disturbed"])
     assert (numbers > 0).all(axis=None)
     assert (frame.loc[frame["threads"] == 1, "speedup"] == 1).all()
-    main = summarize_latency(measure.read_measurement(small_run, small_run.models[0], "latency").values)
+    main = summarize_latency(read_measurement(small_run, small_run.models[0], Latency).values)
     assert frame["latency_ms_p50"][0] == main[BASELINE].p50_ms.value
 
 
@@ -178,7 +179,7 @@ def test_what_is_missing_or_of_other_variants_is_told(small_run):
     path = small_run.paths.measurement_record(model.id, "latency-2-threads")
     whole = path.read_text()
     other = origin({"float32": "another"}, {}, "helpers.energy.latency")
-    keep(path, "latency-2-threads", other, {})
+    keep(path, "latency-2-threads", other, latency_of([BASELINE], []))
     try:
         with pytest.raises(LabError, match="other variants"):
             threads.threads_frame(small_run, small_run.models)

@@ -1,21 +1,21 @@
 """The made layers compute what they should, peaks and copies are measured, and the bound is the formula's."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from helpers.energy.why import roofline
 from helpers.energy.why.layer import fully_connected
+from helpers.energy.why.records import Bound, Copy, Machine
 from helpers.energy.why.roofline import bandwidth_for, bound_of, fastest_s, measure_machine
+from helpers.lab.intervals import Absent
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.operator_kinds import POINTWISE
 from helpers.runtimes.litert.reader import read_graph
 
-MACHINE = {
-    "peak_macs_per_s": {"float32": 1e6, "int8": 4e6},
-    "bandwidth": [{"bytes": 10_000, "bytes_per_s": 1e6}, {"bytes": 100, "bytes_per_s": 1e7}],
-}
+MACHINE = Machine({"float32": 1e6, "int8": 4e6}, (Copy(10_000, 1e6), Copy(100, 1e7)))
 ROWS, INPUTS, OUTPUTS = 4, 64, 16
 
 
@@ -56,10 +56,10 @@ def test_peaks_and_copies_are_measured_and_finite(monkeypatch):
     monkeypatch.setattr(roofline, "COPY_BYTES", (2**12, 2**14))
     monkeypatch.setattr(roofline, "SHAPES", ((8, 64, 64),))
     machine = measure_machine(0.005)
-    assert set(machine["peak_macs_per_s"]) == {"float32", "int8", "int8-dynamic"}
-    speeds = [*machine["peak_macs_per_s"].values(), *(c["bytes_per_s"] for c in machine["bandwidth"])]
+    assert set(machine.peak_macs_per_s) == {"float32", "int8", "int8-dynamic"}
+    speeds = [*machine.peak_macs_per_s.values(), *(copy.bytes_per_s for copy in machine.bandwidth)]
     assert all(math.isfinite(speed) and speed > 0 for speed in speeds)
-    assert [copy["bytes"] for copy in machine["bandwidth"]] == [2**12, 2**14]
+    assert [copy.size_bytes for copy in machine.bandwidth] == [2**12, 2**14]
 
 
 def test_the_fastest_call_counts_and_warm_ups_do_not():
@@ -83,19 +83,18 @@ def test_the_bandwidth_is_that_of_a_copy_no_larger(moved, speed):
 def test_arithmetic_sets_the_bound_of_many_rows(layer):
     macs = 256 * INPUTS * OUTPUTS
     bound = bound_of(read_graph(layer("float32", rows=256)), MACHINE)
-    assert bound["ms"] == pytest.approx(1e3 * macs / 1e6)
-    assert bound["kinds"] == {POINTWISE: bound["ms"]}
-    assert bound["limits"] == {"arithmetic": bound["ms"], "bytes": 0.0}
+    assert bound.ms == pytest.approx(1e3 * macs / 1e6)
+    assert bound == Bound(bound.ms, {POINTWISE: bound.ms}, arithmetic_ms=bound.ms, bytes_ms=0.0)
 
 
 def test_bytes_set_the_bound_where_arithmetic_is_fast(layer):
-    machine = MACHINE | {"peak_macs_per_s": {"int8": 1e12}}
+    machine = replace(MACHINE, peak_macs_per_s={"int8": 1e12})
     moved = ROWS * INPUTS + INPUTS * OUTPUTS + ROWS * OUTPUTS
     bound = bound_of(read_graph(layer("int8")), machine)
-    assert bound["ms"] == pytest.approx(1e3 * moved / 1e7)
-    assert bound["limits"]["arithmetic"] == 0.0
+    assert bound.ms == pytest.approx(1e3 * moved / 1e7)
+    assert bound.arithmetic_ms == 0.0
 
 
 def test_without_a_peak_there_is_a_reason_and_no_bound(layer):
     bound = bound_of(read_graph(layer("int8-dynamic")), MACHINE)
-    assert bound == {"absent": "no peak was measured for int8-dynamic arithmetic"}
+    assert bound == Absent("no peak was measured for int8-dynamic arithmetic")

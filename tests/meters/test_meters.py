@@ -8,9 +8,10 @@ import pytest
 
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
+from helpers.lab.records import jsonable, structured
 from helpers.meters import estimate
 from helpers.meters.absent import AbsentMeter
-from helpers.meters.base import GRADES, Reading, bounded, counted_window_s, meter_facts, summed
+from helpers.meters.base import GRADES, MeterFacts, Reading, bounded, counted_window_s, meter_facts, summed
 from helpers.meters.choose import choose_meter
 from helpers.meters.estimate import EstimateMeter
 from helpers.meters.rapl import RaplMeter, energy_between, list_counters
@@ -206,11 +207,12 @@ def test_total_is_absent_if_a_part_is():
 
 def test_reading_survives_json():
     reading = Reading(1.5, {"package-0": bounded(2.0, 1.9, 2.1), "dram-0": Absent("none here")})
-    assert Reading.from_json(json.loads(json.dumps(reading.to_json()))) == reading
+    assert structured(Reading, json.loads(json.dumps(jsonable(reading)))) == reading
 
 
 @pytest.mark.parametrize("name", ["estimate", "none"])
 def test_every_meter_states_its_facts(name):
-    facts = json.loads(json.dumps(meter_facts(choose_meter(name))))
-    assert facts["grade_meaning"] == GRADES[facts["grade"]]
-    assert facts["description"].endswith(".")
+    facts = meter_facts(choose_meter(name))
+    assert structured(MeterFacts, json.loads(json.dumps(jsonable(facts)))) == facts
+    assert facts.grade_meaning == GRADES[facts.grade]
+    assert facts.description.endswith(".")

@@ -17,7 +17,8 @@ from helpers.quantize.kinds.coding import decode, pack
 from helpers.quantize.layers.decibels import EXACT_DB
 from helpers.quantize.recipes import HALF_WEIGHTS, apply_recipe, recipe
 from helpers.quantize.simulate import Simulated, simulated
-from helpers.runtimes.litert.flatfile import CONVOLUTIONS, WEIGHTS, operator_name
+from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
+from helpers.runtimes.litert.reader import operator_name
 from tests.support.branched_keras import SHAPE, built, converted
 from tests.support.own_tflite_files import add_tensor, changed
 from tests.support.why_models import stack_core

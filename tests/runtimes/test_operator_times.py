@@ -2,11 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from helpers.energy.why.answers import casts_text, kinds_frame, reasons, table
-from helpers.energy.why.reasons import delegated, explain_files, int8_kernels, usable_isa
+from helpers.energy.why.reasons import delegated, explain_files, int8_kernels, profiled, usable_isa
+from helpers.energy.why.records import Cast, Copy, Machine, Why
+from helpers.lab.intervals import Absent
+from helpers.lab.records import jsonable, structured
 from helpers.quantize.recipes import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert import c_interface as litert_c
@@ -26,7 +30,6 @@ from helpers.runtimes.litert.operator_kinds import (
 from helpers.runtimes.litert.operator_times import (
     kind_of_name,
     operators_of,
-    profile_file,
     summarized,
     whole_of,
 )
@@ -35,10 +38,7 @@ from tests.support.why_models import stack_core, stack_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
 INVOCATIONS = 6
-MACHINE = {
-    "peak_macs_per_s": {"float32": 1e11, "int8": 1e12, "int8-dynamic": 5e11},
-    "bandwidth": [{"bytes": 65536, "bytes_per_s": 1e11}],
-}
+MACHINE = Machine({"float32": 1e11, "int8": 1e12, "int8-dynamic": 5e11}, (Copy(65536, 1e11),))
 WHOLE = [1, "Invoke", 0, 100]
 
 
@@ -57,35 +57,36 @@ def explained(files):
 
 
 def test_every_convolution_of_the_file_is_in_the_profile(explained):
-    for about in explained["variants"].values():
-        kinds = [op["kind"] for op in about["profile"]["operators"]]
+    for about in explained.variants.values():
+        kinds = [timed.kind for timed in about.profile.operators]
         assert [kinds.count(kind) for kind in (DENSE, DEPTHWISE, POINTWISE)] == [1, 1, 2]
 
 
 def test_operators_and_the_rest_add_up_to_the_whole(explained):
-    for about in explained["variants"].values():
-        profile = about["profile"]
-        total = sum(op["us"] for op in profile["operators"])
-        assert total + profile["between_us"] == pytest.approx(profile["whole_mean_us"])
+    for about in explained.variants.values():
+        profile = about.profile
+        total = sum(timed.us for timed in profile.operators)
+        assert total + profile.between_us == pytest.approx(profile.whole_mean_us)
         # Each time is cut to whole microseconds.
-        assert total <= profile["whole_mean_us"] + len(profile["operators"])
-        assert len(profile["whole_us"]) == len(profile["plain_us"]) == INVOCATIONS
+        assert total <= profile.whole_mean_us + len(profile.operators)
+        assert len(profile.whole_us) == len(profile.plain_us) == INVOCATIONS
 
 
 def test_depthwise_convolutions_of_dynamic_int8_are_left_to_litert(explained, files):
-    dynamic = explained["variants"]["int8-dynamic"]
-    own = [op for op in dynamic["profile"]["operators"] if op["runs_by"] == LITERT]
-    assert [op["kind"] for op in own] == [DEPTHWISE]
+    dynamic = explained.variants["int8-dynamic"]
+    own = [timed for timed in dynamic.profile.operators if timed.runs_by == LITERT]
+    assert [timed.kind for timed in own] == [DEPTHWISE]
     graph = read_graph(files["int8-dynamic"])
-    assert graph.operators[own[0]["node"]].type == "DEPTHWISE_CONV_2D"
-    assert dynamic["delegated"]["left"] == {"DEPTHWISE_CONV_2D": 1}
+    assert graph.operators[own[0].node].type == "DEPTHWISE_CONV_2D"
+    assert dynamic.delegated.left == {"DEPTHWISE_CONV_2D": 1}
     depthwise = 16 * 16 * 8 * 9 / graph.macs
-    assert dynamic["delegated"]["macs"] == pytest.approx(1 - depthwise)
-    assert explained["variants"]["float32"]["delegated"]["operators"] == 1
+    assert dynamic.delegated.macs == pytest.approx(1 - depthwise)
+    assert explained.variants["float32"].delegated.operators == 1
 
 
 def test_what_was_found_is_json_and_the_table_is_whole(explained):
-    again = json.loads(json.dumps(explained))
+    again = structured(Why, json.loads(json.dumps(jsonable(explained))))
+    assert again == explained
     assert table(again).equals(table(explained))
     rows = table(explained).set_index("variant")
     shares = [int(share) for share in re.findall(r"(\d+)%", rows.loc["int8-dynamic", "slowest"])]
@@ -99,13 +100,13 @@ def test_rows_of_the_figure_add_up_to_each_profile(explained):
     frame = kinds_frame(explained, "stack")
     assert set(frame["kind"]) <= set(ALL_KINDS)
     for variant, rows in frame.groupby("variant"):
-        whole = explained["variants"][variant]["profile"]["whole_mean_us"]
+        whole = explained.variants[variant].profile.whole_mean_us
         assert rows["time_ms"].sum() == pytest.approx(whole / 1e3)
         assert rows["share"].sum() == pytest.approx(1)
 
 
 def test_the_reason_is_the_difference_of_the_wholes(explained):
-    times = {name: about["profile"]["whole_mean_us"] for name, about in explained["variants"].items()}
+    times = {name: about.profile.whole_mean_us for name, about in explained.variants.items()}
     change = (times["int8-dynamic"] - times["float32"]) / 1e3
     told, rest = reasons(explained)["int8-dynamic"].split(" ms against float32: ")
     # A sum of differences may be rounded the other way than the difference of the sums.
@@ -116,15 +117,16 @@ def test_the_reason_is_the_difference_of_the_wholes(explained):
 def test_a_file_that_cannot_be_profiled_is_a_reason_everywhere(explained, tmp_path):
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"\0\0\0\0TFL3 and nothing more")
-    profile = profile_file(broken, 1)
-    assert profile["absent"]
-    about = explained["variants"]["float32"] | {"profile": profile, "delegated": delegated(None, profile)}
-    broke = explained | {"variants": {**explained["variants"], "int8": about}}
+    profile = profiled(broken, 1, 1)
+    assert profile.reason
+    whole = explained.variants["float32"]
+    about = replace(whole, profile=profile, delegated=delegated(None, profile))
+    broke = replace(explained, variants={**explained.variants, "int8": about})
     row = table(broke).set_index("variant").loc["int8"]
     for column in ("measured (ms)", "share of bound", "slowest", "by XNNPACK (operators)"):
-        assert row[column] == f"n/a: {profile['absent']}"
-    assert reasons(broke)["int8"] == f"n/a: {profile['absent']}"
-    assert kinds_frame(broke).query("variant == 'int8'")["failed"].tolist() == [profile["absent"]]
+        assert row[column] == f"n/a: {profile.reason}"
+    assert reasons(broke)["int8"] == f"n/a: {profile.reason}"
+    assert kinds_frame(broke).query("variant == 'int8'")["failed"].tolist() == [profile.reason]
 
 
 def test_without_the_library_the_probe_says_so(monkeypatch, capsys, files):
@@ -134,8 +136,8 @@ def test_without_the_library_the_probe_says_so(monkeypatch, capsys, files):
 
 
 def test_no_bound_is_given_for_several_threads(files):
-    about = explain_files(files, MACHINE, 1, threads=2)["variants"]["float32"]
-    assert about["bound"] == {"absent": "the peaks are those of one thread"}
+    about = explain_files(files, MACHINE, 1, threads=2).variants["float32"]
+    assert about.bound == Absent("the peaks are those of one thread")
 
 
 def test_events_become_operators_and_the_runner_is_told():
@@ -197,22 +199,22 @@ def test_kinds_are_read_from_names(name, kind):
 
 def test_flags_that_a_dtype_can_use():
     flags = ["avx2", "fma", "avx512_vnni", "amx_int8", "avx512_fp16"]
-    assert usable_isa("int8", flags) == ["amx_int8", "avx512_vnni", "avx2"]
+    assert usable_isa("int8", flags) == ("amx_int8", "avx512_vnni", "avx2")
     assert usable_isa("int8-dynamic", flags) == usable_isa("int8", flags)
-    assert usable_isa("float32", flags) == ["fma", "avx2"]
+    assert usable_isa("float32", flags) == ("fma", "avx2")
 
 
 @pytest.mark.parametrize(
     ("gain", "flags", "amx"), [(12, ["amx_int8"], True), (12, [], False), (3, ["amx_int8"], False)]
 )
 def test_amx_is_named_only_where_vnni_could_not_reach_it(gain, flags, amx):
-    machine = {"peak_macs_per_s": {"float32": 1e11, "int8": gain * 1e11}}
+    machine = Machine({"float32": 1e11, "int8": gain * 1e11}, ())
     assert ("so AMX is in use" in int8_kernels(machine, flags)) == amx
 
 
 def test_casts_and_rescalings_are_counted_apart():
-    cast = {"from_dtype": "float32", "to_dtype": "int8"}
-    rescaling = {"from_dtype": "int8", "to_dtype": "int8"}
+    cast = Cast(3, "QUANTIZE", "CONV_2D", "output", "float32", "int8")
+    rescaling = replace(cast, from_dtype="int8")
     assert casts_text([cast, rescaling, rescaling], 0) == "1 between dtypes, 2 rescalings"
     assert casts_text([], 86) == "86 folded at load"
     assert casts_text([], 0) == "none"

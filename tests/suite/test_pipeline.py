@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from helpers.download.stage import data_folders
+from helpers.energy.records import Latency, read_measurement
 from helpers.evaluate.detect import ShardResult
 from helpers.evaluate.records import Scored
 from helpers.lab.records import read_record
@@ -231,12 +232,12 @@ def test_the_evaluation_is_in_fiftyone_with_its_fields(finished, validation, var
 
 
 def test_raw_samples_are_kept_with_their_warmups(finished):
-    profile, model = finished.run.profile, finished.model.id
-    raw = read_record(finished.run.paths.measurement_record(model, "latency"), Any, "").values
-    assert len(raw["rounds"]) == profile.latency_rounds
-    for played in raw["rounds"]:
-        assert sorted(played["order"]) == sorted([*VARIANTS, CONTROL])
-        for visit in played["visits"].values():
-            assert len(visit["timed_ns"]) == profile.latency_repeats
-            assert len(visit["warmup_ns"]) > 0
-    assert len({tuple(played["order"]) for played in raw["rounds"]}) > 1
+    profile = finished.run.profile
+    raw = read_measurement(finished.run, finished.model, Latency).values
+    assert len(raw.rounds) == profile.latency_rounds
+    for played in raw.rounds:
+        assert sorted(played.order) == sorted([*VARIANTS, CONTROL])
+        for visit in played.visits.values():
+            assert len(visit.timed_ns) == profile.latency_repeats
+            assert len(visit.warmup_ns) > 0
+    assert len({played.order for played in raw.rounds}) > 1

@@ -11,6 +11,7 @@ import pytest
 from helpers.compare import stage as compare
 from helpers.download import stage as download
 from helpers.energy import stage as measure
+from helpers.energy.records import Latency, read_measurement
 from helpers.energy.rounds.partial import PartialRounds
 from helpers.evaluate import stage as evaluate
 from helpers.lab.errors import LabError
@@ -87,26 +88,26 @@ def test_detections_of_an_earlier_file_of_the_variant_are_not_used(finished):
 def test_rounds_of_an_interrupted_measurement_are_kept(finished):
     run = copy_run(finished, "interrupted", ("measurements",))
     model = run.models[0]
-    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), Any, "")
+    stored = read_measurement(finished.run, model, Latency)
     path = run.paths.measurement_record(model.id, "latency")
-    raw = {**stored.values, "rounds": stored.values["rounds"][:4]}
-    PartialRounds(path.with_suffix(".partial"), stored.origin).keep(raw)
+    raw = dataclasses.replace(stored.values, rounds=stored.values.rounds[:4])
+    PartialRounds(path.with_suffix(".partial"), stored.origin, Latency).keep(raw)
     record = measure.latency(run, model)
-    assert record.values["rounds"][:4] == raw["rounds"]
-    assert len(record.values["rounds"]) == get_profile("smoke").latency_rounds
-    assert record.values["rounds"][4] != stored.values["rounds"][4]
+    assert record.values.rounds[:4] == raw.rounds
+    assert len(record.values.rounds) == get_profile("smoke").latency_rounds
+    assert record.values.rounds[4] != stored.values.rounds[4]
     assert not path.with_suffix(".partial").exists()
 
 
 def test_rounds_of_another_measurement_are_not_used(finished):
     run = copy_run(finished, "other-rounds", ("measurements",))
     model = run.models[0]
-    stored = read_record(finished.run.paths.measurement_record(model.id, "latency"), Any, "")
+    stored = read_measurement(finished.run, model, Latency)
     path = run.paths.measurement_record(model.id, "latency")
     other = dataclasses.replace(stored.origin, parameters={"rounds": 99})
-    PartialRounds(path.with_suffix(".partial"), other).keep(stored.values)
+    PartialRounds(path.with_suffix(".partial"), other, Latency).keep(stored.values)
     record = measure.latency(run, model)
-    assert record.values["rounds"][0] != stored.values["rounds"][0]
+    assert record.values.rounds[0] != stored.values.rounds[0]
 
 
 def test_records_of_two_machines_are_not_put_into_one_table(finished):

@@ -100,10 +100,10 @@ def test_a_measurement_that_fails_is_recorded_and_tried_again(finished, monkeypa
         raised[0] = KeyboardInterrupt()
         with pytest.raises(KeyboardInterrupt):
             measure.memory(run, model)
-    assert set(record.values["failures"].values()) == {"RuntimeError: the meter went away"}
+    assert set(record.values.failures.values()) == {"RuntimeError: the meter went away"}
     assert "RuntimeError: the meter went away" in summaries.memory_table(run, model).to_string()
     assert ledger.failed_measurements(run) == {f"{model.id}, memory": "RuntimeError: the meter went away"}
-    assert not measure.memory(run, model).values["failures"]
+    assert not measure.memory(run, model).values.failures
     assert not ledger.failed_measurements(run)
 
 

@@ -13,7 +13,8 @@ from pymongo.errors import PyMongoError
 
 from helpers.download.stage import data_folders
 from helpers.energy.parts.frame import parts_frame
-from helpers.energy.parts.timing import Around, Found, Store, measure_parts
+from helpers.energy.parts.timing import Around, Found, Store, measure_parts, parts_settings
+from helpers.energy.records import Parts
 from helpers.energy.rounds.playing import one_line
 from helpers.energy.stage import measured
 from helpers.lab.errors import LabError
@@ -49,29 +50,32 @@ def loop_photos(run: Run) -> list[Path]:
     return [folder / DATA / image["file_name"] for image in read_labels(folder)["images"][:PHOTOS]]
 
 
-def parts(run: Run, model: Model) -> Record:
+def parts(run: Run, model: Model) -> Record[Parts]:
     """Raw times of every part of the loop; kept until a file, a photo or the code of a part changes.
 
     Where FiftyOne has no database, storing is absent, with the reason; the measurement is done again once
     there is one.
     """
     photos, profile = loop_photos(run), run.profile
-    settings = {"rounds": ROUNDS_FACTOR * profile.energy_rounds, "threads": run.threads}
-    settings |= {"seed": profile.seed, "budget_s": BUDGET_SHARE * profile.latency_budget_s}
-    described = settings | {
+    options = {"rounds": ROUNDS_FACTOR * profile.energy_rounds, "threads": run.threads}
+    options |= {"seed": profile.seed, "budget_s": BUDGET_SHARE * profile.latency_budget_s}
+    described = options | {
         "photos": {path.name: sha256_file(path) for path in photos},
         "around": code_digest(*AROUND),
         "database": check_mongod().usable,
     }
 
-    def measure(files: Mapping[str, Path], **resume) -> dict:
+    def measure(files: Mapping[str, Path], **resume) -> Parts:
         own = working_files(run, model)
         interfaces = {file: load_interface(run, model, variant) for variant, file in own.items()}
         with resize_threads(run.threads), storing(photos, interfaces, model.categories) as store:
             around = {file: around_core(interface, store) for file, interface in interfaces.items()}
-            return measure_parts(files, photos, around, **settings, **resume)
+            return measure_parts(files, photos, around, **options, **resume)
 
-    return measured(run, model, "parts", described, measure, "helpers.energy.parts.timing")
+    def begun(variants: tuple[str, ...]) -> Parts:
+        return Parts.begun(parts_settings(variants, photos, run.threads, profile.seed))
+
+    return measured(run, model, "parts", described, begun, measure, "helpers.energy.parts.timing")
 
 
 def around_core(interface: Interface, store: Store | Absent) -> Around:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
+from helpers.energy.records import LoopTimes, Parts
+from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_count
 from helpers.energy.summary import RESAMPLES, bootstrap, median_over_rounds, resampled_rounds, why_missing
-from helpers.lab.intervals import Absent, Interval, interval_of
+from helpers.lab.intervals import Absent, Interval, interval_of, spread
 from helpers.run.variants import BASELINE
 
 PER_PHOTO = ("decode", "resize", "core", "tail")
@@ -49,26 +50,26 @@ class PartsSummary:
     disturbed: int | Absent = UNWATCHED
 
 
-def measured_parts(raw: Mapping[str, Any]) -> tuple[str, ...]:
+def measured_parts(raw: Parts) -> tuple[str, ...]:
     """``PARTS``, without the store where a visit could not write."""
-    visits = [visit for entry in raw["rounds"] for visit in entry["visits"].values()]
-    stored = all(visit["timed"]["store_ns"] is not None for visit in visits)
+    visits = [visit for played in raw.rounds for visit in played.visits.values()]
+    stored = all(visit.timed.store_ns is not None for visit in visits)
     return PARTS if stored else PER_PHOTO
 
 
-def part_ms(timed: Mapping[str, Any], part: str, photos: int) -> np.ndarray:
+def part_ms(timed: LoopTimes, part: str, photos: int) -> np.ndarray:
     """ms of one part for every photo of a visit: ``[photos]``; an equal share of what was stored at once."""
-    spent_ns = timed[f"{part}_ns"]
+    spent_ns = getattr(timed, f"{part}_ns")
     return np.broadcast_to(spent_ns if part != STORE else spent_ns / photos, photos) * 1e-6
 
 
-def times_ms(raw: Mapping[str, Any], variant: str) -> np.ndarray | None:
+def times_ms(raw: Parts, variant: str) -> np.ndarray | None:
     """``[rounds, parts, photos]`` in ms, parts as ``measured_parts`` has them; None if the variant failed."""
-    visits = [entry["visits"].get(variant) for entry in raw["rounds"]]
-    if variant in raw["failures"] or not visits or None in visits:
+    visits = [played.visits.get(variant) for played in raw.rounds]
+    if variant in raw.failures or not visits or None in visits:
         return None
-    parts, photos = measured_parts(raw), len(raw["settings"]["photos"])
-    return np.array([[part_ms(visit["timed"], part, photos) for part in parts] for visit in visits])
+    parts, photos = measured_parts(raw), len(raw.settings.photos)
+    return np.array([[part_ms(visit.timed, part, photos) for part in parts] for visit in visits])
 
 
 def per_photo_ms(times: np.ndarray) -> np.ndarray:
@@ -76,7 +77,7 @@ def per_photo_ms(times: np.ndarray) -> np.ndarray:
     return np.median(times, axis=-3).mean(axis=-1)
 
 
-def draws_ms(raw: Mapping[str, Any], variant: str, resamples: int, seed: int) -> np.ndarray | None:
+def draws_ms(raw: Parts, variant: str, resamples: int, seed: int) -> np.ndarray | None:
     """ms per photo of every part on the data, then on each resample: ``[1 + resamples, parts]``."""
     times = times_ms(raw, variant)
     if times is None:
@@ -85,7 +86,7 @@ def draws_ms(raw: Mapping[str, Any], variant: str, resamples: int, seed: int) ->
     return np.array([per_photo_ms(times), *rows])
 
 
-def loop_ratio(raw: Mapping[str, Any], variant: str, resamples: int, seed: int) -> Interval | Absent:
+def loop_ratio(raw: Parts, variant: str, resamples: int, seed: int) -> Interval | Absent:
     """``PartsSummary.ratio``; absent if the baseline failed."""
     own, base = times_ms(raw, variant), times_ms(raw, BASELINE)
     if own is None or base is None:
@@ -95,36 +96,36 @@ def loop_ratio(raw: Mapping[str, Any], variant: str, resamples: int, seed: int) 
 
 
 def summarize_parts(
-    raw: Mapping[str, Any], resamples: int = RESAMPLES, seed: int = 0
+    raw: Parts, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, PartsSummary | Absent]:
-    """Variant -> summary, or why there is none; ``raw`` as ``parts.measure_parts`` returns it."""
-    return {v: parts_summary(raw, v, resamples, seed) for v in raw["settings"]["variants"]}
+    """Variant -> summary, or why there is none."""
+    return {variant: parts_summary(raw, variant, resamples, seed) for variant in raw.settings.variants}
 
 
-def parts_summary(raw: Mapping[str, Any], variant: str, resamples: int, seed: int) -> PartsSummary | Absent:
+def parts_summary(raw: Parts, variant: str, resamples: int, seed: int) -> PartsSummary | Absent:
     draws = draws_ms(raw, variant, resamples, seed)
     if draws is None:
         return why_missing(raw, variant)
-    names, marked, totals = measured_parts(raw), disturbed_rounds(raw), draws.sum(1)
+    names, totals = measured_parts(raw), draws.sum(1)
     found = {name: interval_of(draws[:, place]) for place, name in enumerate(names)}
     absent = {name: Absent(why_unstored(raw)) for name in PARTS if name not in names}
     return PartsSummary(
         variant,
-        rounds=len(raw["rounds"]),
-        photos=len(raw["settings"]["photos"]),
+        rounds=len(raw.rounds),
+        photos=len(raw.settings.photos),
         parts=found | absent,
         total=interval_of(totals),
         core_share=interval_of(draws[:, names.index(CORE)] / totals),
         ratio=loop_ratio(raw, variant, resamples, seed),
-        disturbed=marked if isinstance(marked, Absent) else len(marked),
+        disturbed=disturbed_count(raw),
     )
 
 
-def why_unstored(raw: Mapping[str, Any]) -> str:
-    return raw.get("store_absent") or "a part of the rounds could not store"
+def why_unstored(raw: Parts) -> str:
+    return raw.store_absent or "a part of the rounds could not store"
 
 
-def parts_rows(raw: Mapping[str, Any], model: str, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+def parts_rows(raw: Parts, model: str, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
     """Tidy: one row per variant and part; one row, without a part, for a variant that failed.
 
     Columns: ``model, variant, part, ms, ms_low, ms_high, absent`` (why the part has no number),
@@ -133,7 +134,7 @@ def parts_rows(raw: Mapping[str, Any], model: str, resamples: int = RESAMPLES, s
     not exist are NaN, texts that do not apply are empty.
     """
     rows = [
-        {"model": model, "variant": variant, **row, "threads": raw["settings"]["threads"]}
+        {"model": model, "variant": variant, **row, "threads": raw.settings.threads}
         for variant, summary in summarize_parts(raw, resamples, seed).items()
         for row in summary_rows(summary)
     ]
@@ -142,34 +143,18 @@ def parts_rows(raw: Mapping[str, Any], model: str, resamples: int = RESAMPLES, s
 
 def summary_rows(summary: PartsSummary | Absent) -> Iterator[dict[str, Any]]:
     if isinstance(summary, Absent):
-        nothing = Absent("")
-        yield row_of("", nothing, nothing, nothing, nothing) | facts_of(0, 0, summary.reason)
+        nothing = dict.fromkeys(("ms", "total_ms", "core_share", "ratio"), Absent(""))
+        yield row_of("", nothing) | {"photos": 0, "rounds": 0, "failed": summary.reason}
         return
+    whole = {"total_ms": summary.total, "core_share": summary.core_share, "ratio": summary.ratio}
     for part, quantity in summary.parts.items():
-        row = row_of(part, quantity, summary.total, summary.core_share, summary.ratio)
-        yield row | facts_of(summary.photos, summary.rounds, "")
+        row = row_of(part, {"ms": quantity, **whole})
+        yield row | {"photos": summary.photos, "rounds": summary.rounds, "failed": ""}
 
 
-def row_of(
-    part: str,
-    quantity: Interval | Absent,
-    total: Interval | Absent,
-    core_share: Interval | Absent,
-    ratio: Interval | Absent,
-) -> dict[str, Any]:
-    named = {"ms": quantity, "total_ms": total, "core_share": core_share, "ratio": ratio}
-    row: dict[str, Any] = {"part": part, "absent": quantity.reason if isinstance(quantity, Absent) else ""}
-    for name, interval in named.items():
-        row |= columns_of(name, interval)
+def row_of(part: str, quantities: Mapping[str, Interval | Absent]) -> dict[str, Any]:
+    spent = quantities["ms"]
+    row: dict[str, Any] = {"part": part, "absent": spent.reason if isinstance(spent, Absent) else ""}
+    for name, quantity in quantities.items():
+        row |= spread(name, quantity)
     return row
-
-
-def facts_of(photos: int, rounds: int, failed: str) -> dict[str, Any]:
-    return {"photos": photos, "rounds": rounds, "failed": failed}
-
-
-def columns_of(name: str, quantity: Interval | Absent) -> dict[str, float]:
-    """``name``, ``name_low``, ``name_high``; NaN where there is no number."""
-    if isinstance(quantity, Absent):
-        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
-    return {name: quantity.value, f"{name}_low": quantity.low, f"{name}_high": quantity.high}

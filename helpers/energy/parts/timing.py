@@ -1,18 +1,19 @@
 """Where a detector's time goes: decode, resize, core, tail and store of photo after photo, timed apart."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from helpers.energy.parts.summary import PER_PHOTO
+from helpers.energy.records import LoopTimes, LoopVisit, Parts, PartsRound, PartsSettings
 from helpers.energy.rounds.disturbance import Watch, disturbance_facts
 from helpers.energy.rounds.playing import RUNTIME_FAILURES, Cores, RoundCallback, begin, one_line, run_rounds
+from helpers.energy.rounds.records import Observed, Plan
 from helpers.energy.rounds.schedule import WARMUPS, round_order
-from helpers.energy.rounds.stopping import Plan, spent_s, why_stop
+from helpers.energy.rounds.stopping import stopping_facts, why_stop
 from helpers.lab.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent
@@ -77,10 +78,10 @@ def measure_parts(
     warmups: int = WARMUPS,
     progress: bool = True,
     on_round: RoundCallback | None = None,
-    done: Mapping[str, Any] | None = None,
+    done: Parts | None = None,
     budget_s: float | None = None,
     least_rounds: int = LEAST_ROUNDS,
-) -> dict[str, Any]:
+) -> Parts:
     """Raw times of every part of a detector's loop, of every variant.
 
     Each round visits each variant once, in a random order of its own. A visit loads the core afresh and takes
@@ -101,38 +102,32 @@ def measure_parts(
         progress, on_round, done, budget_s, least_rounds: as for ``latency.measure_latency``. Rounds end by
             the clock alone, never by what they show.
 
-    Returns:
-        ``{"quantity": "parts", "settings", "conditions", "rounds": [{"order", "started_unix_s",
-        "load_average_1min", "observed", "wall_s", "visits": {variant: {"warmup": times, "timed": times}}}],
-        "failures": {variant: reason}, "store_absent": reason or "", "stopping": {"most_rounds",
-        "least_rounds", "width": None, "budget_s", "why", "spent_s"}, "disturbed"}``, where times are
-        ``{"decode_ns": [..], "resize_ns": [..], "core_ns": [..], "tail_ns": [..], "store_ns"}``: a number
-        for each photo, and one for storing all together, or None. JSON-serializable.
-
     Raises:
         LabError: no photos, one cannot be read, or a number out of range.
     """
     require_at_least(1, rounds=rounds, threads=threads, least_rounds=least_rounds)
     require_at_least(0, warmups=warmups, budget_s=budget_s or 0)
     fill_page_cache(require_photos(photos))
-    settings = {
-        "variants": list(files),
-        "photos": [path.name for path in photos],
-        "warmups": min(warmups, len(photos)),
-        "threads": threads,
-        "seed": seed,
-    }
-    plan = Plan(rounds, min(least_rounds, rounds), budget_s=budget_s)
-    raw = begin("parts", settings, done)
+    settings = parts_settings(files, photos, threads, seed, warmups)
+    plan = Plan(rounds, min(least_rounds, rounds), None, budget_s)
     store = next(iter(around.values())).store if isinstance(around, Mapping) else around.store
     keeper = Keeper(store)
     with pinned(threads) as cpus, no_garbage_collection():
         cores = Cores(files, threads)
-        raw |= {"conditions": conditions(threads, cpus), "failures": cores.failures}
+        begun = begin(Parts.begun(settings, conditions(threads, cpus)), done)
         play = parts_round(cores, photos, around, keeper, settings, cpus)
-        run_rounds(raw, rounds, play, progress, on_round, lambda raw: why_stop(raw, plan) is not None)
-    stopping = {**asdict(plan), "why": why_stop(raw, plan), "spent_s": spent_s(raw)}
-    return raw | {"store_absent": keeper.absent, "stopping": stopping, "disturbed": disturbance_facts(raw)}
+        raw = run_rounds(
+            begun, rounds, play, cores.failures, progress, on_round, lambda raw: bool(why_stop(raw, plan))
+        )
+    stopping, disturbed = stopping_facts(raw, plan), disturbance_facts(raw)
+    return replace(raw, store_absent=keeper.absent, stopping=stopping, disturbed=disturbed)
+
+
+def parts_settings(
+    variants: Iterable[str], photos: Sequence[Path], threads: int, seed: int, warmups: int = WARMUPS
+) -> PartsSettings:
+    names = tuple(path.name for path in photos)
+    return PartsSettings(tuple(variants), threads, seed, names, min(warmups, len(photos)))
 
 
 def require_photos(photos: Sequence[Path]) -> Sequence[Path]:
@@ -183,64 +178,60 @@ def parts_round(
     photos: Sequence[Path],
     around: Arounds,
     keeper: Keeper,
-    settings: Mapping[str, Any],
+    settings: PartsSettings,
     cpus: Sequence[int] | None,
-) -> Callable[[int], dict[str, Any]]:
+) -> Callable[[int], PartsRound]:
     """The function that plays round ``number``."""
 
-    def visit(core: Core) -> dict[str, dict[str, Any]]:
+    def visit(core: Core) -> tuple[LoopVisit, Observed]:
         mine = around_of(core, around)
-        warmup, _ = time_loop(core, photos[: settings["warmups"]], mine, keeper, cpus)
+        warmup, _ = time_loop(core, photos[: settings.warmups], mine, keeper, cpus)
         timed, observed = time_loop(core, photos, mine, keeper, cpus)
-        return {"warmup": warmup, "timed": timed, "observed": observed}
+        return LoopVisit(warmup, timed), observed
 
-    def play(number: int) -> dict[str, Any]:
-        order = round_order(settings["variants"], number, settings["seed"])
+    def play(number: int) -> PartsRound:
+        order = round_order(settings.variants, number, settings.seed)
         started_s, noted = time.perf_counter(), moment()
-        visits = cores.visit_all(order, visit)
-        observed = joined([seen.pop("observed") for seen in visits.values()])
-        wall_s = time.perf_counter() - started_s
-        return {"order": order, **noted, "observed": observed, "wall_s": wall_s, "visits": visits}
+        found = cores.visit_all(order, visit)
+        observed = joined([seen for _, seen in found.values()])
+        visits = {variant: seen for variant, (seen, _) in found.items()}
+        return PartsRound(order, noted, observed, time.perf_counter() - started_s, visits)
 
     return play
 
 
 def time_loop(
     core: Core, photos: Sequence[Path], around: Around, keeper: Keeper, cpus: Sequence[int] | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[LoopTimes, Observed]:
     """Nanoseconds of each part for every photo and of storing what was found, and what disturbed the photos.
 
     Storing is not watched: the database, a process of its own, takes the processor from this one then.
     """
-    spent: dict[str, Any] = {f"{part}_ns": [] for part in PER_PHOTO}
-    found, watch = [], Watch(cpus)
-    for path in photos:
-        times_ns, seen = time_photo(core, path, around)
-        found.append(seen)
-        for part, part_ns in zip(PER_PHOTO, times_ns, strict=True):
-            spent[f"{part}_ns"].append(part_ns)
+    watch = Watch(cpus)
+    timed = [time_photo(core, path, around) for path in photos]
     observed = watch.observed()
-    return spent | {"store_ns": keeper.store_ns(found)}, observed
+    of_part = zip(*(times_ns for times_ns, _ in timed), strict=True) if timed else [()] * 4
+    return LoopTimes(*of_part, keeper.store_ns([found for _, found in timed])), observed
 
 
-def joined(observed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What ``Watch`` noted in several stretches, as if they had been one; {} of none.
+def joined(observed: Sequence[Observed]) -> Observed:
+    """What ``Watch`` noted in several stretches, as if they had been one; of none, nothing is known.
 
     Seconds and switches add up, the share of steal is their mean by length, the rest is that of the last.
     """
     if not observed:
-        return {}
-    whole, lengths_s = dict(observed[-1]), [entry["watched_s"] for entry in observed]
+        return Observed(0.0, None, None, None, None, None)
+    whole, shares = {}, [seen.steal_share for seen in observed]
     for name in ("watched_s", "voluntary_switches", "involuntary_switches"):
-        values = [entry[name] for entry in observed]
+        values = [getattr(seen, name) for seen in observed]
         whole[name] = None if None in values else sum(values)
-    shares = [entry["steal_share"] for entry in observed]
-    whole["steal_share"] = None if None in shares else float(np.average(shares, weights=lengths_s))
-    return whole
+    weights = [seen.watched_s for seen in observed]
+    share = None if None in shares else float(np.average(shares, weights=weights))
+    return replace(observed[-1], **whole, steal_share=share)
 
 
-def time_photo(core: Core, path: Path, around: Around) -> tuple[tuple[int, ...], Found]:
-    """Nanoseconds of ``PER_PHOTO``, one part right after the other, and what was found."""
+def time_photo(core: Core, path: Path, around: Around) -> tuple[tuple[int, int, int, int], Found]:
+    """Nanoseconds of the first four of ``LoopTimes``, one part right after the other, and what was found."""
     started_ns = time.perf_counter_ns()
     photo = around.read(path)
     decoded_ns = time.perf_counter_ns()

@@ -8,11 +8,11 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 
+from helpers.energy.rounds.records import Disturbed, Marked, Measurement, Observed
 from helpers.lab.intervals import Absent
 
 PROC = Path("/proc")
@@ -103,76 +103,77 @@ class Watch:
         self._ticks, self._switches = cpu_ticks(cpus, proc), context_switches()
         self._started_s = time.perf_counter()
 
-    def observed(self) -> dict[str, Any]:
-        """What a round notes, None for what is not readable; JSON-serializable.
-
-        ``{"watched_s", "steal_share" (0..1, in steps of 10 ms), "voluntary_switches",
-        "involuntary_switches", "frequency_mhz", "temperature_c"}``; the last two are those at the end.
-        """
+    def observed(self) -> Observed:
         watched_s = time.perf_counter() - self._started_s
         ticks = since(self._ticks, cpu_ticks(self._cpus, self._proc))
         switches = since(self._switches, context_switches()) or (None, None)
-        return {
-            "watched_s": watched_s,
-            "steal_share": ticks[0] / ticks[1] if ticks and ticks[1] > 0 else None,
-            "voluntary_switches": switches[0],
-            "involuntary_switches": switches[1],
-            "frequency_mhz": frequency_mhz(self._cpus, self._cpu_folder, self._proc),
-            "temperature_c": temperature_c(),
-        }
+        return Observed(
+            watched_s,
+            steal_share=ticks[0] / ticks[1] if ticks and ticks[1] > 0 else None,
+            voluntary_switches=switches[0],
+            involuntary_switches=switches[1],
+            frequency_mhz=frequency_mhz(self._cpus, self._cpu_folder, self._proc),
+            temperature_c=temperature_c(),
+        )
 
 
-def column(rounds: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+def column(observed: Sequence[Observed], name: str) -> np.ndarray:
     """One observed quantity of every round: float ``[rounds]``, NaN where it is not known."""
-    values = [(entry.get("observed") or {}).get(name) for entry in rounds]
+    values = [getattr(seen, name) for seen in observed]
     return np.array([np.nan if value is None else value for value in values], float)
 
 
-def off_steal(rounds: Sequence[Mapping[str, Any]], threads: int) -> np.ndarray:
-    return column(rounds, "steal_share") - STEAL_SHARE
+def off_steal(observed: Sequence[Observed], threads: int) -> np.ndarray:
+    return column(observed, "steal_share") - STEAL_SHARE
 
 
-def off_switches(rounds: Sequence[Mapping[str, Any]], threads: int) -> np.ndarray:
+def off_switches(observed: Sequence[Observed], threads: int) -> np.ndarray:
     """Unknown for several threads: those of one process preempt each other, hundreds of times per second."""
     if threads > 1:
-        return np.full(len(rounds), np.nan)
-    return column(rounds, "involuntary_switches") - SWITCHES_PER_S * column(rounds, "watched_s")
+        return np.full(len(observed), np.nan)
+    return column(observed, "involuntary_switches") - SWITCHES_PER_S * column(observed, "watched_s")
 
 
-def off_frequency(rounds: Sequence[Mapping[str, Any]], threads: int) -> np.ndarray:
-    mhz = column(rounds, "frequency_mhz")
+def off_frequency(observed: Sequence[Observed], threads: int) -> np.ndarray:
+    mhz = column(observed, "frequency_mhz")
     median = np.median(mhz[np.isfinite(mhz)]) if np.isfinite(mhz).any() else np.nan
     return np.abs(mhz / median - 1) - FREQUENCY_OFF
 
 
-_CHECKS: Mapping[str, Callable[[Sequence[Mapping[str, Any]], int], np.ndarray]] = {
+_CHECKS: Mapping[str, Callable[[Sequence[Observed], int], np.ndarray]] = {
     "steal": off_steal,
     "switches": off_switches,
     "frequency": off_frequency,
 }
 
 
-def disturbed_rounds(raw: Mapping[str, Any]) -> dict[int, list[str]] | Absent:
+def excess_of(raw: Measurement) -> dict[str, np.ndarray]:
+    """Rule -> by how much each round breaks it, ``[rounds]``; NaN where it cannot be read."""
+    observed = [played.observed for played in raw.rounds]
+    return {name: check(observed, raw.settings.threads) for name, check in _CHECKS.items()}
+
+
+def disturbed_rounds(raw: Measurement) -> dict[int, tuple[str, ...]] | Absent:
     """Number of each disturbed round -> names of the ``RULES`` that mark it; absent if no rule can be read.
 
     A rule is broken by more than its bound; one that cannot be read marks nothing.
     """
-    rounds, threads = raw["rounds"], raw["settings"].get("threads", 1)
-    excess = {name: check(rounds, threads) for name, check in _CHECKS.items()}
+    excess = excess_of(raw)
     if not any(np.isfinite(values).any() for values in excess.values()):
         return UNWATCHED
-    marked = {n: [name for name in RULES if excess[name][n] > 0] for n in range(len(rounds))}
+    marked = {n: tuple(name for name in RULES if excess[name][n] > 0) for n in range(len(raw.rounds))}
     return {number: names for number, names in marked.items() if names}
 
 
-def disturbance_facts(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """For the record: ``{"rules": {name: meaning}, "unreadable": [name], "rounds": [{"round": number,
-    "rules": [name]}]}``."""
-    excess = {name: check(raw["rounds"], raw["settings"]["threads"]) for name, check in _CHECKS.items()}
+def disturbed_count(raw: Measurement) -> int | Absent:
+    """How many rounds are marked as disturbed."""
+    marked = disturbed_rounds(raw)
+    return marked if isinstance(marked, Absent) else len(marked)
+
+
+def disturbance_facts(raw: Measurement) -> Disturbed:
+    """For the record."""
     marked = disturbed_rounds(raw)
     found = {} if isinstance(marked, Absent) else marked
-    return {
-        "rules": dict(RULES),
-        "unreadable": [name for name, values in excess.items() if not np.isfinite(values).any()],
-        "rounds": [{"round": number, "rules": names} for number, names in found.items()],
-    }
+    unreadable = (name for name, values in excess_of(raw).items() if not np.isfinite(values).any())
+    return Disturbed(dict(RULES), tuple(unreadable), tuple(Marked(*each) for each in found.items()))

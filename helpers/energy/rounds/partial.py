@@ -2,51 +2,59 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
+from pydantic import ValidationError
+
+from helpers.energy.rounds.records import M
 from helpers.lab.files import disk_errors_explained, write_text
-from helpers.lab.records import Origin, jsonable
-
-ROUNDS, FAILURES = "rounds", "failures"
+from helpers.lab.records import FORMAT, Origin, jsonable, structured
 
 
-class PartialRounds:
+class PartialRounds(Generic[M]):
     """The file of an unfinished measurement. Keeping a round appends a line; what is there is not rewritten.
 
-    The first line has the key of the measurement's origin and the raw result without rounds, every further
-    line one round and the failures so far.
+    The first line has the format, the key of the measurement's origin and the raw result without rounds,
+    every further line one round and the failures so far.
 
     Args:
         path: the file; absent until the first round is kept.
         source: what the measurement is taken from. Rounds of another origin are not taken up.
+        kind: type of the raw result.
     """
 
-    def __init__(self, path: Path, source: Origin):
-        self._path, self._key = path, source.key
+    def __init__(self, path: Path, source: Origin, kind: type[M]):
+        self._path, self._kind = path, kind
+        self._head = {"format": FORMAT, "key": source.key}
         self._kept = 0
 
-    def earlier(self) -> dict[str, Any] | None:
+    def earlier(self) -> M | None:
         """The raw result with the rounds kept so far; None where there are none of this measurement.
 
-        A last line that a kill cut short is dropped.
+        A last line that a kill cut short is dropped. A file of an earlier version is not taken up at all.
         """
-        lines = read_lines(self._path)
-        if not lines or lines[0].get("key") != self._key:
+        head, *lines = read_lines(self._path) or [{}]
+        if {name: head.get(name) for name in self._head} != self._head:
             return None
-        raw = dict(lines[0]["raw"]) | {ROUNDS: [line["round"] for line in lines[1:]]}
-        raw[FAILURES] = lines[-1][FAILURES] if len(lines) > 1 else raw[FAILURES]
-        self._kept = len(raw[ROUNDS])
-        write_text(self._path, "".join(map(as_line, lines)))
+        try:
+            failures = lines[-1]["failures"] if lines else {}
+            kept = {"rounds": [line["round"] for line in lines], "failures": failures}
+            raw = structured(self._kind, head["raw"] | kept)
+        except (KeyError, TypeError, ValidationError):
+            return None
+        self._kept = len(raw.rounds)
+        write_text(self._path, "".join(map(as_line, [head, *lines])))
         return raw
 
-    def keep(self, raw: Mapping[str, Any]) -> None:
+    def keep(self, raw: M) -> None:
         """Append the rounds of ``raw`` that are not kept yet."""
-        new = raw[ROUNDS][self._kept :]
-        lines = [as_line({"round": entry, FAILURES: raw[FAILURES]}) for entry in new]
+        new = raw.rounds[self._kept :]
+        lines = [as_line({"round": played, "failures": raw.failures}) for played in new]
         if not self._kept:
-            head = {name: value for name, value in raw.items() if name != ROUNDS}
-            write_text(self._path, "".join([as_line({"key": self._key, "raw": head}), *lines]))
+            head = as_line(self._head | {"raw": replace(raw, rounds=())})
+            write_text(self._path, "".join([head, *lines]))
         else:
             with disk_errors_explained(self._path), self._path.open("a") as file:
                 file.writelines(lines)

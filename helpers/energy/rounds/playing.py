@@ -1,20 +1,21 @@
 """Rounds over variants: one that fails stops no other, and a killed run goes on where it was."""
 
-import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from helpers.energy.rounds.records import M
 from helpers.lab.errors import LabError
 from helpers.lab.progress import progress
 from helpers.runtimes.litert.core import Core
 
 RUNTIME_FAILURES = (LabError, RuntimeError, ValueError, OSError, MemoryError)
 
-RoundCallback = Callable[[dict[str, Any]], None]
+RoundCallback = Callable[[Any], None]  # with the raw result so far
 # Photos as every core takes them, or by the core's file.
 Inputs = Sequence[np.ndarray] | Mapping[Path, Sequence[np.ndarray]]
 
@@ -81,39 +82,43 @@ def require_inputs(inputs: Inputs) -> Inputs:
     raise LabError("no input images.", "at least one real photo to measure on", "run 01_download.ipynb.")
 
 
-def begin(quantity: str, settings: dict[str, Any], done: Mapping[str, Any] | None) -> dict[str, Any]:
-    """An empty raw result, or a copy of ``done`` to go on from; ``done`` must have the same settings."""
+def begin(fresh: M, done: M | None) -> M:
+    """A raw result without rounds, or with those of ``done`` to go on from, which must be of its settings."""
     if done is None:
-        return {"quantity": quantity, "settings": settings, "rounds": [], "failures": {}}
-    if done["quantity"] != quantity or done["settings"] != settings:
+        return fresh
+    if done.settings != fresh.settings:
         raise LabError(
-            f"earlier rounds of {done['quantity']} with other settings: {done['settings']}.",
-            f"{quantity} with {settings}",
+            f"earlier rounds of {fresh.quantity} with other settings: {done.settings}.",
+            str(fresh.settings),
             "delete the unfinished measurement and run 04_energy.ipynb again.",
         )
-    return copy.deepcopy(dict(done))
+    return replace(fresh, rounds=done.rounds)
 
 
 def run_rounds(
-    raw: dict[str, Any],
+    begun: M,
     rounds: int,
-    play: Callable[[int], dict[str, Any]],
+    play: Callable[[int], Any],
+    failures: Mapping[str, str],
     shown: bool,
     on_round: RoundCallback | None,
-    stop: Callable[[dict[str, Any]], bool] | None = None,
-) -> None:
-    """Append ``play(number)`` to ``raw["rounds"]`` up to ``rounds``; ``on_round(raw)`` after each.
+    stop: Callable[[M], bool] | None = None,
+) -> M:
+    """``begun`` with the rounds that ``play(number)`` gives, up to ``rounds``; ``on_round(raw)`` after each.
 
     Stops early when every variant has failed, or before a round for which ``stop(raw)`` is true.
+
+    Args:
+        failures: variant -> why it has failed; playing adds to it.
     """
-    first = len(raw["rounds"])
+    raw, first = begun, len(begun.rounds)
     numbers = range(first, rounds)
-    bar = progress(numbers, raw["quantity"], "round", total=rounds, initial=first, disable=not shown)
-    for number in bar:
+    for number in progress(numbers, raw.quantity, "round", total=rounds, initial=first, disable=not shown):
         if stop and stop(raw):
-            return
-        raw["rounds"].append(play(number))
+            break
+        raw = replace(raw, rounds=(*raw.rounds, play(number)), failures=dict(failures))
         if on_round:
             on_round(raw)
-        if raw["failures"].keys() >= set(raw["settings"]["variants"]):
-            return
+        if raw.failures.keys() >= set(raw.settings.variants):
+            break
+    return raw

@@ -13,12 +13,12 @@ WARMUPS = 5
 BARE = "bare"  # the runtime with nothing loaded: what memory is measured against
 
 
-def round_order(variants: Sequence[str], number: int, seed: int) -> list[str]:
+def round_order(variants: Sequence[str], number: int, seed: int) -> tuple[str, ...]:
     """Order of round ``number``, by the seed and the number alone, so that more rounds can follow later."""
     generator = np.random.default_rng([seed, number])
-    return [variants[place] for place in generator.permutation(len(variants))]
+    return tuple(variants[place] for place in generator.permutation(len(variants)))
 
 
-def interleaved(variants: Sequence[str], rounds: int, seed: int) -> list[list[str]]:
+def interleaved(variants: Sequence[str], rounds: int, seed: int) -> list[tuple[str, ...]]:
     """``rounds`` random orders of ``variants``; the control is a variant like any other."""
     return [round_order(variants, number, seed) for number in range(rounds)]

@@ -17,13 +17,12 @@ largest number of rounds or the budget ends them, the interval is as wide as it 
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
+from helpers.energy.records import Latency, Parts
+from helpers.energy.rounds.records import Plan, Stopping
 from helpers.energy.summary import RESAMPLES, paired_ratios, ratio_interval
 from helpers.run.variants import BASELINE
 
@@ -31,24 +30,6 @@ LEAST_ROUNDS = 20
 GROWTH = 1.25
 NARROW, BUDGET, MOST, FAILED = "narrow enough", "time budget", "most rounds", "every variant failed"
 OUTER = 0.1  # on either side, of the rounds that the implied width leaves out
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long to measure.
-
-    Attributes:
-        most_rounds: never more.
-        least_rounds: never fewer, even past the budget: with fewer an interval does not hold what it says.
-        width: wanted full width of every ratio's 95 % interval, relative to the ratio; None: not looked at.
-        budget_s: no round starts after so many seconds of rounds, those of a resumed measurement included;
-            None: no budget.
-    """
-
-    most_rounds: int
-    least_rounds: int = LEAST_ROUNDS
-    width: float | None = None
-    budget_s: float | None = None
 
 
 def is_look(rounds: int, least: int) -> bool:
@@ -79,16 +60,16 @@ def implied_width(ratios: np.ndarray) -> float:
     return float(2 * normal.inv_cdf(0.975) * error / np.median(ratios))
 
 
-def compared(raw: Mapping[str, Any]) -> list[str]:
+def compared(raw: Latency) -> list[str]:
     """Variants that have a ratio: the control too, the baseline itself and failed ones not."""
-    return [v for v in raw["settings"]["variants"] if v != BASELINE and v not in raw["failures"]]
+    return [v for v in raw.settings.variants if v != BASELINE and v not in raw.failures]
 
 
-def all_ratios(raw: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def all_ratios(raw: Latency) -> dict[str, np.ndarray]:
     return {variant: paired_ratios(raw, variant) for variant in compared(raw)}
 
 
-def narrow_enough(raw: Mapping[str, Any], width: float, resamples: int = RESAMPLES) -> bool:
+def narrow_enough(raw: Latency, width: float, resamples: int = RESAMPLES) -> bool:
     """Whether every ratio is known to ``width``; never where there is no ratio."""
     ratios = list(all_ratios(raw).values())
     if not ratios or not all(len(own) for own in ratios):
@@ -97,15 +78,15 @@ def narrow_enough(raw: Mapping[str, Any], width: float, resamples: int = RESAMPL
     return implied and all(reached_width(own, resamples) <= width for own in ratios)
 
 
-def spent_s(raw: Mapping[str, Any]) -> float:
+def spent_s(raw: Latency | Parts) -> float:
     """Seconds that the rounds took."""
-    return sum(entry.get("wall_s", 0.0) for entry in raw["rounds"])
+    return sum(played.wall_s for played in raw.rounds)
 
 
-def why_stop(raw: Mapping[str, Any], plan: Plan, resamples: int = RESAMPLES) -> str | None:
+def why_stop(raw: Latency | Parts, plan: Plan, resamples: int = RESAMPLES) -> str | None:
     """Why no further round is to be played; None to go on. By ``raw`` alone, so a resumed run ends alike."""
-    rounds = len(raw["rounds"])
-    if rounds and raw["failures"].keys() >= set(raw["settings"]["variants"]):
+    rounds = len(raw.rounds)
+    if rounds and raw.failures.keys() >= set(raw.settings.variants):
         return FAILED
     looking = is_look(rounds, plan.least_rounds) or rounds >= plan.most_rounds
     if plan.width is not None and looking and narrow_enough(raw, plan.width, resamples):
@@ -116,9 +97,8 @@ def why_stop(raw: Mapping[str, Any], plan: Plan, resamples: int = RESAMPLES) -> 
     return BUDGET if spent and rounds >= plan.least_rounds else None
 
 
-def stopping_facts(raw: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """For the record: the plan, ``{"why", "spent_s", "reached_widths": {variant: width or None}}``."""
-    by_width = plan.width is not None
-    reached = {v: reached_width(own, by_width=by_width) for v, own in all_ratios(raw).items()}
-    why = why_stop(raw, plan)
-    return {**asdict(plan), "why": why, "spent_s": spent_s(raw), "reached_widths": reached}
+def stopping_facts(raw: Latency | Parts, plan: Plan) -> Stopping:
+    """For the record of a measurement that has ended."""
+    by_width, ratios = plan.width is not None, all_ratios(raw) if isinstance(raw, Latency) else {}
+    reached = {variant: reached_width(own, by_width=by_width) for variant, own in ratios.items()}
+    return Stopping(plan, why_stop(raw, plan) or "", spent_s(raw), reached)

@@ -5,38 +5,12 @@ Which places of a visit are left out is decided by their medians over all rounds
 no sample is chosen by its own value.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
+
+from helpers.energy.records import Latency, WarmUp
 
 FEWEST_TIMED = 4  # under these a visit has no steady half to compare with
 SMALLEST = 0.005  # slower by less than half a percent is no warm-up, however small the spread
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """Warm-up of one variant, in invocations at the start of a visit.
-
-    Attributes:
-        given: the fixed ones.
-        found: invocations before the first that is as fast as the steady state, by the samples; None where
-            there are too few.
-        left_out: of every visit, in summaries.
-        over: whether the steady state was reached in the first half of the timed ones; if not, that half is
-            left out, and the rest may be slow too.
-    """
-
-    given: int
-    found: int | None
-    left_out: int
-    over: bool
-
-    @property
-    def extra(self) -> int:
-        """Timed invocations that are warm-ups by the samples."""
-        return self.left_out - self.given
 
 
 def slowness(samples: np.ndarray, given: int) -> tuple[np.ndarray, float]:
@@ -65,15 +39,15 @@ def find_warmup(samples: np.ndarray, given: int) -> WarmUp:
     return WarmUp(given, found, left_out=min(max(given, found), most), over=found <= most)
 
 
-def warmup_of(raw: Mapping[str, Any], variant: str) -> WarmUp:
-    """Warm-up of a variant in a raw latency result; none found where it finished no round."""
-    visits = [entry["visits"][variant] for entry in raw["rounds"] if variant in entry["visits"]]
+def warmup_of(raw: Latency, variant: str) -> WarmUp:
+    """Warm-up of a variant; none found where it finished no round."""
+    visits = [played.visits[variant] for played in raw.rounds if variant in played.visits]
     if not visits:
-        return WarmUp(raw["settings"].get("warmups", 0), None, raw["settings"].get("warmups", 0), over=True)
-    samples = np.array([[*visit["warmup_ns"], *visit["timed_ns"]] for visit in visits], float)
-    return find_warmup(samples, len(visits[0]["warmup_ns"]))
+        return WarmUp(raw.settings.warmups, None, raw.settings.warmups, over=True)
+    samples = np.array([visit.warmup_ns + visit.timed_ns for visit in visits], float)
+    return find_warmup(samples, len(visits[0].warmup_ns))
 
 
-def warmup_facts(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """For the record: variant -> ``{"given", "found", "left_out", "over"}``."""
-    return {variant: asdict(warmup_of(raw, variant)) for variant in raw["settings"]["variants"]}
+def warmup_facts(raw: Latency) -> dict[str, WarmUp]:
+    """For the record: by variant."""
+    return {variant: warmup_of(raw, variant) for variant in raw.settings.variants}

@@ -2,7 +2,7 @@
 
 ``python -m helpers.energy.selftest.probe FILE INPUTS ROUNDS REPEATS THREADS SEED``
 
-Prints one line of JSON: name -> ratio to the baseline with its interval.
+Prints one line of JSON: a ``SelfTestRun``.
 """
 
 import json
@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.energy.selftest.records import SelfTestRun
 from helpers.energy.selftest.runs import measure_delays
 from helpers.energy.summary import RESAMPLES, latency_ratio
 from helpers.lab.errors import LabError
-from helpers.meters.base import quantity_to_json
+from helpers.lab.records import jsonable
 from helpers.run.variants import BASELINE
 
 
@@ -26,12 +27,12 @@ def main(arguments: list[str]) -> int:
     except LabError as error:
         print(" ".join(error.found.split()), file=sys.stderr)
         return 1
-    if raw["failures"]:
-        print(next(iter(raw["failures"].values())), file=sys.stderr)
+    if raw.failures:
+        print(next(iter(raw.failures.values())), file=sys.stderr)
         return 1
-    names = [name for name in raw["settings"]["variants"] if name != BASELINE]
-    ratios = {name: quantity_to_json(latency_ratio(raw, name, RESAMPLES, seed)) for name in names}
-    print(json.dumps(ratios))
+    names = [name for name in raw.settings.variants if name != BASELINE]
+    ratios = {name: latency_ratio(raw, name, RESAMPLES, seed) for name in names}
+    print(json.dumps(jsonable(SelfTestRun(ratios))))
     return 0
 
 

@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 
 from helpers.energy.latency import latency_round
+from helpers.energy.records import Latency, LatencySettings
 from helpers.energy.rounds.playing import Cores, RoundCallback, begin, run_rounds
 from helpers.energy.rounds.schedule import WARMUPS
+from helpers.energy.selftest.records import SelfTestRun, SelfTestRuns, SelfTestSettings
 from helpers.energy.selftest.summary import DELAYS, delay_name
 from helpers.lab.conditions import no_garbage_collection, pinned, require_at_least
 from helpers.lab.errors import LabError
 from helpers.lab.processes import probe_environment, why_dead
+from helpers.lab.records import structured
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.runtimes.litert.core import Core
 
@@ -61,18 +64,14 @@ class DelayedCores(Cores):
 
 def measure_delays(
     file: Path, inputs: Sequence[np.ndarray], rounds: int, repeats: int, threads: int, seed: int
-) -> dict[str, Any]:
+) -> Latency:
     """Raw latency, as ``latency.measure_latency`` gives it, of the baseline, the control and the delays."""
     delays = {BASELINE: 0.0, CONTROL: 0.0, **{delay_name(delay): delay for delay in DELAYS}}
-    settings = {
-        "variants": list(delays), "repeats": repeats, "warmups": WARMUPS, "threads": threads, "seed": seed,
-    }  # fmt: skip
-    raw = begin("latency", settings, None)
+    settings = LatencySettings(tuple(delays), threads, seed, repeats, WARMUPS)
     with pinned(threads) as cpus, no_garbage_collection():
         cores = DelayedCores(file, delays, threads)
-        raw["failures"] = cores.failures
-        run_rounds(raw, rounds, latency_round(cores, inputs, settings, cpus), False, None)
-    return raw
+        play = latency_round(cores, inputs, settings, cpus)
+        return run_rounds(Latency.begun(settings), rounds, play, cores.failures, False, None)
 
 
 def measure_selftest(
@@ -85,8 +84,8 @@ def measure_selftest(
     seed: int = 0,
     progress: bool = True,
     on_round: RoundCallback | None = None,
-    done: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+    done: SelfTestRuns | None = None,
+) -> SelfTestRuns:
     """Repeat the measurement of no difference and of known ones.
 
     Args:
@@ -97,29 +96,21 @@ def measure_selftest(
         on_round: called with the raw result so far after every run, to save it.
         done: an earlier, unfinished raw result of the same settings, to go on from.
 
-    Returns:
-        ``{"quantity": "selftest", "settings", "rounds": [{"ratios": {name: {"value", "low", "high"}}}],
-        "failures": {}}``; JSON-serializable.
-
     Raises:
         LabError: a run's process died.
     """
     require_at_least(1, runs=runs, rounds=rounds, repeats=repeats, threads=threads)
-    settings = {
-        "variants": [CONTROL, *map(delay_name, DELAYS)],
-        "rounds": rounds, "repeats": repeats, "threads": threads, "seed": seed,
-    }  # fmt: skip
-    raw = begin("selftest", settings, done)
+    names = (CONTROL, *map(delay_name, DELAYS))
+    settings = SelfTestSettings(names, threads, seed, rounds, repeats)
 
-    def play(number: int) -> dict[str, Any]:
+    def play(number: int) -> SelfTestRun:
         arguments = [file, inputs, rounds, repeats, threads, seed + number]
-        return {"ratios": in_fresh_process([str(argument) for argument in arguments])}
+        return in_fresh_process([str(argument) for argument in arguments])
 
-    run_rounds(raw, runs, play, progress, on_round)
-    return raw
+    return run_rounds(begin(SelfTestRuns(settings, (), {}, None), done), runs, play, {}, progress, on_round)
 
 
-def in_fresh_process(arguments: Sequence[str]) -> dict[str, dict[str, float]]:
+def in_fresh_process(arguments: Sequence[str]) -> SelfTestRun:
     command = [sys.executable, "-m", "helpers.energy.selftest.probe", *arguments]
     ended = subprocess.run(
         command, capture_output=True, text=True, env=probe_environment(), timeout=TIMEOUT_S
@@ -130,4 +121,4 @@ def in_fresh_process(arguments: Sequence[str]) -> dict[str, dict[str, float]]:
             "a process that measures float32 against itself",
             "run `python -m helpers doctor`.",
         )
-    return json.loads(ended.stdout.splitlines()[-1])
+    return structured(SelfTestRun, json.loads(ended.stdout.splitlines()[-1]))

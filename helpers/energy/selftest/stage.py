@@ -1,10 +1,11 @@
 """The self-test of measuring, stored with the run."""
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from helpers.energy.rounds.partial import PartialRounds
+from helpers.energy.selftest.records import SelfTestRuns
 from helpers.energy.selftest.runs import REPEATS, ROUNDS, RUNS, measure_selftest
 from helpers.energy.stage import sample_inputs
 from helpers.lab.files import atomic_file
@@ -15,7 +16,7 @@ from helpers.run.experiment import Run, keep, origin
 from helpers.run.variants import BASELINE
 
 
-def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
+def selftest(run: Run, model: Model, runs: int = RUNS) -> Record[SelfTestRuns]:
     """Measure float32 against itself and against known delays, and the RAPL meter at a known power.
 
     An interrupted self-test goes on.
@@ -26,15 +27,14 @@ def selftest(run: Run, model: Model, runs: int = RUNS) -> Record:
     source = origin(
         {BASELINE: file}, settings, "helpers.energy.selftest.runs", "helpers.energy.selftest.probe"
     )
-    record = current_record(path, Any, source)
+    record = current_record(path, SelfTestRuns, source)
     if record:
         return record
-    inputs, partial = path.with_suffix(".npy"), PartialRounds(path.with_suffix(".partial"), source)
+    inputs = path.with_suffix(".npy")
+    partial = PartialRounds(path.with_suffix(".partial"), source, SelfTestRuns)
     with atomic_file(inputs) as temporary, temporary.open("wb") as stream:
         np.save(stream, np.stack(sample_inputs(run, model)[file]))
     raw = measure_selftest(file, inputs, **settings, done=partial.earlier(), on_round=partial.keep)
-    proof = measure_known_power()
-    raw["rapl"] = {"relative_error": proof.relative_error, "wraps": proof.wraps}
-    record = keep(path, "selftest", source, raw)
+    record = keep(path, "selftest", source, replace(raw, rapl=measure_known_power()))
     partial.forget()
     return record

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from helpers.energy.selftest.records import SelfTestRuns
 from helpers.lab.intervals import Interval
 from helpers.run.variants import CONTROL
 
@@ -46,22 +46,22 @@ class SelfTest:
     rapl_error: float | None = None
 
 
-def summarize_selftest(raw: Mapping[str, Any]) -> SelfTest:
-    ratios = [entry["ratios"] for entry in raw["rounds"]]
-    controls = [entry[CONTROL] for entry in ratios]
-    alarms = sum(not entry["low"] <= 1 <= entry["high"] for entry in controls)
-    seen = {delay: [entry[delay_name(delay)] for entry in ratios] for delay in DELAYS}
-    found = {delay: float(np.mean([e["low"] > 1 for e in entries])) for delay, entries in seen.items()}
-    distances = sorted(abs(entry["value"] - 1) for entry in controls)
+def summarize_selftest(raw: SelfTestRuns) -> SelfTest:
+    ratios = [played.ratios for played in raw.rounds]
+    controls = [of[CONTROL] for of in ratios]
+    alarms = sum(control.excludes(1) for control in controls)
+    seen = {delay: [of[delay_name(delay)] for of in ratios] for delay in DELAYS}
+    found = {delay: float(np.mean([ratio.low > 1 for ratio in own])) for delay, own in seen.items()}
+    distances = sorted(abs(control.value - 1) for control in controls)
     return SelfTest(
         runs=len(ratios),
         false_alarms=alarms,
         false_alarm_rate=wilson(alarms, len(ratios)),
         noise=distances[math.ceil(0.95 * len(distances)) - 1],
         found=found,
-        bias={d: float(np.mean([e["value"] for e in entries])) - 1 - d for d, entries in seen.items()},
+        bias={d: float(np.mean([ratio.value for ratio in own])) - 1 - d for d, own in seen.items()},
         smallest_effect=next((delay for delay in DELAYS if found[delay] >= POWER), None),
-        rapl_error=raw.get("rapl", {}).get("relative_error"),
+        rapl_error=raw.rapl.relative_error if raw.rapl else None,
     )
 
 

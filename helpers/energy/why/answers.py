@@ -1,18 +1,20 @@
 """What ``explain_files`` found, as a table, as rows for the figure, and as one sentence per variant."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import pandas as pd
 
+from helpers.energy.why.records import Cast, Explanation, Why
+from helpers.lab.intervals import NAN, Absent
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.operator_kinds import ALL_KINDS, BETWEEN, LITERT
 
 LARGEST = 3
 
 
-def kinds_frame(explained: Mapping[str, Any], model: str = "") -> pd.DataFrame:
+def kinds_frame(explained: Why, model: str = "") -> pd.DataFrame:
     """Time by kind of operator, for the figure: one row per variant, kind and who runs it.
 
     Columns: model, variant, kind, runs_by, operators (number), time_ms, share (of the variant's time),
@@ -20,83 +22,85 @@ def kinds_frame(explained: Mapping[str, Any], model: str = "") -> pd.DataFrame:
     variant has no profile; it then has one row).
     """
     rows = []
-    for variant, about in explained["variants"].items():
+    for variant, about in explained.variants.items():
         rows += [{"model": model, "variant": variant, **row} for row in kind_rows(about)]
     return pd.DataFrame(rows)
 
 
-def kind_rows(about: Mapping[str, Any]) -> list[dict[str, Any]]:
-    profile, bound_ms = about["profile"], about["bound"].get("ms", float("nan"))
-    if "absent" in profile:
-        nothing = {"time_ms": float("nan"), "measured_ms": float("nan")}
-        return [{"kind": "", "runs_by": "", **nothing, "bound_ms": bound_ms, "failed": profile["absent"]}]
+def kind_rows(about: Explanation) -> list[dict[str, Any]]:
+    profile = about.profile
+    bound_ms, bounds = (NAN, {}) if isinstance(about.bound, Absent) else (about.bound.ms, about.bound.kinds)
+    if isinstance(profile, Absent):
+        nothing = {"time_ms": NAN, "measured_ms": NAN}
+        return [{"kind": "", "runs_by": "", **nothing, "bound_ms": bound_ms, "failed": profile.reason}]
     groups: dict[tuple[str, str], list[float]] = {}
-    for op in profile["operators"]:
-        groups.setdefault((op["kind"], op["runs_by"]), []).append(op["us"])
-    groups[(BETWEEN, LITERT)] = [profile["between_us"]]
-    whole, measured_ms = profile["whole_mean_us"], median(profile["plain_us"]) / 1e3
+    for timed in profile.operators:
+        groups.setdefault((timed.kind, timed.runs_by), []).append(timed.us)
+    groups[(BETWEEN, LITERT)] = [profile.between_us]
+    whole, measured_ms = profile.whole_mean_us, median(profile.plain_us) / 1e3
     return [
         {
             "kind": kind, "runs_by": runs_by, "operators": len(times) if kind != BETWEEN else 0,
             "time_ms": sum(times) / 1e3, "share": sum(times) / whole,
-            "macs": about["macs_by_kind"].get(kind, 0),
-            "kind_bound_ms": about["bound"].get("kinds", {}).get(kind, 0.0),
+            "macs": about.macs_by_kind.get(kind, 0),
+            "kind_bound_ms": bounds.get(kind, 0.0),
             "bound_ms": bound_ms, "measured_ms": measured_ms, "failed": "",
         }
         for (kind, runs_by), times in sorted(groups.items(), key=lambda item: ALL_KINDS.index(item[0][0]))
     ]  # fmt: skip
 
 
-def table(explained: Mapping[str, Any]) -> pd.DataFrame:
+def table(explained: Why) -> pd.DataFrame:
     """One row per variant; a cell that cannot be known is ``n/a: reason``."""
-    rows = [table_row(variant, about) for variant, about in explained["variants"].items()]
-    rows += [{"variant": name, "slowest": f"n/a: {why}"} for name, why in explained["failures"].items()]
+    rows = [table_row(variant, about) for variant, about in explained.variants.items()]
+    rows += [{"variant": name, "slowest": f"n/a: {why}"} for name, why in explained.failures.items()]
     return pd.DataFrame(rows)
 
 
-def table_row(variant: str, about: Mapping[str, Any]) -> dict[str, Any]:
-    share, bound, profile = about["delegated"], about["bound"], about["profile"]
-    measured = "absent" not in profile and median(profile["plain_us"]) / 1e3
-    held = bound["ms"] / measured if measured and "ms" in bound else None
+def table_row(variant: str, about: Explanation) -> dict[str, Any]:
+    share, bound, profile = about.delegated, about.bound, about.profile
+    measured = None if isinstance(profile, Absent) else median(profile.plain_us) / 1e3
+    held = None if measured is None or isinstance(bound, Absent) else bound.ms / measured
+    unheld = profile if measured is None else bound
     return {
         "variant": variant,
-        "storage": about["storage_dtype"],
-        "compute": about["compute_dtype"],
-        "usable ISA": ", ".join(about["isa"]) or "none of those known",
-        "operators": sum(about["operators"].values()),
-        "by XNNPACK (operators)": known(share, "operators", "{:.0%}"),
-        "by XNNPACK (multiply-adds)": known(share, "macs", "{:.0%}"),
-        "casts": casts_text(about["boundaries"], about["folded"]),
-        "multiply-adds (M)": round(about["macs"] / 1e6, 1),
-        "weights (bytes)": about["weights_bytes"],
-        "moved (MB)": round(about["bytes_moved"] / 1e6, 1),
-        "bound (ms)": known(bound, "ms", "{:.2f}"),
-        "measured (ms)": f"{measured:.2f}" if measured else known(profile, "", ""),
-        "share of bound": f"{held:.0%}" if held else known(bound if measured else profile, "", "", "n/a"),
+        "storage": about.storage_dtype,
+        "compute": about.compute_dtype,
+        "usable ISA": ", ".join(about.isa) or "none of those known",
+        "operators": sum(about.operators.values()),
+        "by XNNPACK (operators)": unless_absent(share, lambda: f"{share.operators:.0%}"),
+        "by XNNPACK (multiply-adds)": unless_absent(share, lambda: f"{share.macs:.0%}"),
+        "casts": casts_text(about.casts, about.folded),
+        "multiply-adds (M)": round(about.macs / 1e6, 1),
+        "weights (bytes)": about.weights_bytes,
+        "moved (MB)": round(about.bytes_moved / 1e6, 1),
+        "bound (ms)": unless_absent(bound, lambda: f"{bound.ms:.2f}"),
+        "measured (ms)": unless_absent(profile, lambda: f"{measured:.2f}"),
+        "share of bound": unless_absent(unheld, lambda: f"{held:.0%}"),
         "slowest": slowest_text(about),
     }
 
 
-def known(part: Mapping[str, Any], key: str, form: str, otherwise: str = "") -> str:
-    """A value of a part as text, or why there is none."""
-    return f"n/a: {part['absent']}" if "absent" in part else form.format(part[key]) if key else otherwise
+def unless_absent(part: Any, text: Callable[[], str]) -> str:
+    """``text()``, or why there is none."""
+    return f"n/a: {part.reason}" if isinstance(part, Absent) else text()
 
 
-def casts_text(boundaries: list[dict[str, Any]], folded: int) -> str:
+def casts_text(casts: Sequence[Cast], folded: int) -> str:
     """``3 between dtypes, 8 rescalings``; a rescaling keeps the dtype and changes the scale."""
-    rescalings = sum(b["from_dtype"] == b["to_dtype"] for b in boundaries)
+    rescalings = sum(cast.from_dtype == cast.to_dtype for cast in casts)
     counts = {
-        "between dtypes": len(boundaries) - rescalings,
+        "between dtypes": len(casts) - rescalings,
         "rescalings": rescalings,
         "folded at load": folded,
     }
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
 
 
-def slowest_text(about: Mapping[str, Any]) -> str:
+def slowest_text(about: Explanation) -> str:
     """The three kinds that take most: ``depthwise convolution 53 % (LiteRT's own kernels), ...``."""
-    if "absent" in about["profile"]:
-        return f"n/a: {about['profile']['absent']}"
+    if isinstance(about.profile, Absent):
+        return f"n/a: {about.profile.reason}"
     rows = sorted(kind_rows(about), key=lambda row: -row["time_ms"])[:LARGEST]
     return ", ".join(f"{row['kind']} {row['share']:.0%}{runner_text(row)}" for row in rows)
 
@@ -105,25 +109,20 @@ def runner_text(row: Mapping[str, Any]) -> str:
     return " (LiteRT's own kernels)" if row["runs_by"] == LITERT and row["kind"] != BETWEEN else ""
 
 
-def reasons(explained: Mapping[str, Any]) -> dict[str, str]:
+def reasons(explained: Why) -> dict[str, str]:
     """For every variant but the baseline: what each kind of operator adds to or takes from its time."""
-    variants = explained["variants"]
-    known_times = {
-        name: times_of(about) for name, about in variants.items() if "absent" not in about["profile"]
-    }
-    if BASELINE not in known_times:
-        return {name: f"n/a: {BASELINE} has no profile" for name in variants if name != BASELINE}
-    base = known_times[BASELINE]
+    variants = explained.variants
+    others = {name: about for name, about in variants.items() if name != BASELINE}
+    if BASELINE not in variants or isinstance(variants[BASELINE].profile, Absent):
+        return dict.fromkeys(others, f"n/a: {BASELINE} has no profile")
+    base = times_of(variants[BASELINE])
     return {
-        name: reason_text(known_times[name], base)
-        if name in known_times
-        else f"n/a: {variants[name]['profile']['absent']}"
-        for name in variants
-        if name != BASELINE
+        name: unless_absent(about.profile, lambda about=about: reason_text(times_of(about), base))
+        for name, about in others.items()
     }
 
 
-def times_of(about: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
+def times_of(about: Explanation) -> dict[str, tuple[float, str]]:
     """Kind -> its time in ms, and a note where LiteRT's own kernels run it."""
     times: dict[str, tuple[float, str]] = {}
     for row in kind_rows(about):

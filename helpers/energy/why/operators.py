@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.energy.why.answers import kinds_frame
+from helpers.energy.why.records import Why
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
@@ -18,9 +19,9 @@ def operators_frame(run: Run) -> pd.DataFrame:
     """Time by kind of operator of all models, tidy: see ``kinds_frame``."""
     cure = "run 04_energy.ipynb first."
     models = made_models(run)
-    records = {model: read_record(run.paths.why_record(model.id), Any, cure) for model in models}
-    frames = [kinds_frame(record.values, model.id) for model, record in records.items()]
-    frames += [pd.DataFrame(failed_rows(run, model, records[model].values["failures"])) for model in models]
+    found = {model: read_record(run.paths.why_record(model.id), Why, cure).values for model in models}
+    frames = [kinds_frame(why, model.id) for model, why in found.items()]
+    frames += [pd.DataFrame(failed_rows(run, model, why.failures)) for model, why in found.items()]
     return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
 
 

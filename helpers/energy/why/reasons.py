@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
+from helpers.energy.why.records import Cast, Delegated, Explanation, Machine, Profile, Why
 from helpers.energy.why.roofline import bound_of, measure_machine
 from helpers.lab import host
 from helpers.lab.errors import reason_of
+from helpers.lab.intervals import Absent
+from helpers.lab.records import structured
 from helpers.runtimes.litert.graph import Graph, count_types
 from helpers.runtimes.litert.operator_kinds import LITERT
 from helpers.runtimes.litert.operator_times import INVOCATIONS, profile_file
@@ -28,62 +30,56 @@ NO_KERNEL_NAMES = "LiteRT does not tell which of XNNPACK's kernels it took"
 
 def explain_files(
     files: Mapping[str, Path],
-    machine: Mapping[str, Any] | None = None,
+    machine: Machine | None = None,
     invocations: int = INVOCATIONS,
     threads: int = 1,
-) -> dict[str, Any]:
+) -> Why:
     """Explain the time of every variant; takes some seconds per file.
 
     Args:
         files: variant -> its ``.tflite``.
         machine: what ``measure_machine`` returned earlier; None measures it now. It is for one
             thread: with more ``threads`` no bound is given.
-
-    Returns:
-        ``{"machine", "isa_flags", "threads", "int8_kernels": sentence, "variants": {variant: what
-        explain_file returns}, "failures": {variant: why it could not be explained}}``; JSON-serializable.
     """
-    machine = dict(machine or measure_machine())
+    machine = machine or measure_machine()
     variants, failures = {}, {}
     for name, path in files.items():
         try:
             variants[name] = explain_file(Path(path), machine, invocations, threads)
         except Exception as error:  # a file or a profiler of any kind; the other variants go on
             failures[name] = reason_of(error)
-    return {
-        "machine": machine,
-        "isa_flags": host.isa_flags(),
-        "threads": threads,
-        "int8_kernels": int8_kernels(machine, host.isa_flags()),
-        "variants": variants,
-        "failures": failures,
-    }
+    flags = tuple(host.isa_flags())
+    return Why(machine, flags, threads, int8_kernels(machine, flags), variants, failures)
 
 
-def explain_file(path: Path, machine: Mapping[str, Any], invocations: int, threads: int) -> dict[str, Any]:
-    """Dtypes, counts, bytes, bound and profile of a file; what cannot be known is ``{"absent": why}``."""
+def explain_file(path: Path, machine: Machine, invocations: int, threads: int) -> Explanation:
+    """Dtypes, counts, bytes, bound and profile of a file."""
     facts, graph = read_facts(path), read_graph(path)
-    profile = profile_file(path, invocations, threads)
-    bound = bound_of(graph, machine) if threads == 1 else {"absent": "the peaks are those of one thread"}
-    return {
-        "storage_dtype": facts.storage_dtype,
-        "compute_dtype": facts.compute_dtype,
-        "isa": usable_isa(facts.compute_dtype, host.isa_flags()),
-        "kernels": {"absent": NO_KERNEL_NAMES},
-        "operators": count_types(graph.running()),
-        "folded": len(graph.operators) - len(graph.running()),
-        "boundaries": [vars(boundary) for boundary in graph.boundaries()],
-        "macs": graph.macs,
-        "macs_by_kind": by_kind(graph),
-        "bytes_moved": graph.bytes_moved,
-        "weights_bytes": graph.weights_bytes,
-        "weights_by_dtype": graph.weights_by_dtype,
-        "constants_bytes": graph.constants_bytes,
-        "file_bytes": graph.file_bytes,
-        "bound": bound,
-        "profile": profile,
-        "delegated": delegated(graph, profile),
-    }
+    profile = profiled(path, invocations, threads)
+    return Explanation(
+        storage_dtype=facts.storage_dtype,
+        compute_dtype=facts.compute_dtype,
+        isa=usable_isa(facts.compute_dtype, host.isa_flags()),
+        kernels=Absent(NO_KERNEL_NAMES),
+        operators=count_types(graph.running()),
+        folded=len(graph.operators) - len(graph.running()),
+        casts=tuple(Cast(**vars(boundary)) for boundary in graph.boundaries()),
+        macs=graph.macs,
+        macs_by_kind=by_kind(graph),
+        bytes_moved=graph.bytes_moved,
+        weights_bytes=graph.weights_bytes,
+        weights_by_dtype=graph.weights_by_dtype,
+        constants_bytes=graph.constants_bytes,
+        file_bytes=graph.file_bytes,
+        bound=bound_of(graph, machine) if threads == 1 else Absent("the peaks are those of one thread"),
+        profile=profile,
+        delegated=delegated(graph, profile),
+    )
+
+
+def profiled(path: Path, invocations: int, threads: int) -> Profile | Absent:
+    found = profile_file(path, invocations, threads)
+    return Absent(found["absent"]) if "absent" in found else structured(Profile, found)
 
 
 def by_kind(graph: Graph) -> dict[str, int]:
@@ -94,29 +90,30 @@ def by_kind(graph: Graph) -> dict[str, int]:
     return {kind: count for kind, count in counts.items() if count}
 
 
-def delegated(graph: Graph, profile: Mapping[str, Any]) -> dict[str, Any]:
-    """Share that XNNPACK runs: ``{"operators", "macs": 0..1, "left": {type: number}}``, or absent.
+def delegated(graph: Graph, profile: Profile | Absent) -> Delegated | Absent:
+    """What XNNPACK runs.
 
     LiteRT's profiler names the nodes that LiteRT's own kernels ran; XNNPACK took all others.
     """
-    if "absent" in profile:
-        return {"absent": profile["absent"]}
-    left = {op["node"] for op in profile["operators"] if op["runs_by"] == LITERT}
+    if isinstance(profile, Absent):
+        return profile
+    left = {timed.node for timed in profile.operators if timed.runs_by == LITERT}
     running = graph.running()
     remaining = [operator for operator in running if operator.index in left]
     macs = 1 - sum(op.macs for op in remaining) / graph.macs if graph.macs else 0.0
-    return {"operators": 1 - len(remaining) / len(running), "macs": macs, "left": count_types(remaining)}
+    return Delegated(1 - len(remaining) / len(running), macs, count_types(remaining))
 
 
-def usable_isa(compute_dtype: str, flags: Iterable[str]) -> list[str]:
+def usable_isa(compute_dtype: str, flags: Iterable[str]) -> tuple[str, ...]:
     """Flags of this machine that kernels of a compute dtype can use, the most able first."""
     present = set(flags)
-    return [flag for flag in ISA_OF.get(ARITHMETIC.get(compute_dtype, compute_dtype), ()) if flag in present]
+    known = ISA_OF.get(ARITHMETIC.get(compute_dtype, compute_dtype), ())
+    return tuple(flag for flag in known if flag in present)
 
 
-def int8_kernels(machine: Mapping[str, Any], flags: Iterable[str]) -> str:
+def int8_kernels(machine: Machine, flags: Iterable[str]) -> str:
     """What the measured peaks tell of the int8 kernels; which kernel ran is not told by LiteRT."""
-    peaks, present = machine["peak_macs_per_s"], set(flags)
+    peaks, present = machine.peak_macs_per_s, set(flags)
     gain = peaks["int8"] / peaks["float32"]
     text = f"On large layers int8 reaches {gain:.1f} times the multiply-adds per second of float32"
     if gain > VNNI_GAIN and "amx_int8" in present:

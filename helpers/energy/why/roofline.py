@@ -7,14 +7,15 @@ processor's maker states.
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from helpers.energy.why.layer import fully_connected
+from helpers.energy.why.records import Bound, Copy, Machine
 from helpers.lab.conditions import pinned
+from helpers.lab.intervals import Absent
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.graph import Graph, Operator
 from helpers.runtimes.litert.operator_times_probe import image_for
@@ -27,17 +28,14 @@ COMPUTED = ("float32", "int8", "int8-dynamic")
 NO_PEAK = "no peak was measured for {} arithmetic"
 
 
-def measure_machine(least_s: float = LEAST_S) -> dict[str, Any]:
-    """Peaks and bandwidths of this machine, one thread; JSON-serializable.
+def measure_machine(least_s: float = LEAST_S) -> Machine:
+    """Peaks and bandwidths of this machine, one thread.
 
-    Returns:
-        ``{"peak_macs_per_s": {compute dtype: n}, "bandwidth": [{"bytes", "bytes_per_s"}, ...]}``; ``bytes``:
-        what one copy reads and writes together; small ones stay in a cache. Each is the best of repeats
-        during ``least_s`` seconds, so that a busy machine lowers it little.
+    Each is the best of repeats during ``least_s`` seconds, so that a busy machine lowers it little.
     """
     with pinned(1):
         peaks = {dtype: measure_peak(dtype, least_s) for dtype in COMPUTED}
-        return {"peak_macs_per_s": peaks, "bandwidth": [measure_copy(size, least_s) for size in COPY_BYTES]}
+        return Machine(peaks, tuple(measure_copy(size, least_s) for size in COPY_BYTES))
 
 
 def measure_peak(dtype: str, least_s: float = LEAST_S) -> float:
@@ -53,12 +51,12 @@ def measure_layer(path: Path, dtype: str, shape: tuple[int, int, int], least_s: 
     return float(np.prod(shape)) / fastest_s(core.invoke, least_s)
 
 
-def measure_copy(size_bytes: int, least_s: float = LEAST_S) -> dict[str, float]:
+def measure_copy(size_bytes: int, least_s: float = LEAST_S) -> Copy:
     """Bandwidth of NumPy's copy: half of ``size_bytes`` is read and half written."""
     source = np.ones(size_bytes // 8, np.float32)
     target = np.zeros_like(source)
     seconds = fastest_s(lambda: np.copyto(target, source), least_s)
-    return {"bytes": size_bytes, "bytes_per_s": size_bytes / seconds}
+    return Copy(size_bytes, size_bytes / seconds)
 
 
 def fastest_s(work: Callable[[], object], least_s: float) -> float:
@@ -74,17 +72,17 @@ def fastest_s(work: Callable[[], object], least_s: float) -> float:
     return best
 
 
-def bandwidth_for(machine: Mapping[str, Any], moved_bytes: int) -> float:
+def bandwidth_for(machine: Machine, moved_bytes: int) -> float:
     """Bytes per second of the largest measured copy that moves no more than ``moved_bytes``.
 
     An operator whose tensors fit a cache finds its input there, written by the one before; so it is held
     against a copy of its own size. Larger copies are slower: taking the one below keeps the bound a bound.
     """
-    copies = sorted(machine["bandwidth"], key=lambda copy: copy["bytes"])
-    return ([c for c in copies if c["bytes"] <= moved_bytes] or copies[:1])[-1]["bytes_per_s"]
+    copies = sorted(machine.bandwidth, key=lambda copy: copy.size_bytes)
+    return ([copy for copy in copies if copy.size_bytes <= moved_bytes] or copies[:1])[-1].bytes_per_s
 
 
-def bound_s(operator: Operator, machine: Mapping[str, Any]) -> tuple[float, float] | None:
+def bound_s(operator: Operator, machine: Machine) -> tuple[float, float] | None:
     """Seconds that an operator takes at least, for its arithmetic and for its bytes; None without a peak.
 
     ``macs / peak`` and ``bytes / bandwidth``; at best both go on at once, so the larger is the bound.
@@ -92,23 +90,19 @@ def bound_s(operator: Operator, machine: Mapping[str, Any]) -> tuple[float, floa
     moving = operator.bytes_moved / bandwidth_for(machine, operator.bytes_moved)
     if not operator.macs:
         return 0.0, moving
-    peak = machine["peak_macs_per_s"].get(operator.compute_dtype)
+    peak = machine.peak_macs_per_s.get(operator.compute_dtype)
     return None if peak is None else (operator.macs / peak, moving)
 
 
-def bound_of(graph: Graph, machine: Mapping[str, Any]) -> dict[str, Any]:
-    """Bound of a file in ms, or ``{"absent": reason}``.
-
-    Returns: ``{"ms": the sum over its operators, "kinds": {kind: ms}, "limits": {"arithmetic": ms, "bytes":
-    ms}}``; ``limits`` tells which of the two sets the bound.
-    """
+def bound_of(graph: Graph, machine: Machine) -> Bound | Absent:
+    """Bound of a file; absent where there is no peak for one of its operators."""
     kinds: dict[str, float] = {}
-    limits = {"arithmetic": 0.0, "bytes": 0.0}
+    limits = {"arithmetic_ms": 0.0, "bytes_ms": 0.0}
     for operator in graph.running():
         both = bound_s(operator, machine)
         if both is None:
-            return {"absent": NO_PEAK.format(operator.compute_dtype)}
+            return Absent(NO_PEAK.format(operator.compute_dtype))
         milliseconds = 1e3 * max(both)
         kinds[operator.kind] = kinds.get(operator.kind, 0.0) + milliseconds
-        limits["arithmetic" if both[0] > both[1] else "bytes"] += milliseconds
-    return {"ms": sum(kinds.values()), "kinds": kinds, "limits": limits}
+        limits["arithmetic_ms" if both[0] > both[1] else "bytes_ms"] += milliseconds
+    return Bound(sum(kinds.values()), kinds, **limits)

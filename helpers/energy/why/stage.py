@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -11,8 +10,9 @@ from helpers.energy.why.answers import reasons, table
 from helpers.energy.why.figure import HOW_TO_READ, time_by_operator
 from helpers.energy.why.operators import INVOCATIONS, operators_frame
 from helpers.energy.why.reasons import explain_files
+from helpers.energy.why.records import Why
 from helpers.lab.errors import reason_of
-from helpers.lab.records import Record, current_record, jsonable
+from helpers.lab.records import Record, current_record
 from helpers.models.registry import Model
 from helpers.quantize.stage import working_files
 from helpers.run.experiment import Run, keep, origin
@@ -20,23 +20,23 @@ from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
 
 
-def explain_speed(run: Run, model: Model) -> Record:
+def explain_speed(run: Run, model: Model) -> Record[Why]:
     """Profile every variant and measure what the machine could do; kept until a file changes."""
     path, files = run.paths.why_record(model.id), working_files(run, model)
     settings = {"invocations": INVOCATIONS, "threads": run.threads}
     source = origin(files, settings, "helpers.energy.why.reasons")
-    record = current_record(path, Any, source)
-    if record and record.values["variants"]:
+    record = current_record(path, Why, source)
+    if record and record.values.variants:
         return record
-    return keep(path, "why", source, jsonable(explained(files, settings)))
+    return keep(path, "why", source, explained(files, **settings))
 
 
-def explained(files: Mapping[str, Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+def explained(files: Mapping[str, Path], invocations: int, threads: int) -> Why:
     """As ``explain_files``; without variants, and the reason, where this machine cannot be measured."""
     try:
-        return explain_files(files, **settings)
+        return explain_files(files, invocations=invocations, threads=threads)
     except Exception as error:  # whatever a machine's counters, compilers or kernels refuse
-        return {"variants": {}, "failures": dict.fromkeys(files, reason_of(error))}
+        return Why(None, (), threads, "", {}, dict.fromkeys(files, reason_of(error)))
 
 
 def speed_table(run: Run, model: Model) -> pd.DataFrame:
