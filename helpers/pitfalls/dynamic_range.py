@@ -12,7 +12,8 @@ from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, times
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.runtimes.litert.reader import FileFacts, read_facts
+from helpers.runtimes.litert.graph import FileFacts
+from helpers.runtimes.litert.reader import read_facts
 
 TITLE = "dynamic range mistaken for int8"
 FAILURE = "without data the weights are int8, and the activations are not"

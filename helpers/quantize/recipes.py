@@ -15,7 +15,8 @@ from helpers.lab.files import write_bytes
 from helpers.lab.quietly import stderr_muted
 from helpers.quantize.dead_channels import revive
 from helpers.run.variants import Variant
-from helpers.runtimes.litert.reader import FileFacts, read_facts
+from helpers.runtimes.litert.graph import FileFacts
+from helpers.runtimes.litert.reader import read_facts
 
 INPUT_NAME = "image"
 SIGNATURE = "serving_default"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from helpers.lab.intervals import Absent
 from helpers.quantize.layers.layer_error import ComparedLayers
-from helpers.runtimes.litert.reader import FileFacts
+from helpers.runtimes.litert.graph import FileFacts
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ import pytest
 from ai_edge_quantizer import recipe
 
 from helpers.energy.why.layer import fully_connected, index_list
+from helpers.energy.why.records import Copy, Machine
 from helpers.energy.why.roofline import bound_of
+from helpers.lab.intervals import Absent
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.recipes import apply_recipe, quantize_file
 from helpers.run.variants import VARIANTS
@@ -119,8 +121,8 @@ def test_a_converters_file_of_16_bit_activations_is_no_int8_and_is_held_against_
     graph = read_graph(made)
     assert {op.compute_dtype for op in graph.operators if op.macs} == {"int16x8"}
     assert read_facts(made).compute_dtype == "int16x8"
-    machine = {"peak_macs_per_s": {"int8": 1e9}, "bandwidth": [{"bytes": 1, "bytes_per_s": 1e9}]}
-    assert bound_of(graph, machine) == {"absent": "no peak was measured for int16x8 arithmetic"}
+    machine = Machine({"int8": 1e9}, (Copy(1, 1e9),))
+    assert bound_of(graph, machine) == Absent("no peak was measured for int16x8 arithmetic")
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,13 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab.errors import LabError
-from helpers.runtimes.litert.graph import Graph, Operator, Tensor, count_types
+from helpers.runtimes.litert.graph import FileFacts, Graph, Operator, Tensor, count_types
 
 MARK = b"TFL3"
 MADE_ANEW = "run 02_quantize.ipynb again."
@@ -138,27 +137,6 @@ def integers(values: Iterable[Any] | None) -> tuple[int, ...]:
 
 def as_text(name: bytes | str | None) -> str:
     return name.decode(errors="replace") if isinstance(name, bytes) else name or ""
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What a variant's file holds.
-
-    Attributes:
-        storage_dtype: dtype in which most convolution weights (by count) are stored.
-        compute_dtype: arithmetic in which most convolution weights are multiplied, as ``arithmetic`` has it.
-        weights: weight dtype -> number of stored convolution weights.
-        kernels: "OPERATOR input/weight" -> number of convolutions.
-        operators: operator -> number.
-        per_channel: whether every 8-bit convolution has one scale per output channel.
-    """
-
-    storage_dtype: str
-    compute_dtype: str
-    weights: dict[str, int]
-    kernels: dict[str, int]
-    operators: dict[str, int]
-    per_channel: bool
 
 
 def read_facts(path: Path) -> FileFacts:
