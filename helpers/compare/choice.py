@@ -14,6 +14,7 @@ from helpers.compare.verdict import NO, YES
 from helpers.compare.verdict_texts import answer_of
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import number
+from helpers.run.forms import SIMULATED
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import points_text
 from helpers.show.rows import records_of
@@ -32,6 +33,7 @@ class Choice:
         failed: rows of those that did, float32 included.
         margin: the loss that is accepted, ``1 point``.
         floor: of ratios of latency.
+        simulated: rows of forms for which no runtime has kernels: they cannot be deployed.
     """
 
     base: Row | None
@@ -39,6 +41,7 @@ class Choice:
     failed: Sequence[Row]
     margin: str
     floor: NoiseFloor | None
+    simulated: Sequence[Row] = ()
 
     @property
     def within(self) -> list[Row]:
@@ -65,9 +68,14 @@ def choice_of(frame: pd.DataFrame, margin_points: float) -> Choice:
     margin = points_text(round(next(filter(math.isfinite, margins), margin_points), 6))
     rows = [row for row in records_of(frame) if row["variant"] != CONTROL]
     whole = {str(row["variant"]): row for row in rows if not failure_of(row)}
-    forms = [row for name, row in whole.items() if name != BASELINE]
+    forms = [row for name, row in whole.items() if name != BASELINE and not is_simulated(row)]
+    simulated = [row for name, row in whole.items() if is_simulated(row)]
     failed = [row for row in rows if failure_of(row)]
-    return Choice(whole.get(BASELINE), forms, failed, margin, noise_floor(frame, "latency"))
+    return Choice(whole.get(BASELINE), forms, failed, margin, noise_floor(frame, "latency"), simulated)
+
+
+def is_simulated(row: Row) -> bool:
+    return row.get("compute_dtype") == SIMULATED
 
 
 def ratio_between(row: Row, other: Row) -> Interval | None:

@@ -22,6 +22,7 @@ from helpers.models.registry import Model
 from helpers.quantize.originals import parity_texts
 from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run
+from helpers.run.forms import is_simulated
 from helpers.run.variants import Variant
 from helpers.show.context import Context
 from helpers.show.pictures import lost_name
@@ -113,12 +114,14 @@ def model_section(run: Run) -> Section:
         claim = f"{stated.metric} {stated.value} ({stated.source})" if stated else "none"
         lines.append(f"{model.title}. Licence {model.licence}. Accuracy stated by its publisher: {claim}.")
         lines += parity_texts(run, model)
-        lines += [own_text(run, model, variant) for variant in run.variants if variant.own]
+        lines += [told for variant in run.variants if (told := own_text(run, model, variant))]
     return Section("The models", lines)
 
 
 def own_text(run: Run, model: Model, variant: Variant) -> str:
-    """What must be known of a file of the user's own that stands beside a model's variants."""
+    """What must be known of a file of the user's own, or of a simulated form; empty of all others."""
+    if not variant.own and not is_simulated(variant):
+        return ""
     path = run.paths.variant_record(model.id, variant.id)
     made = read_record(path, MadeFile, "run 02_quantize.ipynb first.").values
     told = " ".join([made.meaning, *made.notes] if made else [variant.meaning])

@@ -39,6 +39,7 @@ from helpers.models.registry import Model
 from helpers.quantize.layers.all_variants import all_layers
 from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run, keep, origin
+from helpers.run.forms import NOT_TIMED, SIMULATED, is_simulated
 from helpers.run.standing import made_failure, made_models, scored_failure, scored_models
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.context import Context
@@ -142,7 +143,8 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
     for variant in [*(variant.id for variant in run.variants), CONTROL]:
         made, scored, accuracy = found_of(variant, records, draws)
         verdict = judged.get(variant, Absent("" if variant in (BASELINE, CONTROL) else unjudged))
-        parts = {name: summaries.get(variant, NOT_MEASURED) for name, summaries in measured.items()}
+        absent = unmeasured(run, variant)
+        parts = {name: summaries.get(variant, absent) for name, summaries in measured.items()}
         if isinstance(made, Absent):
             sources = Sources.all_absent(made.reason)
         else:
@@ -154,14 +156,22 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
     return known
 
 
+def unmeasured(run: Run, variant: str) -> Absent:
+    """Why nothing of 04 is known of a variant."""
+    timed = all(each.id != variant or not is_simulated(each) for each in run.variants)
+    return NOT_MEASURED if timed else Absent(NOT_TIMED)
+
+
 def found_of(
     variant: str, records: Mapping[str, Record], draws: Mapping[str, Mapping[str, np.ndarray]]
 ) -> tuple[MadeFile | Absent, Scored | Absent, Accuracy | Absent]:
     """What 02 and 03 recorded of a variant, and its accuracy; each, or why it is absent."""
     source = BASELINE if variant == CONTROL else variant
     made, scored = records[f"variant/{source}"], records[f"score/{source}"]
-    # The control was not run through 03's loop: its accuracy is float32's, its throughput is not known.
-    values = replace(scored.values, loops=()) if variant == CONTROL and scored.values else scored.values
+    # The control was not run through 03's loop: its accuracy is float32's, its throughput is not known. That
+    # of a simulated form would be float32's.
+    unknown = variant == CONTROL or (made.values and made.values.facts.compute_dtype == SIMULATED)
+    values = replace(scored.values, loops=()) if unknown and scored.values else scored.values
     if source in draws:
         accuracy = accuracy_of(variant, scored.values, draws)
     else:

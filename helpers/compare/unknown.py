@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from helpers.compare.choice import Choice, Row
+from helpers.compare.choice import Choice, Row, names_of
 from helpers.compare.findings import ties_clause
 from helpers.compare.noise import BY_SELFTEST, NoiseFloor
 from helpers.compare.report.lacking import by_reason, lacking_quantity, listed
@@ -27,6 +27,7 @@ def not_known(frame: pd.DataFrame, choice: Choice, context: Context) -> list[str
         *(f"Anything of {names}: failed ({reason})." for names, reason in failed_forms(choice)),
         *(margin_text(row, choice.margin) for row in choice.open if AP.at(row)),
         *lacking_texts(choice),
+        *simulated_texts(choice),
         *ties_texts(choice),
         noise_sentence(choice.floor, any(math.isfinite(number(r, "latency_selftest_noise")) for r in rows)),
         *energy_texts(choice),
@@ -60,6 +61,13 @@ def lacking_texts(choice: Choice) -> list[str]:
     rows = [row for row in (choice.base, *choice.forms) if row is not None]
     found = [lack for name in ("accuracy", "latency") for lack in lacking_quantity("", rows, name)]
     return [f"{lack.what[0].upper()}{lack.what[1:]}: {found_of(lack.reason).rstrip('.')}." for lack in found]
+
+
+def simulated_texts(choice: Choice) -> list[str]:
+    names = names_of(choice.simulated)
+    return (
+        [f"What {listed(names)} would take in time: simulated, no runtime here has kernels."] if names else []
+    )
 
 
 def ties_texts(choice: Choice) -> list[str]:

@@ -13,7 +13,7 @@ from helpers.energy.summary import LEVEL, LEVEL_BY_WIDTH, ended_by_width, latenc
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
 from helpers.models.registry import Model
-from helpers.quantize.stage import read_variant, working_files
+from helpers.quantize.stage import read_variant, timed_files
 from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.captions import FOOTER_IN, add_caption
@@ -64,7 +64,7 @@ def reason_of(raw: Latency, variant: str, ratio: Absent) -> str:
 
 def compared(run: Run, model: Model) -> list[str]:
     """Variants to open, integer kernels first; the control last, which every run has."""
-    files = [variant for variant in working_files(run, model) if variant != BASELINE]
+    files = [variant for variant in timed_files(run, model) if variant != BASELINE]
     computed = {variant: read_variant(run, model, variant).values.facts.compute_dtype for variant in files}
     return [*sorted(files, key=lambda variant: computed[variant] != "int8"), CONTROL]
 

@@ -24,7 +24,7 @@ from helpers.meters.base import meter_facts
 from helpers.meters.choose import choose_meter
 from helpers.models.registry import Model
 from helpers.photos.decoding import core_input
-from helpers.quantize.stage import check_photos, load_interface, working_files
+from helpers.quantize.stage import check_photos, load_interface, timed_files
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.variants import BASELINE, CONTROL
 
@@ -36,13 +36,13 @@ ROUNDS_SHARE, BUDGET_SHARE = 2 / 3, 1 / 4
 
 def measured_files(run: Run, model: Model) -> dict[str, Path]:
     """Files of the working variants and of the control: float32 once more, as if it were a variant."""
-    files = working_files(run, model)
+    files = timed_files(run, model)
     return {**files, CONTROL: files[BASELINE]}
 
 
 def sample_inputs(run: Run, model: Model) -> dict[Path, list[np.ndarray]]:
     """Real photos as inputs of the core in each file."""
-    photos, files = check_photos(run), working_files(run, model)
+    photos, files = check_photos(run), timed_files(run, model)
     ready = {variant: load_interface(run, model, variant).preprocessing for variant in files}
     made = {how: [core_input(photo, how) for photo in photos] for how in set(ready.values())}
     return {path: made[ready[variant]] for variant, path in files.items()}

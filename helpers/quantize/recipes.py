@@ -39,12 +39,25 @@ FLOAT_ENDS = [
     for end in ("INPUT", "OUTPUT")
 ]
 
+
+def per_tensor(step: dict) -> dict:
+    """A step of which all weights of a layer share one scale."""
+    settings = step["op_config"]
+    weights = {**settings["weight_tensor_config"], "granularity": "TENSORWISE"}
+    return {**step, "op_config": {**settings, "weight_tensor_config": weights}}
+
+
 RECIPES = MappingProxyType(
     {
         "none": lambda: [],
         "float16": lambda: HALF_WEIGHTS,
         "int8-dynamic": recipe.dynamic_wi8_afp32,
         "int8": lambda: recipe.static_wi8_ai8() + FLOAT_ENDS,
+        "int8-per-tensor": lambda: [per_tensor(step) for step in recipe.static_wi8_ai8()] + FLOAT_ENDS,
+        "int8-weights": recipe.weight_only_wi8_afp32,
+        "int16x8": lambda: recipe.static_wi8_ai16() + FLOAT_ENDS,
+        "int4-weights": recipe.weight_only_wi4_afp32,
+        "int4-dynamic": recipe.dynamic_wi4_afp32,
     }
 )
 

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab.errors import LabError
 from helpers.lab.units import how_many
-from helpers.quantize.kinds.coding import BYTE, Kind, decode, require_finite
+from helpers.quantize.kinds.coding import BYTE, Coded, Kind, decode, pack, require_finite
 from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
 from helpers.quantize.layers.names import output_names, short_names
 from helpers.runtimes.litert.graph import Operator, Tensor
@@ -52,12 +52,16 @@ class Simulated:
         layers: in order of execution, a constant that several operators read once; kept ones among them.
         coded_bytes: size of the whole file if the codes stood in it in place of these weights.
         skipped: (name, reason) of layers whose weights are as they were.
+        packed: codes and side information of all quantized layers, to the bit.
+        rest: the file with zeros in place of these weights.
     """
 
     content: bytes
     layers: tuple[SimulatedLayer, ...]
     coded_bytes: int
     skipped: tuple[tuple[str, str], ...]
+    packed: bytes
+    rest: bytes
 
     @property
     def weight_bits(self) -> float:
@@ -100,20 +104,24 @@ def simulated(content: bytes, kind: Kind, keep_first_last: bool = False) -> Simu
     found, skipped = weighted(opened)
     kept = kept_buffers(opened) if keep_first_last else set()
     require_weights(found, skipped, kept)
-    changed = bytearray(content)
-    views = buffer_views(changed)
-    layers = []
+    changed, rest = bytearray(content), bytearray(content)
+    views, blanks = buffer_views(changed), buffer_views(rest)
+    layers, packed = [], []
     for operator in found:
-        tensor = operator.inputs[WEIGHTS]
-        view, name = views[tensor.buffer], opened.names[operator.index]
-        layers.append(
-            kept_layer(name, operator) if tensor.buffer in kept else replaced(view, name, operator, kind)
-        )
+        buffer, name = operator.inputs[WEIGHTS].buffer, opened.names[operator.index]
+        if buffer in kept:
+            layers.append(kept_layer(name, operator))
+            continue
+        layer, coded = replaced(views[buffer], name, operator, kind)
+        layers.append(layer)
+        packed.append(pack(coded))
+        blanks[buffer][:] = 0
     saved = sum(FLOAT_BITS * layer.weights - layer.coded_bits for layer in layers)
-    return Simulated(bytes(changed), tuple(layers), len(content) - saved // BYTE, tuple(skipped))
+    size = len(content) - saved // BYTE
+    return Simulated(bytes(changed), tuple(layers), size, tuple(skipped), b"".join(packed), bytes(rest))
 
 
-def replaced(view: np.ndarray, name: str, operator: Operator, kind: Kind) -> SimulatedLayer:
+def replaced(view: np.ndarray, name: str, operator: Operator, kind: Kind) -> tuple[SimulatedLayer, Coded]:
     """Overwrite weights ``view`` (the bytes in the file) with what their codes stand for."""
     shape = operator.inputs[WEIGHTS].shape
     weights = view.view("<f4").reshape(shape)
@@ -123,7 +131,8 @@ def replaced(view: np.ndarray, name: str, operator: Operator, kind: Kind) -> Sim
     before, after = weights.astype(np.float64), values.astype(np.float64)
     quality = sqnr_db(power(before), power(after - before))
     view[:] = np.ascontiguousarray(values, "<f4").reshape(-1).view(np.uint8)
-    return SimulatedLayer(name, operator.type, shape, math.prod(shape), coded.bits, quality, coded.kind.name)
+    bits, by = coded.bits, coded.kind.name
+    return SimulatedLayer(name, operator.type, shape, math.prod(shape), bits, quality, by), coded
 
 
 def kept_layer(name: str, operator: Operator) -> SimulatedLayer:

@@ -30,6 +30,7 @@ from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.quantize.layers.stage import CODE as LAYERS
 from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run, keep, keep_failure, origin
+from helpers.run.forms import is_simulated
 from helpers.run.own_files import source_of
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE, Variant
@@ -104,7 +105,9 @@ def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
     inputs |= own_inputs(variant) | compared_inputs(run, variant)
-    return origin(inputs, parameters, *code_of(model), *(LAYERS if is_compared(variant) else ()))
+    code = (*code_of(model), *(LAYERS if is_compared(variant) else ()))
+    code += ("helpers.quantize.simulated_file",) if is_simulated(variant) else ()
+    return origin(inputs, parameters, *code)
 
 
 def is_compared(variant: Variant) -> bool:
@@ -136,6 +139,8 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
         return keep_own(run, model, variant, path, made_from)
     if variant.id == BASELINE:
         convert_baseline(run, model)
+    if is_simulated(variant):
+        return keep_simulated(run, model, variant, path, made_from)
     inputs = calibration_inputs(run, model) if variant.calibrated else ()
     kept = getattr(load_interface(run, model).tail, "float_operators", ())
     facts = quantize_file(base, variant, inputs, output, kept)
@@ -143,6 +148,18 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     layers_found = compared_layers(run, base, output, before) if is_compared(variant) else None
     made = MadeFile(facts, **sizes(output), layers=layers_found)
     return keep(path, "variant", made_from, made, [output, interface_file(run, model)])
+
+
+def keep_simulated(
+    run: Run, model: Model, variant: Variant, path: Path, made_from: Origin
+) -> Record[MadeFile]:
+    from helpers.quantize.simulated_file import write_simulated
+
+    base, output = (run.paths.variant_file(model.id, each) for each in (BASELINE, variant.id))
+    made = write_simulated(base, variant, output)
+    found = compared_layers(run, base, output, load_interface(run, model).preprocessing)
+    kept = [output, interface_file(run, model)]
+    return keep(path, "variant", made_from, dataclasses.replace(made, layers=found), kept)
 
 
 def compared_layers(
@@ -242,6 +259,12 @@ def working_files(run: Run, model: Model) -> dict[str, Path]:
     """Files of the variants that did not fail, in registry order."""
     records = {v.id: read_variant(run, model, v.id) for v in run.variants}
     return {i: run.paths.variant_file(model.id, i) for i, record in records.items() if not record.failure}
+
+
+def timed_files(run: Run, model: Model) -> dict[str, Path]:
+    """Those of them that a runtime has kernels for."""
+    simulated = {variant.id for variant in run.variants if is_simulated(variant)}
+    return {i: file for i, file in working_files(run, model).items() if i not in simulated}
 
 
 def check_photos(run: Run, most: int = PARITY_PHOTOS) -> list[np.ndarray]:

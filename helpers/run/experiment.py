@@ -15,6 +15,7 @@ from helpers.lab.records import Origin, Record, V, current_record, hash_outputs,
 from helpers.meters.carbon import grid
 from helpers.meters.choose import require_meter
 from helpers.models.registry import DEFAULT_MODEL, Model, get_model
+from helpers.run.forms import require_forms
 from helpers.run.options import (
     MARGIN_POINTS,
     WIDTH_PERCENT,
@@ -28,7 +29,7 @@ from helpers.run.options import (
 )
 from helpers.run.own_files import is_own, own_variants
 from helpers.run.profiles import PROFILES, Profile, get_profile
-from helpers.run.variants import VARIANTS, Variant, require_variants
+from helpers.run.variants import VARIANTS, Variant
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def chosen_models(names: Sequence[str]) -> tuple[Model, ...]:
 
 def chosen_variants(names: Sequence[str]) -> tuple[Variant, ...]:
     own = [name for name in names if is_own(name)]
-    return require_variants([name for name in names if name not in own] or list(VARIANTS)) + own_variants(own)
+    return require_forms([name for name in names if name not in own] or list(VARIANTS)) + own_variants(own)
 
 
 def lasting_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The numeric forms of a model. Adding one is one entry here."""
+"""The usual numeric forms of a model: what a run takes that names none. ``forms`` has the further ones."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -64,9 +64,3 @@ def get_variant(variant_id: str) -> Variant:
         return VARIANTS[variant_id]
     except KeyError:
         raise unknown_name("variant", variant_id, VARIANTS) from None
-
-
-def require_variants(variant_ids: list[str]) -> tuple[Variant, ...]:
-    """The named variants in registry order; the baseline must be among them."""
-    chosen = {get_variant(variant_id).id for variant_id in variant_ids} | {BASELINE}
-    return tuple(variant for variant in VARIANTS.values() if variant.id in chosen)

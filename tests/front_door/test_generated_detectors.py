@@ -15,6 +15,7 @@ import pytest
 from helpers.evaluate.records import Scored
 from helpers.lab.records import read_record
 from helpers.run.experiment import Run, open_run
+from helpers.run.forms import NOT_TIMED
 from helpers.run.variants import BASELINE
 from helpers.suite.ledger import STAGES
 from tests.front_door import detectors
@@ -119,11 +120,12 @@ def darknets(place) -> list[detectors.Made]:
 
 @pytest.fixture(scope="module")
 def mixed(lab_data, place, darknets) -> Outcome:
-    """A random network, a damaged one and a .tflite of one's own, without energy."""
+    """A random network, a damaged one, a simulated form and a .tflite of one's own, without energy."""
     photos = detectors.photos_for(place / "photos of darknets", darknets[:1])
     damaged = Path(darknets[1].name.split("@/")[0]).with_suffix(".weights")
     damaged.write_bytes(damaged.read_bytes()[:5000])
-    names, variants = [each.name for each in darknets], ["int8", detectors.own_tflite(place / "own")]
+    names = [each.name for each in darknets]
+    variants = ["int8", "uniform-8-channel-lse", detectors.own_tflite(place / "own")]
     return go(lab_data, "mixed", names, variants, photos, "--meter", "none", "--fresh")
 
 
@@ -137,6 +139,16 @@ def test_a_model_that_fails_stops_no_other_and_is_told(mixed, darknets):
     assert rows.loc[damaged, "failed"].notna().all()
     assert rows["energy_j_per_image"].isna().all()
     assert "nan" not in re.sub(r"<[^>]*>", " ", mixed.report).lower().split()
+
+
+def test_a_simulated_form_has_an_accuracy_and_a_size_and_a_reason_for_the_rest(mixed):
+    sound = mixed.run.models[0].id
+    rows = mixed.results.set_index(["model", "variant"])
+    found, base = rows.loc[(sound, "uniform-8-channel-lse")], rows.loc[(sound, BASELINE)]
+    assert abs(found["ap"] - base["ap"]) < 0.05
+    assert found["size_bytes"] < 0.5 * base["size_bytes"]
+    assert found[["latency_ms_p50", "peak_rss_bytes", "throughput_images_per_s"]].isna().all()
+    assert set(found[["latency_reason", "memory_reason"]]) == {NOT_TIMED}
 
 
 def test_float32_finds_what_opencv_finds(mixed, darknets):

@@ -15,7 +15,7 @@ from helpers.quantize.recipes import RECIPES, get_recipe
 from helpers.run import profiles, variants
 from helpers.run.experiment import open_run
 from helpers.run.profiles import PROFILES, get_profile
-from helpers.run.variants import BASELINE, CONTROL, VARIANTS, get_variant, require_variants
+from helpers.run.variants import BASELINE, CONTROL, VARIANTS, get_variant
 
 LOOKUPS = [
     (get_variant, VARIANTS, "int8-dynamik", "int8-dynamic"),
@@ -72,13 +72,6 @@ def test_the_baseline_comes_first_and_the_control_is_no_variant():
 
 def test_every_variant_has_a_recipe():
     assert {variant.recipe for variant in VARIANTS.values()} <= set(RECIPES)
-
-
-def test_chosen_variants_come_in_registry_order_with_the_baseline():
-    assert [v.id for v in require_variants(["int8", "float16"])] == ["float32", "float16", "int8"]
-    assert [v.id for v in require_variants([])] == ["float32"]
-    with pytest.raises(LabError, match="int8"):
-        require_variants(["float32", "int9"])
 
 
 def test_profiles_can_be_run():

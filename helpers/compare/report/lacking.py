@@ -10,6 +10,7 @@ import pandas as pd
 from helpers.energy.quantities import ENERGY, LATENCY, MEMORY
 from helpers.lab.errors import found_of
 from helpers.lab.quantities import Quantity
+from helpers.run.forms import NOT_TIMED
 from helpers.run.variants import CONTROL
 from helpers.show.rows import by_model, records_of
 from helpers.show.values import failure_of, raw_reason
@@ -29,7 +30,8 @@ class Lack:
         what: variants that have nothing at all, or ``latency of int8``.
         reason: whole, as it was recorded.
         quantity: empty where the variants have nothing at all.
-        failed: whether something went wrong; that a machine has no energy meter is no failure.
+        failed: whether something went wrong; that a machine has no energy meter, or that a form
+            is simulated, is no failure.
     """
 
     model: str
@@ -61,7 +63,7 @@ def lacking_quantity(model: str, rows: Sequence[Row], quantity: str) -> list[Lac
             grouped.setdefault((name, reason), []).append(str(row["variant"]))
     failed = quantity != "energy" or has_meter(asked)
     return [
-        Lack(model, f"{name} of {listed_of(names, asked)}", reason, quantity, failed)
+        Lack(model, f"{name} of {listed_of(names, asked)}", reason, quantity, failed and reason != NOT_TIMED)
         for (name, reason), names in grouped.items()
     ]
 

@@ -30,7 +30,7 @@ from helpers.photos.coco.labels import DATA, read_labels
 from helpers.photos.dataset import fiftyone
 from helpers.photos.decoding import core_input, read_photo, resize_threads
 from helpers.photos.preprocessing import Preprocessing
-from helpers.quantize.stage import load_interface, working_files
+from helpers.quantize.stage import load_interface, timed_files
 from helpers.run.experiment import Run
 from helpers.run.standing import made_models
 from helpers.show.context import Context, picture_context
@@ -66,7 +66,7 @@ def parts(run: Run, model: Model) -> Record[Parts]:
     }
 
     def measure(files: Mapping[str, Path], **resume) -> Parts:
-        own = working_files(run, model)
+        own = timed_files(run, model)
         interfaces = {file: load_interface(run, model, variant) for variant, file in own.items()}
         with resize_threads(run.threads), storing(photos, interfaces, model.categories) as store:
             around = {file: around_core(interface, store) for file, interface in interfaces.items()}

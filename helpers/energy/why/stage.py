@@ -14,7 +14,7 @@ from helpers.energy.why.records import Why
 from helpers.lab.errors import reason_of
 from helpers.lab.records import Record, current_record
 from helpers.models.registry import Model
-from helpers.quantize.stage import working_files
+from helpers.quantize.stage import timed_files
 from helpers.run.experiment import Run, keep, origin
 from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
@@ -22,7 +22,7 @@ from helpers.show.style import LabFigure
 
 def explain_speed(run: Run, model: Model) -> Record[Why]:
     """Profile every variant and measure what the machine could do; kept until a file changes."""
-    path, files = run.paths.why_record(model.id), working_files(run, model)
+    path, files = run.paths.why_record(model.id), timed_files(run, model)
     settings = {"invocations": INVOCATIONS, "threads": run.threads}
     source = origin(files, settings, "helpers.energy.why.reasons")
     record = current_record(path, Why, source)

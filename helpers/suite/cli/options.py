@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from helpers.models.registry import MODELS
+from helpers.run.forms import FORMS, LADDER
 from helpers.run.options import MARGIN_POINTS, MOST_THREADS, WIDTH_PERCENT
 from helpers.run.profiles import PROFILES
 from helpers.run.variants import VARIANTS
@@ -41,8 +42,9 @@ VariantsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--variant",
-        help=f"Repeatable; all if not given. Of: {', '.join(VARIANTS)}. And files of your own beside them: "
-        "PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
+        help=f"Repeatable; if not given: {', '.join(VARIANTS)}. Or of: {', '.join(FORMS)}; {LADDER} takes "
+        "all of these. And files of your own beside them: PATH.tflite, or PATH.tflite@LABELS (a label map "
+        "or a label file).",
     ),
 ]
 ThreadsOption = Annotated[

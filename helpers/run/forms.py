@@ -1,0 +1,105 @@
+"""Further numeric forms, which a run takes by name: ``--variant int16x8``; ``--variant ladder`` takes all."""
+
+from types import MappingProxyType
+
+from helpers.lab.errors import unknown_name
+from helpers.run.variants import BASELINE, VARIANTS, Variant
+
+LADDER = "ladder"
+SIMULATED = "simulated"
+# Why a simulated form has no latency, memory or energy.
+NOT_TIMED = "simulated: its weights are computed with as float32, so time and memory would be float32's"
+
+_DEPLOYABLE = (
+    Variant(
+        "int8-per-tensor", "int8-per-tensor", "int8", "int8", True, "", "",
+        "As int8, but one scale for all weights of a layer, not one per output channel.",
+    ),
+    Variant(
+        "int8-weights", "int8-weights", "int8", "float32", False, "", "",
+        "8-bit weights in the file, widened to 32 bits when the model is loaded; float arithmetic.",
+    ),
+    Variant(
+        "int16x8", "int16x8", "int8", "int16x8", True, "", "",
+        "8-bit weights, 16-bit activations, ranges calibrated on photos.",
+    ),
+    Variant(
+        "int4-weights", "int4-weights", "int4", "float32", False, "", "",
+        "4-bit weights in the file where it can hold them (depthwise layers stay float32); float arithmetic.",
+    ),
+    Variant(
+        "int4-dynamic", "int4-dynamic", "int4", "int4-dynamic", False, "", "",
+        "4-bit weights where the file can hold them; activations are quantized on the fly, per call.",
+    ),
+)  # fmt: skip
+
+_SCALES = {
+    "tensor": "one scale per layer",
+    "channel": "one scale per output channel",
+    "block": "one scale per 32 weights",
+}
+_RANGES = {"minmax": "range from the extremes", "lse": "range of least squared error"}
+_UNIFORM = (
+    "8-tensor-minmax", "8-channel-minmax", "8-channel-lse", "7-channel-lse", "6-channel-lse",
+    "5-channel-lse", "4-tensor-minmax", "4-tensor-lse", "4-channel-minmax", "4-channel-lse",
+    "4-block-minmax", "4-block-lse", "3-channel-lse", "3-block-lse", "2-channel-lse", "2-block-lse",
+)  # fmt: skip
+
+
+def uniform_meaning(name: str) -> str:
+    """Of ``4-channel-lse``: bits, what shares a scale, and how the scale is chosen."""
+    bits, scales, chosen = name.split("-")
+    return f"{bits}-bit integers at equal steps, {_SCALES[scales]}, {_RANGES[chosen]}"
+
+
+# Kind of ``quantize.kinds.catalogue`` -> what its weights are.
+_MEANINGS = {
+    "tf32": "floats of 8 bits of exponent and 10 of mantissa, as NVIDIA's TensorFloat-32",
+    "bfloat16": "floats of 8 bits of exponent and 7 of mantissa",
+    "float8-e4m3": "floats of 4 bits of exponent and 3 of mantissa, without a scale",
+    "float8-e5m2": "floats of 5 bits of exponent and 2 of mantissa, without a scale",
+    "mxfp8-e4m3": "8-bit floats (e4m3), one power of two per 32 weights as their scale",
+    "mxfp6-e2m3": "6-bit floats (e2m3), one power of two per 32 weights as their scale",
+    "mxfp4": "4-bit floats (e2m1), one power of two per 32 weights as their scale",
+    **{f"uniform-{name}": uniform_meaning(name) for name in _UNIFORM},
+    **{f"log2-{bits}": f"powers of two in {bits} bits, one scale per output channel" for bits in (5, 4, 3)},
+    **{f"apot-{b}": f"sums of two powers of two in {b} bits, one scale per output channel" for b in (5, 4)},
+    **{f"codebook-{n}": f"{n} levels per layer, placed by k-means" for n in (16, 8, 4)},
+    "vector-2-256": "pairs of weights from a table of at most 256 pairs per layer, by k-means",
+    "vector-4-256": "groups of 4 weights from a table of at most 256 groups per layer, by k-means",
+    "vector-8-256": "groups of 8 weights from a table of at most 256 groups per layer, by k-means",
+    "ternary": "-1, 0 or 1 times one scale per output channel, threshold of least squared error",
+    "binary": "-1 or 1 times one scale per output channel",
+}
+
+
+def simulated_variant(kind: str, meaning: str) -> Variant:
+    text = f"Simulated: {meaning}; computed in float32, size in codes with all tables and scales."
+    return Variant(kind, SIMULATED, kind, SIMULATED, False, "", "", text)
+
+
+FORMS = MappingProxyType({
+    form.id: form
+    for form in (*_DEPLOYABLE, *(simulated_variant(kind, text) for kind, text in _MEANINGS.items()))
+})  # fmt: skip
+ALL = MappingProxyType({**VARIANTS, **FORMS})
+
+
+def is_simulated(variant: Variant) -> bool:
+    """Whether its accuracy is exact and its latency is none: no runtime has kernels for it."""
+    return variant.recipe == SIMULATED
+
+
+def get_form(name: str) -> Variant:
+    """A usual variant or a further form; raises ``LabError`` for a name that is neither."""
+    try:
+        return ALL[name]
+    except KeyError:
+        raise unknown_name("variant", name, [*ALL, LADDER]) from None
+
+
+def require_forms(names: list[str]) -> tuple[Variant, ...]:
+    """The named forms in registry order; the baseline must be among them."""
+    asked = [each for name in names for each in (ALL if name == LADDER else [name])]
+    chosen = {get_form(name).id for name in asked} | {BASELINE}
+    return tuple(form for form in ALL.values() if form.id in chosen)
