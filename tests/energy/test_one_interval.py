@@ -23,9 +23,12 @@ def opened_of(monkeypatch):
     """Open a raw result of variants whose kernels are known."""
 
     def open_raw(raw, computed):
-        records = {name: SimpleNamespace(values={"compute_dtype": dtype}) for name, dtype in computed.items()}
+        records = {
+            name: SimpleNamespace(values=SimpleNamespace(facts=SimpleNamespace(compute_dtype=dtype)))
+            for name, dtype in computed.items()
+        }
         monkeypatch.setattr(one_interval, "read_measurement", lambda *_: SimpleNamespace(values=raw))
-        monkeypatch.setattr(one_interval, "working_files", lambda *_: dict.fromkeys((BASELINE, *computed)))
+        monkeypatch.setattr(one_interval, "timed_files", lambda *_: dict.fromkeys((BASELINE, *computed)))
         monkeypatch.setattr(one_interval, "read_variant", lambda run, model, variant: records[variant])
         return one_interval.open_ratio(RUN, RUN.models)
 

@@ -15,7 +15,7 @@ from helpers.run.experiment import keep, open_run, origin
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.tasks.detection.tails.selection import Detections
 from tests.support.timed_parts import INPUT, around, tail
-from tests.support.tiny_models import tiny_core
+from tests.support.tiny_models import recorded, tiny_core
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def small_run(files, drawn_photos, tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(files[BASELINE if variant == "float32" else "int8"].read_bytes())
         record = run.paths.variant_record(model.id, variant)
-        keep(record, "variant", origin({}, {}, "helpers.run.variants"), {}, [path])
+        keep(record, "variant", origin({}, {}, "helpers.run.variants"), recorded(path), [path])
     sides = types.SimpleNamespace(preprocessing=INPUT, tail=tail)
     monkeypatch.setattr(stage, "load_interface", lambda run, model, variant: sides)
     return run

@@ -22,7 +22,7 @@ from tests.energy.test_measure_summary import latency_raw
 from tests.support.figure_checks import lines_by_gid
 from tests.support.finished_run import written_times
 from tests.support.raw_results import latency_of
-from tests.support.tiny_models import tiny_core, tiny_images
+from tests.support.tiny_models import recorded, tiny_core, tiny_images
 
 REPEATS, ROUNDS = 6, 25
 
@@ -111,7 +111,7 @@ def small_run(lab_data):
     for variant, channels in ((BASELINE, 64), ("float16", 8)):
         file = tiny_core(run.paths.variant_file(model.id, variant), channels)
         source = origin({"core": file}, {}, "helpers.run.variants")
-        keep(run.paths.variant_record(model.id, variant), "variant", source, {}, [file])
+        keep(run.paths.variant_record(model.id, variant), "variant", source, recorded(file), [file])
     with pytest.MonkeyPatch.context() as patch:
         # A tiny core takes no photos.
         patch.setattr(measure, "sample_inputs", lambda run, model: tiny_images())

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.quantize.records import MadeFile
+from helpers.quantize.stage import sizes
+from helpers.runtimes.litert.reader import read_facts
+
 SIZE = 32
 
 
@@ -47,3 +51,8 @@ def tiny_core(path: Path, channels: int = 8) -> Path:
 def tiny_images(count: int = 3) -> np.ndarray:
     """Inputs for a tiny core: float32 ``[count, 1, 32, 32, 3]`` in -1..1."""
     return np.random.default_rng(1).uniform(-1, 1, (count, 1, SIZE, SIZE, 3)).astype(np.float32)
+
+
+def recorded(file: Path) -> MadeFile:
+    """What 02 records of a file that it has not compared with another."""
+    return MadeFile(read_facts(file), **sizes(file))
