@@ -19,8 +19,8 @@ NOT_COMPARED = "no layers were compared"
 
 def compared(found: Sequence[LayerError] | Absent, photos: int) -> ComparedLayers | Absent:
     """What a variant's record keeps of its layers."""
-    if isinstance(found, Absent):
-        return found
+    if isinstance(found, Absent) or not found:
+        return found or Absent(NOT_COMPARED)
     return ComparedLayers(photos, diagnosis(found), tuple(layer.six_digits() for layer in found))
 
 
@@ -35,9 +35,8 @@ def layers_frame(kept: Mapping[tuple[str, str], ComparedLayers | Absent]) -> pd.
     rows = []
     for (model, variant), found in kept.items():
         names = {"model": model, "variant": variant}
-        if isinstance(found, Absent) or not found.layers:
-            reason = found.reason if isinstance(found, Absent) else NOT_COMPARED
-            rows.append({**names, "failed": reason})
+        if isinstance(found, Absent):
+            rows.append({**names, "failed": found.reason})
             continue
         same = {**names, "photos": found.photos, "diagnosis": found.diagnosis, "failed": ""}
         rows += [{**same, **about(layer)} for layer in found.layers]
