@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from helpers.compare.figures import catalogue as figures
+from helpers.evaluate.records import Scored
 from helpers.lab.errors import LabError, found_of, reason_of
 from helpers.lab.files import write_bytes
 from helpers.lab.intervals import Absent, Interval
@@ -345,7 +346,7 @@ def test_ap_is_that_of_03_where_the_gallery_sees_all_photos(lab_data):
     run = finish(lab_data).run
     bench = open_bench(run)
     assert len(bench.photos) == run.profile.images
-    record = read_record(run.paths.score_record(bench.model.id, BASELINE), Any, "")
+    record = read_record(run.paths.score_record(bench.model.id, BASELINE), Scored, "")
     assert bench.precision(bench.detections(bench.variant(BASELINE)))[0] == pytest.approx(
         record.values.stats["ap"], abs=1e-12
     )
