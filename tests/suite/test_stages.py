@@ -9,7 +9,7 @@ import pytest
 
 from helpers.compare import stage as compare
 from helpers.download import stage as download
-from helpers.energy import stage as measure
+from helpers.energy.records import Energy, read_measurement
 from helpers.evaluate import stage as evaluate
 from helpers.evaluate.checks import check_evaluate
 from helpers.lab.errors import LabError
@@ -79,7 +79,7 @@ def edit_labels(folder, change) -> None:
         (lambda run, model: quantize.load_interface(run, model), "02_quantize"),
         (lambda run, model: quantize.variants_table(run, model), "02_quantize"),
         (lambda run, model: evaluate.read_score(run, model, "int8"), "03_evaluate"),
-        (lambda run, model: measure.read_measurement(run, model, "energy"), "04_energy"),
+        (lambda run, model: read_measurement(run, model, Energy), "04_energy"),
         (lambda run, model: compare.build_results(run), "02_quantize"),
     ],
 )
