@@ -117,5 +117,5 @@ def test_labels_that_break_a_model_stop_that_model_alone(finished):
     assert evaluate.score_models(run, dataset, evaluate.detect_models(run, dataset)) == (good,)
     path = run.paths.score_record(twin.id, BASELINE)
     assert read_record(path, Any, "").failure
-    assert read_json(path, "")["values"] == {}
+    assert read_json(path, "")["values"] is None
     check_evaluate(run)
