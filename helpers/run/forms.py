@@ -8,27 +8,27 @@ from helpers.run.variants import BASELINE, VARIANTS, Variant
 LADDER = "ladder"
 SIMULATED = "simulated"
 # Why a simulated form has no latency, memory or energy.
-NOT_TIMED = "simulated: its weights are computed with as float32, so time and memory would be float32's"
+NOT_TIMED = "simulated: without kernels there is no time or memory to measure"
 
 _DEPLOYABLE = (
     Variant(
-        "int8-per-tensor", "int8-per-tensor", "int8", "int8", True, "", "",
+        "int8-per-tensor", "int8-per-tensor", "int8", "int8", True, "#CC79A7", "v",
         "As int8, but one scale for all weights of a layer, not one per output channel.",
     ),
     Variant(
-        "int8-weights", "int8-weights", "int8", "float32", False, "", "",
+        "int8-weights", "int8-weights", "int8", "float32", False, "#009E73", "P",
         "8-bit weights in the file, widened to 32 bits when the model is loaded; float arithmetic.",
     ),
     Variant(
-        "int16x8", "int16x8", "int8", "int16x8", True, "", "",
+        "int16x8", "int16x8", "int8", "int16x8", True, "#56B4E9", ">",
         "8-bit weights, 16-bit activations, ranges calibrated on photos.",
     ),
     Variant(
-        "int4-weights", "int4-weights", "int4", "float32", False, "", "",
+        "int4-weights", "int4-weights", "int4", "float32", False, "#882255", "p",
         "4-bit weights in the file where it can hold them (depthwise layers stay float32); float arithmetic.",
     ),
     Variant(
-        "int4-dynamic", "int4-dynamic", "int4", "int4-dynamic", False, "", "",
+        "int4-dynamic", "int4-dynamic", "int4", "int4-dynamic", False, "#999933", "<",
         "4-bit weights where the file can hold them; activations are quantized on the fly, per call.",
     ),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from PIL import Image
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
+from helpers.run.forms import ALL
 from helpers.run.variants import BASELINE, CONTROL, VARIANTS
 from helpers.show.context import Context, known
 
@@ -92,8 +93,8 @@ def look_of(variant_id: str) -> Look:
     if variant_id == CONTROL:
         baseline = VARIANTS[BASELINE]
         return Look(baseline.colour, baseline.marker, hollow=True)
-    if variant_id in VARIANTS:
-        return Look(VARIANTS[variant_id].colour, VARIANTS[variant_id].marker)
+    if variant_id in ALL and ALL[variant_id].colour:
+        return Look(ALL[variant_id].colour, ALL[variant_id].marker)
     digest = hashlib.sha256(variant_id.encode()).digest()
     return Look(
         _SPARE_COLOURS[digest[0] % len(_SPARE_COLOURS)], _SPARE_MARKERS[digest[1] % len(_SPARE_MARKERS)]

@@ -15,7 +15,7 @@ from helpers.compare.figures import catalogue as figures
 from helpers.compare.figures.latency import axis_range, samples_of
 from helpers.compare.figures.pareto import front_of
 from helpers.quantize.quantities import SIZE
-from helpers.run.variants import VARIANTS
+from helpers.run.forms import ALL, is_simulated
 from helpers.show.style import look_of, styled
 from tests.support.example_results import (
     CONTEXT,
@@ -231,7 +231,8 @@ def test_axis_range_shows_every_median(first, second):
 
 
 def test_looks_differ_and_the_control_is_the_hollow_baseline():
-    looks = [look_of(variant) for variant in VARIANTS]
+    looks = [look_of(form.id) for form in ALL.values() if form.colour]
+    assert len(looks) == len([form for form in ALL.values() if not is_simulated(form)])
     assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == len(looks)
     control, baseline = look_of("float32-control"), look_of("float32")
     assert (control.colour, control.marker, control.hollow) == (baseline.colour, baseline.marker, True)
