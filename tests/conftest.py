@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from helpers.lab.paths import ROOT
@@ -13,7 +13,10 @@ from tests.support.drawing import draw
 
 quiet()
 # The same examples every time, so that a failure can be looked at again.
-settings.register_profile("lab", deadline=None, derandomize=True, print_blob=True)
+# No test asserts a time, and that of drawing examples is one.
+settings.register_profile(
+    "lab", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("lab")
 
 
