@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shutil
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from helpers.energy import stage as measure
 from helpers.energy.records import Latency, read_measurement
 from helpers.energy.rounds.partial import PartialRounds
 from helpers.evaluate import stage as evaluate
+from helpers.evaluate.records import Scored
 from helpers.lab.errors import LabError
 from helpers.lab.records import read_record
 from helpers.quantize import stage as quantize
@@ -67,7 +67,7 @@ def test_a_damaged_shard_of_detections_is_made_again(finished):
     shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
     evaluate.detect_all(run, model, dataset)
     scored = evaluate.score_all(run, model, dataset)
-    expected = read_record(finished.run.paths.score_record(model.id, "float16"), Any, "")
+    expected = read_record(finished.run.paths.score_record(model.id, "float16"), Scored, "")
     assert scored["float16"].values.stats == expected.values.stats
 
 
