@@ -7,6 +7,7 @@ from helpers.compare.stage import build_context
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_folder, write_json
 from helpers.lab.paths import ROOT
+from helpers.lab.records import jsonable
 from helpers.run.experiment import Run
 from helpers.suite.ledger import why_not_current
 
@@ -38,5 +39,5 @@ def publish(run: Run) -> list[Path]:
     with atomic_folder(FIGURES) as temporary:
         for source in sorted(sources):
             shutil.copyfile(source, temporary / source.name)
-        write_json(temporary / "run.json", build_context(run))
+        write_json(temporary / "run.json", jsonable(build_context(run)))
     return sorted(FIGURES.iterdir())

@@ -246,7 +246,7 @@ def test_a_file_that_is_not_what_its_record_promises_does_not_pass(finished):
     run = copy_run(finished, "wrong-dtype")
     path = run.paths.variant_record(finished.model.id, "int8")
     content = json.loads(path.read_text())
-    content["values"]["compute_dtype"] = "int8-dynamic"
+    content["values"]["facts"]["compute_dtype"] = "int8-dynamic"
     path.write_text(json.dumps(content))
     with pytest.raises(LabError, match="int8 stores int8, computes int8"):
         check_quantize(run)
@@ -256,6 +256,6 @@ def test_figures_of_an_earlier_run_do_not_pass(finished):
     run = copy_run(finished, "old-figure")
     results, context = compare.build_results(run), compare.build_context(run)
     check_compare(run, results, context)
-    later = context | {"created_utc": "2031-01-01T00:00:00+00:00"}
+    later = dataclasses.replace(context, created_utc="2031-01-01T00:00:00+00:00")
     with pytest.raises(LabError, match=f"{len(FIGURES)} figures, all of this run's records"):
         check_compare(run, results, later)
