@@ -8,21 +8,19 @@ from typing import Any
 import numpy as np
 
 from helpers.download.stage import data_folders
-from helpers.evaluate.detect import CorePool, ShardResult, decode, detect, split
+from helpers.evaluate.detect import CorePool, decode, detect, split
+from helpers.evaluate.labelled import LabelledPhotos, read_labelled
 from helpers.lab.paths import EMBEDDED
 from helpers.models.interface import Interface
 from helpers.models.registry import DEFAULT_MODEL, Model
-from helpers.photos.coco.labels import DATA, read_labels
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.stage import calibration_files, load_interface, working_files
 from helpers.run.experiment import Run
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE, VARIANTS, get_variant
-from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
-from helpers.tasks.detection.label_maps import category_numbers_of
+from helpers.tasks.detection.columns import DetectionColumns
 from helpers.tasks.detection.resample import average_precision, paired_resamples
-from helpers.tasks.detection.score import gather
 from helpers.tasks.detection.tails.selection import Detections
 
 PHOTOS, RESAMPLES = 100, 1000
@@ -37,10 +35,7 @@ class Bench:
     Attributes:
         run, model: what was opened.
         interface: what goes before and after the model's cores.
-        photos: COCO image id -> file, in the order of ids.
-        objects: what is to be found in them; images and classes by their place among the ids.
-        category_ids: the data set's, in order.
-        of_class: COCO id of the model's class 1, 2, ...; -1 where the data set has none.
+        labelled: the photos and what is to be found in them.
         weights: how often each photo is drawn, int ``[1 + resamples, photos]``; the first row is the data.
         files: variants of the registry that 02 made -> file; the baseline is among them.
         calibration: files of the calibration photos.
@@ -51,15 +46,16 @@ class Bench:
     run: Run
     model: Model
     interface: Interface
-    photos: dict[int, Path]
-    objects: ObjectColumns
-    category_ids: tuple[int, ...]
-    of_class: tuple[int, ...]
+    labelled: LabelledPhotos
     weights: np.ndarray
     files: Mapping[str, Path]
     calibration: Sequence[Path]
     made: dict[str, Path] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def photos(self) -> dict[int, Path]:
+        return self.labelled.photos
 
     @property
     def folder(self) -> Path:
@@ -127,23 +123,14 @@ class Bench:
         """
         before, after = preprocessing or self.interface.preprocessing, tail or self.interface.tail
         pool, shards = CorePool(core), split(self.photos)
-        return self.columns([detect(pool, after, decode(shard, before), self.of_class) for shard in shards])
-
-    def columns(self, shards: Sequence[ShardResult]) -> DetectionColumns:
-        image, category = (
-            np.concatenate([getattr(s, n) for s in shards]) for n in ("image_id", "category_id")
-        )
-        return DetectionColumns(
-            np.searchsorted(list(self.photos), image).astype(np.int32),
-            np.searchsorted(self.category_ids, category).astype(np.int16),
-            np.concatenate([shard.bbox for shard in shards]),
-            np.concatenate([shard.score for shard in shards]),
+        numbers = self.labelled.of_class
+        return self.labelled.columns(
+            [detect(pool, after, decode(shard, before), numbers) for shard in shards]
         )
 
     def precision(self, detections: DetectionColumns) -> np.ndarray:
         """COCO's AP on the photos, then on each resample of them: ``[1 + resamples]``, 0..1."""
-        evidence = gather(self.objects, detections, len(self.photos), len(self.category_ids))
-        return average_precision(evidence, self.weights).mean(1)
+        return average_precision(self.labelled.evidence(detections), self.weights).mean(1)
 
 
 def open_bench(run: Run, most_photos: int = PHOTOS, resamples: int = RESAMPLES) -> Bench:
@@ -152,40 +139,17 @@ def open_bench(run: Run, most_photos: int = PHOTOS, resamples: int = RESAMPLES) 
     Raises:
         LabError: 01 or 02 has not been run.
     """
-    model, folder = made_models(run)[0], data_folders(run).validation
-    labels = read_labels(folder)
-    images = sorted(labels["images"], key=lambda image: image["id"])[:most_photos]
-    photos = {image["id"]: folder / DATA / image["file_name"] for image in images}
-    categories = sorted(labels["categories"], key=lambda category: category["id"])
-    numbers = {category["name"]: category["id"] for category in categories}
-    ids = tuple(category["id"] for category in categories)
+    model = made_models(run)[0]
+    labelled = read_labelled(data_folders(run).validation, model.categories, most_photos)
     return Bench(
         run,
         model,
         load_interface(run, model),
-        photos,
-        object_columns(labels["annotations"], list(photos), ids),
-        ids,
-        tuple(category_numbers_of(model.categories, numbers)),
-        paired_resamples(len(photos), resamples, run.profile.seed),
+        labelled,
+        paired_resamples(len(labelled.photos), resamples, run.profile.seed),
         # Files of the user's own have preprocessing and tails of their own.
         {i: file for i, file in working_files(run, model).items() if i in VARIANTS},
         calibration_files(run),
-    )
-
-
-def object_columns(
-    annotations: Sequence[dict[str, Any]], image_ids: Sequence[int], category_ids: Sequence[int]
-) -> ObjectColumns:
-    """Of COCO's annotations those on these images; both lists of ids in increasing order."""
-    wanted = set(image_ids)
-    kept = [entry for entry in annotations if entry["image_id"] in wanted]
-    return ObjectColumns(
-        np.searchsorted(image_ids, [e["image_id"] for e in kept]).astype(np.int32),
-        np.searchsorted(category_ids, [e["category_id"] for e in kept]).astype(np.int16),
-        np.array([e["bbox"] for e in kept], float).reshape(-1, 4),
-        np.array([e["area"] for e in kept], float),
-        np.array([e.get("iscrowd", 0) for e in kept], bool),
     )
 
 
@@ -195,5 +159,5 @@ def describe(bench: Bench) -> dict[str, Any]:
         "run": bench.run.paths.name,
         "model": bench.model.title,
         "photos": len(bench.photos),
-        "objects to be found": int((~bench.objects.crowd).sum()),
+        "objects to be found": int((~bench.labelled.objects.crowd).sum()),
     }

@@ -131,35 +131,29 @@ def hashed(photos: list[Path]) -> dict[str, Path]:
 
 
 def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record[MadeFile]:
-    from helpers.quantize.recipes import quantize_file
-
-    base = run.paths.variant_file(model.id, BASELINE)
-    output = run.paths.variant_file(model.id, variant.id)
+    base, output = (run.paths.variant_file(model.id, each) for each in (BASELINE, variant.id))
     if variant.own:
         return keep_own(run, model, variant, path, made_from)
     if variant.id == BASELINE:
         convert_baseline(run, model)
-    if is_simulated(variant):
-        return keep_simulated(run, model, variant, path, made_from)
-    inputs = calibration_inputs(run, model) if variant.calibrated else ()
-    kept = getattr(load_interface(run, model).tail, "float_operators", ())
-    facts = quantize_file(base, variant, inputs, output, kept)
-    before = load_interface(run, model).preprocessing
-    layers_found = compared_layers(run, base, output, before) if is_compared(variant) else None
-    made = MadeFile(facts, **sizes(output), layers=layers_found)
+    made = write_form(run, model, variant, output)
+    if is_compared(variant):
+        before = load_interface(run, model).preprocessing
+        made = dataclasses.replace(made, layers=compared_layers(run, base, output, before))
     return keep(path, "variant", made_from, made, [output, interface_file(run, model)])
 
 
-def keep_simulated(
-    run: Run, model: Model, variant: Variant, path: Path, made_from: Origin
-) -> Record[MadeFile]:
+def write_form(run: Run, model: Model, variant: Variant, output: Path) -> MadeFile:
+    """Write the file of a form, made from the model's float32; its layers are not compared yet."""
+    from helpers.quantize.recipes import quantize_file
     from helpers.quantize.simulated_file import write_simulated
 
-    base, output = (run.paths.variant_file(model.id, each) for each in (BASELINE, variant.id))
-    made = write_simulated(base, variant, output)
-    found = compared_layers(run, base, output, load_interface(run, model).preprocessing)
-    kept = [output, interface_file(run, model)]
-    return keep(path, "variant", made_from, dataclasses.replace(made, layers=found), kept)
+    base = run.paths.variant_file(model.id, BASELINE)
+    if is_simulated(variant):
+        return write_simulated(base, variant, output)
+    inputs = calibration_inputs(run, model) if variant.calibrated else ()
+    kept = getattr(load_interface(run, model).tail, "float_operators", ())
+    return MadeFile(quantize_file(base, variant, inputs, output, kept), **sizes(output))
 
 
 def compared_layers(

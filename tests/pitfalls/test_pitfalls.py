@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from helpers.compare.figures import catalogue as figures
+from helpers.evaluate.labelled import LabelledPhotos, object_columns
 from helpers.evaluate.records import Scored
 from helpers.lab.errors import LabError, found_of, reason_of
 from helpers.lab.files import write_bytes
@@ -35,7 +36,7 @@ from helpers.pitfalls import (
     threshold,
     wrong_input,
 )
-from helpers.pitfalls.bench import Bench, object_columns, open_bench
+from helpers.pitfalls.bench import Bench, open_bench
 from helpers.pitfalls.outcome import Claim, Outcome, not_made, points, times
 from helpers.run.experiment import open_run
 from helpers.run.variants import BASELINE
@@ -73,10 +74,12 @@ def bench(drawn_photos, labels) -> Bench:
         run,
         model,
         Interface(BEFORE, SSDTail(anchors(), LIMITS)),
-        photos,
-        object_columns(labels["annotations"], list(photos), categories),
-        categories,
-        tuple(numbers[name] for name in model.categories),
+        LabelledPhotos(
+            photos,
+            object_columns(labels["annotations"], list(photos), categories),
+            categories,
+            tuple(numbers[name] for name in model.categories),
+        ),
         paired_resamples(len(photos), 300, run.profile.seed),
         {},
         [files[i] for i in ids[EVALUATED : EVALUATED + CALIBRATED]],
@@ -109,7 +112,12 @@ def reference_ap(labels, bench, detections) -> float:
         truth.createIndex()
         rows = zip(*(vars(detections)[name].tolist() for name in vars(detections)), strict=True)
         results = [
-            {"image_id": ids[image], "category_id": bench.category_ids[category], "bbox": box, "score": score}
+            {
+                "image_id": ids[image],
+                "category_id": bench.labelled.category_ids[category],
+                "bbox": box,
+                "score": score,
+            }
             for image, category, box, score in rows
         ]
         judge = COCOeval(truth, truth.loadRes(results), "bbox")

@@ -1,0 +1,1 @@
+"""07: every numeric form of a model side by side."""

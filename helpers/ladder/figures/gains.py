@@ -1,0 +1,73 @@
+"""What granularity, range, levels and training buy: every pair of every claim, with its interval."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from helpers.ladder.claims import Answer, Claim
+from helpers.ladder.families import family_of
+from helpers.show.captions import FOOTER_IN, add_caption, paired_interval
+from helpers.show.context import Context
+from helpers.show.rows import reference_line
+from helpers.show.style import INK, SHADE, SMALL_PT, LabFigure, new_figure, styled
+
+ROW_IN, HEAD_IN = 0.2, 0.26
+LINEAR_POINTS = 1.0  # the axis is linear within, logarithmic beyond
+HOW_TO_READ = (
+    "Each mark is the AP of the first form less that of the second, on the same photos. Right of the dashed "
+    "line the first is better. A bar that crosses the line shows neither. Where a claim is that something "
+    "costs nothing, the grey band holds the losses that the margin accepts: within it by its whole bar is "
+    "yes. The axis is linear within ±1 point and logarithmic beyond. Mind the bits of the two, which the "
+    "table gives: a difference is a gain only where they are about equal."
+)
+
+
+@styled
+def gains(found: Sequence[Answer], model: str, margin_points: float, context: Context) -> LabFigure:
+    """A row per pair, below a heading per claim."""
+    groups = [(claim, list(own)) for claim, own in groupby(found, lambda answer: answer.claim)]
+    lines = len(found) + len(groups)
+    figure = new_figure(ROW_IN * len(found) + HEAD_IN * len(groups) + 0.7 + FOOTER_IN)
+    axes = figure.subplots()
+    place, ticks = float(lines), {}
+    for claim, own in groups:
+        place -= 1
+        axes.annotate(
+            claim.sentence, (0.0, place), xycoords=("axes fraction", "data"), fontsize=SMALL_PT,
+            weight="bold", color=INK, va="center", xytext=(4, 0), textcoords="offset points", zorder=5,
+        )  # fmt: skip
+        top = place - 0.5
+        for answer in own:
+            place -= 1
+            draw_answer(axes, answer, place)
+            ticks[place] = pair_text(claim, answer)
+        if claim.costs_nothing:
+            band = {"color": SHADE, "linewidth": 0, "zorder": 0}
+            axes.fill_between([-margin_points, 0], place - 0.5, top, **band)
+    reference_line(axes, 0)
+    axes.set_xscale("symlog", linthresh=LINEAR_POINTS, linscale=0.8)
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:+g}".replace("-", "−").replace("+0", "0"))
+    )
+    axes.set_yticks(list(ticks), list(ticks.values()), fontsize=SMALL_PT - 1)
+    axes.set_ylim(-0.7, lines - 0.3)
+    axes.set_xlabel("Difference in AP (points)   the first is better →")
+    text = f"Pairs of numeric forms of {model}: AP of the first less that of the second. "
+    return add_caption(figure, text + paired_interval(context) + ".", context)
+
+
+def pair_text(claim: Claim, answer: Answer) -> str:
+    return answer.form if claim.costs_nothing else f"{answer.form} − {answer.other}"
+
+
+def draw_answer(axes: Axes, answer: Answer, place: float) -> None:
+    difference, family = answer.difference, family_of(answer.form)
+    ends = [difference.low, difference.high]
+    if np.isfinite(ends).all():
+        axes.plot(
+            ends, [place, place], color=family.look.colour, linewidth=1.6, gid=f"interval:{answer.form}"
+        )
+    axes.plot([difference.value], [place], gid=f"value:{answer.form}", **family.look.marker_style(6))
