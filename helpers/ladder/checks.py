@@ -7,7 +7,9 @@ from pandas.io.formats.style import Styler
 
 from helpers.evaluate.stage import read_score
 from helpers.ladder.stage import Ladder, read_draws
+from helpers.ladder.tables import table_file
 from helpers.models.registry import DEFAULT_MODEL
+from helpers.run.experiment import Run
 from helpers.run.variants import BASELINE
 from helpers.show.checks import require
 
@@ -16,7 +18,7 @@ SAME_FORM = ("int8-weights", "uniform-8-channel-minmax")
 SAME_POINTS, SAME_AP = 0.05, 1e-12
 
 
-def check_ladder(ladders: Sequence[Ladder], frame: pd.DataFrame) -> Styler:
+def check_ladder(run: Run, ladders: Sequence[Ladder], frame: pd.DataFrame) -> Styler:
     """Every form has an AP or a reason; float32's AP is that of 03; simulated and real int8 weights agree.
 
     The last is demanded of the embedded model; of another it is told, since its quantizer may leave layers.
@@ -30,6 +32,7 @@ def check_ladder(ladders: Sequence[Ladder], frame: pd.DataFrame) -> Styler:
             frame["size_bytes"].notna() & ~frame["deployable"]
         ).any(),
     }
+    checks["ladder.csv holds this table"] = len(pd.read_csv(table_file(run))) == len(frame)
     for ladder in ladders:
         checks |= checks_of(ladder)
     return require(checks)

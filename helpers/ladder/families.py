@@ -3,9 +3,12 @@
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from helpers.run.forms import EDGES, get_form, is_simulated
 from helpers.show.style import Look
+
+UNFILLED = ("x", "1")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,17 @@ def family_of(form: str) -> Family:
 def keeps_edges(form: str) -> bool:
     """Whether its first and last layers stay float32."""
     return form.endswith(EDGES)
+
+
+def marker_of(form: str, size_pt: float = 6.5) -> dict[str, Any]:
+    """Keywords for ``Axes.plot`` of a form's mark; hollow where it keeps first and last layers."""
+    look = family_of(form).look
+    style = look.marker_style(size_pt)
+    if look.marker in UNFILLED:
+        style |= {"markeredgecolor": look.colour, "markeredgewidth": 1.5}
+    if keeps_edges(form):
+        style |= {"markerfacecolor": "white", "markeredgecolor": look.colour, "markeredgewidth": 1.2}
+    return style
 
 
 def is_deployable(form: str) -> bool:

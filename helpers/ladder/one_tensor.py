@@ -44,14 +44,15 @@ class OneTensor:
         return sqnr_db(power(values), power(self.kept[kind] - values))
 
 
-def open_tensor(ladder: Ladder, kinds: Sequence[str] = SHOWN) -> OneTensor:
+def open_tensor(ladder: Ladder, kinds: Sequence[str] = SHOWN) -> OneTensor | None:
     """Of the layer whose channels have most weights that channel whose range is the median one.
 
-    Raises:
-        LabError: no layer has weights to quantize.
+    None where no layer has weights that can be quantized.
     """
     opened = open_file(ladder.float_file.read_bytes())
     operators, _ = weighted(opened)
+    if not operators:
+        return None
     sizes = [each.inputs[WEIGHTS].elements // each.channels for each in operators]
     operator = operators[int(np.argmax(sizes))]
     tensor, axis = operator.inputs[WEIGHTS], channel_axis(operator)

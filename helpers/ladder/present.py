@@ -27,8 +27,9 @@ def draw(ladder: Ladder, frame: pd.DataFrame) -> dict[str, LabFigure]:
     """All figures of one model, by name, each with how to read it."""
     context, model, margin = context_of(ladder), ladder.model.id, ladder.run.margin_points
     found = answers(read_draws(ladder), margin)
-    drawn = {
-        LEVELS: (levels.levels_of_kinds(open_tensor(ladder), context), levels.HOW_TO_READ),
+    opened = open_tensor(ladder)
+    drawn = {LEVELS: (levels.levels_of_kinds(opened, context), levels.HOW_TO_READ)} if opened else {}
+    drawn |= {
         BITS: (bits.ap_against_bits(frame, model, context), bits.HOW_TO_READ),
         NOISE: (noise.noise_against_bits(frame, model, context), noise.HOW_TO_READ),
         GAINS: (gains.gains(found, model, margin, context), gains.HOW_TO_READ),

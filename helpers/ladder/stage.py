@@ -80,34 +80,30 @@ class Ladder:
         return origin(inputs, parameters, *CODE)
 
 
-def chosen_forms(run: Run, forms: Sequence[str] = ()) -> tuple[Variant, ...]:
-    """The forms that are compared: those named, else the profile's, else all; float32 is among them.
-
-    Raises:
-        LabError: a name is none of a form.
-    """
-    return require_forms(list(forms or run.profile.ladder_forms or [LADDER]))
+def chosen_forms(run: Run) -> tuple[Variant, ...]:
+    """The forms that are compared: the run's, else the profile's, else all; float32 is among them."""
+    return require_forms(list(run.forms or run.profile.ladder_forms or [LADDER]))
 
 
-def open_ladder(run: Run, model: Model, forms: Sequence[str] = ()) -> Ladder:
+def open_ladder(run: Run, model: Model) -> Ladder:
     """A model of the run, and the first photos by their ids that the profile compares forms on.
 
     Raises:
-        LabError: 01 or 02 has not been run, or a form's name is unknown.
+        LabError: 01 or 02 has not been run.
     """
     folder = data_folders(run).validation
     labelled = read_labelled(folder, model.categories, run.profile.ladder_images)
     weights = paired_resamples(len(labelled.photos), run.profile.resamples, run.profile.seed)
-    return Ladder(run, model, chosen_forms(run, forms), load_interface(run, model), labelled, weights)
+    return Ladder(run, model, chosen_forms(run), load_interface(run, model), labelled, weights)
 
 
-def climb_models(run: Run, forms: Sequence[str] = ()) -> tuple[Ladder, ...]:
+def climb_models(run: Run) -> tuple[Ladder, ...]:
     """Make, run and score every form of every model that has an AP; what is there already is not redone.
 
     Raises:
-        LabError: 03 has not been run, or a form's name is unknown.
+        LabError: 03 has not been run.
     """
-    ladders = tuple(open_ladder(run, model, forms) for model in scored_models(run))
+    ladders = tuple(open_ladder(run, model) for model in scored_models(run))
     for ladder in ladders:
         climb(ladder)
     return ladders

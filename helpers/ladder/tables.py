@@ -23,7 +23,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def ladder_frame(run: Run, ladders: Sequence[Ladder], forms: Sequence[str] = ()) -> pd.DataFrame:
+def ladder_frame(run: Run, ladders: Sequence[Ladder]) -> pd.DataFrame:
     """``ladder.csv``: one row per model and form, columns ``COLUMNS``; AP as fractions 0..1.
 
     The forms of a model without an AP have a row each, with the reason.
@@ -35,7 +35,7 @@ def ladder_frame(run: Run, ladders: Sequence[Ladder], forms: Sequence[str] = ())
             rows += rows_of(by_model[model.id])
         else:
             why = scored_failure(run, model)
-            rows += [{**name_of(model.id, form.id), "failed": why} for form in chosen_forms(run, forms)]
+            rows += [{**name_of(model.id, form.id), "failed": why} for form in chosen_forms(run)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -62,11 +62,14 @@ def accuracy(own: np.ndarray, base: np.ndarray | None, form: str) -> dict[str, f
     return found | spread("ap_diff", interval_of(own - base))
 
 
+def table_file(run: Run) -> Path:
+    return run.paths.folder / "ladder.csv"
+
+
 def save_frame(run: Run, frame: pd.DataFrame) -> Path:
     """Write ``ladder.csv`` of a run; return its path."""
-    path = run.paths.folder / "ladder.csv"
-    write_text(path, frame.to_csv(index=False))
-    return path
+    write_text(table_file(run), frame.to_csv(index=False))
+    return table_file(run)
 
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:

@@ -46,6 +46,7 @@ class Run:
         coco_dir: folder of photos, or its label file, for the profile ``coco``; None to let FiftyOne's zoo
             download them.
         model_dir: folder of the user's own that is searched for model files before they are downloaded.
+        forms: numeric forms that 07 compares; none for those of the profile.
         runs: other machines' runs to lay beside this one: names below ``data/runs``, or paths of folders.
     """
 
@@ -59,6 +60,7 @@ class Run:
     region: str = ""
     width_percent: float = WIDTH_PERCENT
     margin_points: float = MARGIN_POINTS
+    forms: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     coco_dir: Path | None = None
     model_dir: Path | None = None
@@ -84,6 +86,7 @@ def open_run(
     region: str = "",
     width_percent: float = WIDTH_PERCENT,
     margin_points: float = MARGIN_POINTS,
+    forms: Sequence[str] = (),
     runs: Sequence[str] = (),
     coco_dir: str = "",
     model_dir: str = "",
@@ -96,7 +99,7 @@ def open_run(
         models: ids of models, or models of one's own (``models.own_model``); the embedded one if empty.
         variants: ids of variants, all if there is none; the baseline is always among them. And ``.tflite``
             files of one's own, ``PATH`` or ``PATH@LABELS``: each is one more variant of every model.
-        threads, meter, power_w, region, width_percent, margin_points, runs: as in ``Run``.
+        threads, meter, power_w, region, width_percent, margin_points, forms, runs: as in ``Run``.
         coco_dir, model_dir: as in ``Run``; empty for what COCO_DIR and MODEL_DIR say.
 
     Raises:
@@ -116,6 +119,7 @@ def open_run(
         known_region(as_text("region", region)),
         require_width(width_percent),
         require_margin_points(margin_points),
+        known_forms(as_names("forms", forms)),
         tuple(lasting_name(name) for name in as_names("runs", runs)),
         data_folder(as_text("coco_dir", coco_dir), chosen),
         existing(own_folder(as_text("model_dir", model_dir), "MODEL_DIR"), "MODEL_DIR"),
@@ -137,6 +141,12 @@ def chosen_models(names: Sequence[str]) -> tuple[Model, ...]:
 def chosen_variants(names: Sequence[str]) -> tuple[Variant, ...]:
     own = [name for name in names if is_own(name)]
     return require_forms([name for name in names if name not in own] or list(VARIANTS)) + own_variants(own)
+
+
+def known_forms(names: Sequence[str]) -> tuple[str, ...]:
+    """The names as they are; each must be that of a form."""
+    require_forms(list(names))
+    return tuple(names)
 
 
 def lasting_name(name: str) -> str:

@@ -22,8 +22,8 @@ OPTIONS, LOCK = "options.json", "run.lock"
 FLAGS = {
     "profile": "--profile", "run_name": "--run", "models": "--model", "variants": "--variant",
     "threads": "--threads", "meter": "--meter", "power_w": "--power-w", "region": "--region",
-    "width_percent": "--width", "margin_points": "--margin", "runs": "--beside", "coco_dir": "--coco-dir",
-    "model_dir": "--model-dir",
+    "width_percent": "--width", "margin_points": "--margin", "forms": "--form", "runs": "--beside",
+    "coco_dir": "--coco-dir", "model_dir": "--model-dir",
 }  # fmt: skip
 TOGETHER = ("power_w",)  # values of one flag; of other lists, each value has a flag of its own
 
@@ -41,6 +41,7 @@ def options_of(run: Run) -> dict[str, Any]:
         "region": run.region,
         "width_percent": run.width_percent,
         "margin_points": run.margin_points,
+        "forms": list(run.forms),
         "runs": list(run.runs),
         "coco_dir": str(run.coco_dir or ""),
         "model_dir": str(run.model_dir or ""),

@@ -69,6 +69,13 @@ _ENTRIES = (
         ("selftest",),
     ),
     Stage("06_pitfalls", "failure gallery", ("01_download", "02_quantize"), (), ("pitfalls",)),
+    Stage(
+        "07_ladder",
+        "all numeric forms",
+        ("01_download", "02_quantize", "03_evaluate"),
+        ("margin_points", "forms"),
+        ("ladder", "ladder.csv"),
+    ),
 )
 
 STAGES = MappingProxyType({stage.name: stage for stage in _ENTRIES})

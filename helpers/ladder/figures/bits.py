@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from helpers.ladder.families import FAMILIES, Family, family_of, keeps_edges
+from helpers.ladder.families import FAMILIES, Family, family_of, keeps_edges, marker_of
 from helpers.run.variants import BASELINE
 from helpers.show.captions import FOOTER_IN, add_caption, paired_interval
 from helpers.show.context import Context
@@ -33,12 +33,13 @@ def ap_against_bits(frame: pd.DataFrame, model: str, context: Context) -> LabFig
     """AP in points of every form of a model that has one; ``frame``: as ``tables.ladder_frame`` gives it."""
     rows = frame[(frame["model"] == model) & frame["ap"].notna()]
     base = 100 * float(rows.loc[rows["variant"] == BASELINE, "ap"].iloc[0])
+    families = by_family(rows)
     figure = new_figure(6.6 + FOOTER_IN)
     whole, near = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1))
     for axes in (whole, near):
         axes.axhline(base, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1, gid="float32")
         axes.grid(True, axis="y", color=GRID)
-        for family, members in by_family(rows):
+        for family, members in families:
             draw_family(axes, family, members, base)
     lowest = float(100 * rows["ap"].min())
     whole.set_ylim(lowest - 0.05 * max(base - lowest, 1), base + 0.08 * max(base - lowest, 1))
@@ -80,16 +81,7 @@ def draw_family(axes: Axes, family: Family, members: Sequence[dict], base: float
         ends = [base + 100 * row["ap_diff_low"], base + 100 * row["ap_diff_high"]]
         if np.isfinite(ends).all():
             axes.plot([bits, bits], ends, linewidth=1.4, gid=f"interval:{row['variant']}", **style)
-        axes.plot([bits], [ap], gid=f"value:{row['variant']}", zorder=4, **marker_of(family, row["variant"]))
-
-
-def marker_of(family: Family, form: str) -> dict:
-    style = family.look.marker_style(6.5)
-    if family.look.marker in "x1":
-        style |= {"markeredgecolor": family.look.colour, "markeredgewidth": 1.5}
-    if keeps_edges(form):
-        style |= {"markerfacecolor": "white", "markeredgecolor": family.look.colour, "markeredgewidth": 1.2}
-    return style
+        axes.plot([bits], [ap], gid=f"value:{row['variant']}", zorder=4, **marker_of(row["variant"]))
 
 
 def scale_bits(axes: Axes, bits: pd.Series) -> None:
@@ -101,13 +93,13 @@ def scale_bits(axes: Axes, bits: pd.Series) -> None:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
-def add_legend(figure: LabFigure, families: Sequence[Family], edges: bool) -> None:
-    handles = [
-        Line2D([], [], label=family.title, color=family.look.colour, linewidth=1.1) for family in families
-    ]
-    for handle, family in zip(handles, families, strict=True):
-        handle.update({name: value for name, value in marker_of(family, "").items() if name != "linestyle"})
-        handle.set_linestyle(family.dash or "none")
+def add_legend(figure: LabFigure, families: Sequence[tuple[Family, list[dict]]], edges: bool) -> None:
+    """Above the panels; ``families``: as ``by_family`` gives them."""
+    handles = []
+    for family, members in families:
+        plain = next((row["variant"] for row in members if not keeps_edges(row["variant"])), "")
+        look = {**marker_of(plain), "linestyle": family.dash or "none"}
+        handles.append(Line2D([], [], label=family.title, color=family.look.colour, linewidth=1.1, **look))
     if edges:
         look = {"marker": "o", "markerfacecolor": "white", "markeredgecolor": FAINT, "linestyle": "none"}
         handles.append(Line2D([], [], label="first and last layers kept", **look))

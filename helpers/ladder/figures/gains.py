@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from helpers.ladder.claims import Answer, Claim
-from helpers.ladder.families import family_of
+from helpers.ladder.families import family_of, marker_of
 from helpers.show.captions import FOOTER_IN, add_caption, paired_interval
 from helpers.show.context import Context
 from helpers.show.rows import reference_line
@@ -64,10 +64,8 @@ def pair_text(claim: Claim, answer: Answer) -> str:
 
 
 def draw_answer(axes: Axes, answer: Answer, place: float) -> None:
-    difference, family = answer.difference, family_of(answer.form)
+    difference, colour = answer.difference, family_of(answer.form).look.colour
     ends = [difference.low, difference.high]
     if np.isfinite(ends).all():
-        axes.plot(
-            ends, [place, place], color=family.look.colour, linewidth=1.6, gid=f"interval:{answer.form}"
-        )
-    axes.plot([difference.value], [place], gid=f"value:{answer.form}", **family.look.marker_style(6))
+        axes.plot(ends, [place, place], color=colour, linewidth=1.6, gid=f"interval:{answer.form}")
+    axes.plot([difference.value], [place], gid=f"value:{answer.form}", **marker_of(answer.form, 6))

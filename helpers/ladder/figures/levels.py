@@ -33,7 +33,8 @@ def levels_of_kinds(opened: OneTensor, context: Context) -> LabFigure:
     hill.grid(False)
     for place, kind in enumerate(kinds):
         draw_levels(rows, opened, kind, len(kinds) - 1 - place)
-    rows.set_yticks(range(len(kinds)), kinds[::-1], fontsize=SMALL_PT)
+    rows.set_yticks(np.arange(len(kinds)) + 0.25, kinds[::-1], fontsize=SMALL_PT)
+    rows.tick_params(axis="y", length=0)
     rows.set_ylim(-0.3, len(kinds) - 0.05)
     rows.grid(False)
     rows.set_xlabel(f"Weight, channel {opened.channel} of {opened.layer}")

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy.stats import norm
 
-from helpers.ladder.families import keeps_edges
-from helpers.ladder.figures.bits import add_legend, by_family, marker_of, scale_bits
+from helpers.ladder.families import keeps_edges, marker_of
+from helpers.ladder.figures.bits import add_legend, by_family, scale_bits
 from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.context import Context
 from helpers.show.style import FAINT, INK, SMALL_PT, LabFigure, new_figure, styled
@@ -55,14 +55,14 @@ def noise_against_bits(frame: pd.DataFrame, model: str, context: Context) -> Lab
             axes.plot(*places, linestyle=family.dash, gid=f"line:{family.id}", **style)
         for row in members:
             place = [row["weight_bits"]], [row["sqnr_db"]]
-            axes.plot(*place, gid=f"value:{row['variant']}", zorder=4, **marker_of(family, row["variant"]))
+            axes.plot(*place, gid=f"value:{row['variant']}", zorder=4, **marker_of(row["variant"]))
     if len(rows):
         scale_bits(axes, rows["weight_bits"])
     draw_theory(axes)
     axes.set_xlabel("Bits of a weight, side information included   ← smaller")
     axes.set_ylabel("Signal to noise of the weights (dB)   better →")
     axes.grid(True, axis="y")
-    add_legend(figure, [family for family, _ in families], False)
+    add_legend(figure, families, False)
     text = (
         f"All quantized weights of {model} against float32's, each form once; exact. Dashed: 6.02 dB a bit. "
         "Dotted: Lloyd and Max's quantizer for a Gaussian, 2 to 256 levels."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from helpers.models.registry import MODELS
-from helpers.run.forms import FORMS, LADDER
+from helpers.run.forms import ALL, EDGES, FORMS, LADDER, LADDER_EDGES
 from helpers.run.options import MARGIN_POINTS, MOST_THREADS, WIDTH_PERCENT
 from helpers.run.profiles import PROFILES
 from helpers.run.variants import VARIANTS
@@ -38,13 +38,17 @@ ModelsOption = Annotated[
         "of names.",
     ),
 ]
+DEPLOYABLE, SIMULATED = (
+    [name for name in FORMS if (name + EDGES in ALL) == simulated] for simulated in (False, True)
+)
 VariantsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--variant",
-        help=f"Repeatable; if not given: {', '.join(VARIANTS)}. Or of: {', '.join(FORMS)}; {LADDER} takes "
-        "all of these. And files of your own beside them: PATH.tflite, or PATH.tflite@LABELS (a label map "
-        "or a label file).",
+        help=f"Repeatable; if not given: {', '.join(VARIANTS)}. Or of: {', '.join(DEPLOYABLE)}. Or, "
+        f"simulated: {', '.join(SIMULATED)}; {EDGES} after one of these keeps its first and last layers "
+        f"float32. {LADDER} takes all of these, and with {EDGES}: {', '.join(LADDER_EDGES)}. And files of "
+        "your own beside them: PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
     ),
 ]
 ThreadsOption = Annotated[
@@ -79,6 +83,14 @@ CocoDirOption = Annotated[
 ModelDirOption = Annotated[
     str, typer.Option("--model-dir", help="Folder searched for model files first; else MODEL_DIR.")
 ]
+FormsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--form",
+        help=f"Repeatable: a numeric form that notebook 07 compares, with no time or energy measured; if not "
+        f"given, all that {LADDER} names, and in smoke and coco-smoke a few.",
+    ),
+]
 BesideOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -100,6 +112,7 @@ class Asked:
     region: RegionOption = ""
     width_percent: WidthOption = WIDTH_PERCENT
     margin_points: MarginOption = MARGIN_POINTS
+    forms: FormsOption = None
     beside: BesideOption = None
     coco_dir: CocoDirOption = ""
     model_dir: ModelDirOption = ""
@@ -108,7 +121,7 @@ class Asked:
         """The run that is asked for; raises ``LabError`` for what cannot be."""
         from helpers.run.experiment import open_run
 
-        given = vars(self) | {"models": self.models or (), "variants": self.variants or ()}
+        given = vars(self) | {name: getattr(self, name) or () for name in ("models", "variants", "forms")}
         return open_run(profile, run_name, runs=given.pop("beside") or (), **given)
 
 
