@@ -114,11 +114,11 @@ def category_numbers(samples) -> dict[str, int]:
 
 
 def field_name(model: str, variant: str) -> str:
-    """FiftyOne field of a variant's predictions; dashes are not allowed there.
+    """FiftyOne field of a variant's predictions; dashes and plus signs are not allowed there.
 
     The variant comes first: the App cuts long names, and has to show what tells them apart.
     """
-    return f"{variant}_{model}".replace("-", "_")
+    return f"{variant}_{model}".replace("-", "_").replace("+", "_")
 
 
 def evaluate_exactly(samples, field: str, eval_key: str | None = None):

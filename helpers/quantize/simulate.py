@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from helpers.lab.errors import LabError
 from helpers.lab.units import how_many
 from helpers.quantize.kinds.coding import BYTE, Coded, Kind, decode, pack, require_finite
-from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
+from helpers.quantize.layers.decibels import power, sqnr_db
 from helpers.quantize.layers.names import output_names, short_names
 from helpers.runtimes.litert.graph import Operator, Tensor
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
@@ -29,7 +29,7 @@ class SimulatedLayer:
         name: short name of the first operator that reads it, ``operator`` its type.
         shape: of the weights, ``weights`` their number.
         coded_bits: with all side information, each part padded to whole bytes.
-        sqnr_db: of the weights, in dB; ``EXACT_DB`` where they are unchanged.
+        signal: sum of squares of the weights, ``noise`` of what the codes change them by.
         kind: what codes it: the kind asked for, another one to which that leaves small layers, or ``float32``
             for one that is kept.
     """
@@ -39,8 +39,14 @@ class SimulatedLayer:
     shape: tuple[int, ...]
     weights: int
     coded_bits: int
-    sqnr_db: float
+    signal: float
+    noise: float
     kind: str
+
+    @property
+    def sqnr_db(self) -> float:
+        """Of the weights, in dB; ``EXACT_DB`` where they are unchanged."""
+        return sqnr_db(self.signal, self.noise)
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,22 @@ class Simulated:
     @property
     def weight_bits(self) -> float:
         """Mean bits of a weight over the quantized layers, with all side information."""
-        return mean_bits([layer for layer in self.layers if layer.kind != FLOAT])
+        return mean_bits(self.quantized)
 
     @property
     def all_weight_bits(self) -> float:
         """The same over all of ``layers``: those that are kept with 32."""
         return mean_bits(self.layers)
+
+    @property
+    def quantized(self) -> list[SimulatedLayer]:
+        """The layers that are not kept."""
+        return [layer for layer in self.layers if layer.kind != FLOAT]
+
+    @property
+    def sqnr_db(self) -> float:
+        """10 log10 (sum w² / sum (w - ŵ)²) over all weights of the quantized layers, in dB."""
+        return sqnr_db(sum(x.signal for x in self.quantized), sum(x.noise for x in self.quantized))
 
 
 def mean_bits(layers: Sequence[SimulatedLayer]) -> float:
@@ -110,7 +126,7 @@ def simulated(content: bytes, kind: Kind, keep_first_last: bool = False) -> Simu
     for operator in found:
         buffer, name = operator.inputs[WEIGHTS].buffer, opened.names[operator.index]
         if buffer in kept:
-            layers.append(kept_layer(name, operator))
+            layers.append(kept_layer(views[buffer], name, operator))
             continue
         layer, coded = replaced(views[buffer], name, operator, kind)
         layers.append(layer)
@@ -129,16 +145,16 @@ def replaced(view: np.ndarray, name: str, operator: Operator, kind: Kind) -> tup
     coded = kind.encode(weights, channel_axis(operator))
     values = decode(coded)
     before, after = weights.astype(np.float64), values.astype(np.float64)
-    quality = sqnr_db(power(before), power(after - before))
     view[:] = np.ascontiguousarray(values, "<f4").reshape(-1).view(np.uint8)
     bits, by = coded.bits, coded.kind.name
-    return SimulatedLayer(name, operator.type, shape, math.prod(shape), bits, quality, by), coded
+    signal, noise = power(before), power(after - before)
+    return SimulatedLayer(name, operator.type, shape, math.prod(shape), bits, signal, noise, by), coded
 
 
-def kept_layer(name: str, operator: Operator) -> SimulatedLayer:
-    shape = operator.inputs[WEIGHTS].shape
+def kept_layer(view: np.ndarray, name: str, operator: Operator) -> SimulatedLayer:
+    shape, signal = operator.inputs[WEIGHTS].shape, power(view.view("<f4").astype(np.float64))
     count = math.prod(shape)
-    return SimulatedLayer(name, operator.type, shape, count, FLOAT_BITS * count, EXACT_DB, FLOAT)
+    return SimulatedLayer(name, operator.type, shape, count, FLOAT_BITS * count, signal, 0.0, FLOAT)
 
 
 def channel_axis(operator: Operator) -> int:
@@ -270,5 +286,5 @@ def require_weights(found: list[Operator], skipped: list[tuple[str, str]], kept:
         raise LabError(
             "every layer of weights is a first or a last one.",
             "one between them",
-            "simulate this model without keep_first_last.",
+            "take the form that keeps no layers: without +edges.",
         )

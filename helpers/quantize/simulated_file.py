@@ -7,8 +7,8 @@ from pathlib import Path
 from helpers.lab.files import write_bytes
 from helpers.lab.units import how_many
 from helpers.quantize.kinds.catalogue import get_kind
-from helpers.quantize.records import MadeFile
-from helpers.quantize.simulate import Simulated, simulated
+from helpers.quantize.records import CodedWeights, MadeFile, NotAsAsked
+from helpers.quantize.simulate import FLOAT, Simulated, simulated
 from helpers.run.variants import Variant
 from helpers.runtimes.litert.reader import read_facts
 
@@ -16,15 +16,25 @@ from helpers.runtimes.litert.reader import read_facts
 def write_simulated(float_file: Path, variant: Variant, output: Path) -> MadeFile:
     """Write the file with the weights that the form leaves, and return what its codes would take.
 
+    Args:
+        variant: its ``storage_dtype`` is the kind of weights.
+
     Raises:
         LabError: no weights can be quantized, or some are not finite.
     """
-    found = simulated(float_file.read_bytes(), get_kind(variant.id))
+    kind = get_kind(variant.storage_dtype)
+    found = simulated(float_file.read_bytes(), kind, variant.keep_first_last)
     write_bytes(output, found.content)
     stored = {"storage_dtype": variant.storage_dtype, "compute_dtype": variant.compute_dtype}
     facts = dataclasses.replace(read_facts(output), **stored)
+    coded = coded_weights(found, kind.name)
     return MadeFile(
-        facts, found.coded_bytes, zipped_bytes(found), meaning=variant.meaning, notes=(bits_text(found),)
+        facts,
+        found.coded_bytes,
+        zipped_bytes(found),
+        meaning=variant.meaning,
+        notes=(bits_text(coded),),
+        coded=coded,
     )
 
 
@@ -33,11 +43,27 @@ def zipped_bytes(found: Simulated) -> int:
     return len(zlib.compress(found.rest)) + len(zlib.compress(found.packed))
 
 
-def bits_text(found: Simulated) -> str:
-    """Bits of a weight, which layers are coded otherwise, and which are as they were."""
-    asked = max((layer.kind for layer in found.layers), key=[x.kind for x in found.layers].count)
-    others = [layer for layer in found.layers if layer.kind != asked]
-    told = f"{found.weight_bits:.2f} bits a weight with all side information"
-    small = f"; {how_many(len(others), 'small layer')} coded as {others[0].kind}" if others else ""
-    kept = f"; {how_many(len(found.skipped), 'layer')} as in float32" if found.skipped else ""
-    return f"{told}{small}{kept}."
+def coded_weights(found: Simulated, asked: str) -> CodedWeights:
+    """What is recorded of it; ``asked``: the kind that was asked for."""
+    return CodedWeights(
+        found.all_weight_bits,
+        found.weight_bits,
+        found.coded_bytes,
+        found.sqnr_db,
+        kept=tuple(layer.name for layer in found.layers if layer.kind == FLOAT),
+        small=tuple(NotAsAsked(layer.name, layer.kind) for layer in found.quantized if layer.kind != asked),
+        skipped=tuple(NotAsAsked(name, reason) for name, reason in found.skipped),
+    )
+
+
+def bits_text(coded: CodedWeights) -> str:
+    """Bits of a weight, which layers are kept, which are coded otherwise, and which are as they were."""
+    kept = f" ({coded.quantized_bits:.2f} in the quantized layers)" if coded.kept else ""
+    parts = [f"{coded.weight_bits:.2f} bits a weight with all side information{kept}"]
+    if coded.kept:
+        parts.append(f"first and last layers kept in float32: {', '.join(coded.kept)}")
+    if coded.small:
+        parts.append(f"{how_many(len(coded.small), 'small layer')} coded as {coded.small[0].why}")
+    if coded.skipped:
+        parts.append(f"{how_many(len(coded.skipped), 'layer')} as in float32")
+    return f"{'; '.join(parts)}."

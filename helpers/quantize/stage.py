@@ -295,6 +295,9 @@ def variants_table(run: Run, model: Model) -> pd.DataFrame:
         }
         size = made.size_bytes if made else None
         rows.append({"variant": variant.id, **read, "size_bytes": size, "failed": record.failure})
+        if made and made.coded:
+            kept = ", ".join(made.coded.kept) or "none"
+            rows[-1] |= {"bits_per_weight": made.coded.weight_bits, "kept_float32": kept}
     table = pd.DataFrame(rows)
     base = table.loc[table["variant"] == BASELINE, "size_bytes"].iloc[0]
     table["size_ratio"] = table["size_bytes"] / base

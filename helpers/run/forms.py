@@ -1,12 +1,20 @@
-"""Further numeric forms, which a run takes by name: ``--variant int16x8``; ``--variant ladder`` takes all."""
+"""Further numeric forms, which a run takes by name: ``--variant int16x8``; ``--variant ladder`` takes many.
 
+``+edges`` after a simulated form keeps its first and last layers float32: ``ternary+edges``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
 from types import MappingProxyType
 
-from helpers.lab.errors import unknown_name
+from helpers.lab.errors import LabError, unknown_name
 from helpers.run.variants import BASELINE, VARIANTS, Variant
 
 LADDER = "ladder"
 SIMULATED = "simulated"
+EDGES = "+edges"
+# Of these the ladder has both: they show what the first and the last layers cost with few bits.
+LADDER_EDGES = ("uniform-4-channel-lse", "uniform-2-channel-lse", "codebook-16", "ternary", "binary")
 # Why a simulated form has no latency, memory or energy.
 NOT_TIMED = "simulated: without kernels there is no time or memory to measure"
 
@@ -82,7 +90,6 @@ FORMS = MappingProxyType({
     form.id: form
     for form in (*_DEPLOYABLE, *(simulated_variant(kind, text) for kind, text in _MEANINGS.items()))
 })  # fmt: skip
-ALL = MappingProxyType({**VARIANTS, **FORMS})
 
 
 def is_simulated(variant: Variant) -> bool:
@@ -90,16 +97,45 @@ def is_simulated(variant: Variant) -> bool:
     return variant.recipe == SIMULATED
 
 
+def with_edges(form: Variant) -> Iterator[Variant]:
+    """The form and, where it is simulated, the one that keeps the first and last layers."""
+    yield form
+    if form.recipe == SIMULATED:
+        text = f"{form.meaning} The first and the last layers of weights stay float32."
+        yield replace(form, id=form.id + EDGES, meaning=text, keep_first_last=True)
+
+
+# Every form that has a name, each followed by that with its first and last layers kept.
+ALL = MappingProxyType({
+    each.id: each for form in (*VARIANTS.values(), *FORMS.values()) for each in with_edges(form)
+})  # fmt: skip
+IN_LADDER = tuple(
+    name for name, form in ALL.items() if not form.keep_first_last or name.removesuffix(EDGES) in LADDER_EDGES
+)
+
+
 def get_form(name: str) -> Variant:
     """A usual variant or a further form; raises ``LabError`` for a name that is neither."""
     try:
         return ALL[name]
     except KeyError:
-        raise unknown_name("variant", name, [*ALL, LADDER]) from None
+        raise no_form(name) from None
+
+
+def no_form(name: str) -> LabError:
+    """The error for a name that is no form's."""
+    plain = name.removesuffix(EDGES)
+    if plain == name or not (plain in ALL or plain == LADDER or plain.endswith(".tflite")):
+        return unknown_name("variant", plain, [*IN_LADDER, LADDER])
+    return LabError(
+        f"variant {name!r}: {EDGES} cannot follow {plain}.",
+        f"{EDGES} after a simulated form without it, such as ternary{EDGES}",
+        f"take {plain} as it is, or name a simulated form: `python -m helpers run --help` lists them.",
+    )
 
 
 def require_forms(names: list[str]) -> tuple[Variant, ...]:
     """The named forms in registry order; the baseline must be among them."""
-    asked = [each for name in names for each in (ALL if name == LADDER else [name])]
+    asked = [each for name in names for each in (IN_LADDER if name == LADDER else [name])]
     chosen = {get_form(name).id for name in asked} | {BASELINE}
     return tuple(form for form in ALL.values() if form.id in chosen)

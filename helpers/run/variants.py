@@ -24,6 +24,7 @@ class Variant:
         meaning: one sentence for tables and reports.
         own: a file of the user's own, as ``own_tflite.adopt`` takes it; empty for what a recipe makes. Its
             dtypes are those that are read from it, so nothing is promised of them.
+        keep_first_last: of a simulated form, whether the first and the last layers of weights stay float32.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Variant:
     marker: str
     meaning: str
     own: str = ""
+    keep_first_last: bool = False
 
 
 _ENTRIES = (

@@ -17,7 +17,7 @@ from PIL import Image
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
-from helpers.run.forms import ALL
+from helpers.run.forms import ALL, EDGES
 from helpers.run.variants import BASELINE, CONTROL, VARIANTS
 from helpers.show.context import Context, known
 
@@ -95,10 +95,11 @@ def look_of(variant_id: str) -> Look:
         return Look(baseline.colour, baseline.marker, hollow=True)
     if variant_id in ALL and ALL[variant_id].colour:
         return Look(ALL[variant_id].colour, ALL[variant_id].marker)
-    digest = hashlib.sha256(variant_id.encode()).digest()
-    return Look(
-        _SPARE_COLOURS[digest[0] % len(_SPARE_COLOURS)], _SPARE_MARKERS[digest[1] % len(_SPARE_MARKERS)]
-    )
+    plain = variant_id.removesuffix(EDGES)
+    digest = hashlib.sha256(plain.encode()).digest()
+    # With first and last layers kept: the colour of the form without, another marker.
+    place = digest[1] + (plain != variant_id)
+    return Look(_SPARE_COLOURS[digest[0] % len(_SPARE_COLOURS)], _SPARE_MARKERS[place % len(_SPARE_MARKERS)])
 
 
 def styled(function: Callable) -> Callable:
