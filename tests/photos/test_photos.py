@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.lab.errors import LabError
+from helpers.photos.dataset import field_name
 from helpers.photos.decoding import core_input, read_photo, resize_threads
 from helpers.photos.preprocessing import Preprocessing
+from helpers.run.forms import ALL
 
 RESIZERS = {
     "half-pixel": lambda photo, size: tf.image.resize(photo[None].astype(np.float32), size).numpy(),
@@ -177,3 +179,9 @@ def test_the_resizing_threads_are_limited_meanwhile():
     with resize_threads(1):
         assert cv2.getNumThreads() == 1
     assert cv2.getNumThreads() == before
+
+
+def test_predictions_of_every_form_have_a_field_that_fiftyone_takes():
+    fields = [field_name("net-1a2b3c", form) for form in ALL]
+    assert all(field.isidentifier() for field in fields)
+    assert len(set(fields)) == len(fields)

@@ -6,7 +6,16 @@ from helpers.lab.errors import LabError
 from helpers.quantize.kinds.catalogue import KINDS
 from helpers.quantize.recipes import RECIPES
 from helpers.run.experiment import chosen_variants
-from helpers.run.forms import ALL, FORMS, LADDER, is_simulated, require_forms
+from helpers.run.forms import (
+    ALL,
+    EDGES,
+    FORMS,
+    IN_LADDER,
+    LADDER,
+    LADDER_EDGES,
+    is_simulated,
+    require_forms,
+)
 from helpers.run.variants import BASELINE, VARIANTS
 
 
@@ -25,8 +34,10 @@ def test_chosen_forms_come_in_registry_order_with_the_baseline():
     assert ids([]) == [BASELINE]
 
 
-def test_the_ladder_is_all_of_them_and_no_name_is_the_usual_ones():
-    assert ids([LADDER]) == ids([LADDER, "int8"]) == list(ALL)
+def test_the_ladder_is_all_of_them_with_a_few_that_keep_their_edges_and_no_name_is_the_usual_ones():
+    edged = [f"{name}{EDGES}" for name in LADDER_EDGES]
+    assert ids([LADDER]) == ids([LADDER, "int8"]) == list(IN_LADDER)
+    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged}
     assert [form.id for form in chosen_variants([])] == list(VARIANTS)
 
 
@@ -36,6 +47,35 @@ def test_the_ladder_is_all_of_them_and_no_name_is_the_usual_ones():
 def test_an_unknown_form_is_refused_with_the_nearest_name(name, near):
     with pytest.raises(LabError, match=f"{name}.*Did you mean '{near}'"):
         require_forms(["float32", name])
+
+
+def test_every_simulated_form_has_one_that_keeps_first_and_last_layers_right_after_it():
+    assert ids(["ternary+edges", "ternary", "binary+edges"]) == [
+        BASELINE, "ternary", "ternary+edges", "binary+edges"
+    ]  # fmt: skip
+    for name, form in ALL.items():
+        plain = ALL[name.removesuffix(EDGES)]
+        assert form.keep_first_last == (form is not plain)
+        assert (name + EDGES in ALL) == (is_simulated(form) and form is plain)
+        assert form.storage_dtype == plain.storage_dtype
+    assert ALL["binary+edges"].meaning.endswith("first and the last layers of weights stay float32.")
+
+
+@pytest.mark.parametrize(
+    "plain", ["int8", "float32", "int4-weights", "ternary+edges", LADDER, "/a/detector.tflite"]
+)
+def test_edges_of_what_is_not_simulated_are_one_clear_error(plain):
+    with pytest.raises(LabError) as caught:
+        require_forms([plain + EDGES])
+    assert f"+edges cannot follow {plain}" in caught.value.found
+    assert "ternary+edges" in caught.value.expected
+
+
+def test_edges_of_a_form_that_there_is_not_name_the_nearest_one():
+    with pytest.raises(LabError, match="Did you mean 'codebook-8'"):
+        require_forms(["codebok-8+edges"])
+    with pytest.raises(LabError, match=r"Did you mean 'ternary\+edges'"):
+        require_forms(["ternary+edge"])
 
 
 def test_each_form_says_what_it_is():
