@@ -18,6 +18,7 @@ SHOWN = (
     "uniform-4-block-lse", "mxfp4", "float8-e4m3", "log2-4", "apot-4", "codebook-16", "vector-4-256",
     "uniform-2-channel-lse", "ternary", "binary",
 )  # fmt: skip
+NOTHING = "No channel to open: the model has no layer whose weights could be quantized."
 
 
 @dataclass(frozen=True)

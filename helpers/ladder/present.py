@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.lab.paths import display
 from helpers.ladder.claims import answers
 from helpers.ladder.figures import bits, gains, levels, noise
-from helpers.ladder.one_tensor import open_tensor
+from helpers.ladder.one_tensor import OneTensor, open_tensor
 from helpers.ladder.stage import Ladder, read_draws
 from helpers.show.context import Context, picture_context
 from helpers.show.style import LabFigure, save_figure
@@ -28,15 +29,35 @@ def draw(ladder: Ladder, frame: pd.DataFrame) -> dict[str, LabFigure]:
     context, model, margin = context_of(ladder), ladder.model.id, ladder.run.margin_points
     found = answers(read_draws(ladder), margin)
     opened = open_tensor(ladder)
-    drawn = {LEVELS: (levels.levels_of_kinds(opened, context), levels.HOW_TO_READ)} if opened else {}
-    drawn |= {
+    drawn = {LEVELS: levels_figure(ladder, opened)} if opened else {}
+    told = {
         BITS: (bits.ap_against_bits(frame, model, context), bits.HOW_TO_READ),
         NOISE: (noise.noise_against_bits(frame, model, context), noise.HOW_TO_READ),
         GAINS: (gains.gains(found, model, margin, context), gains.HOW_TO_READ),
     }
-    for figure, how_to_read in drawn.values():
+    for name, (figure, how_to_read) in told.items():
         figure.how_to_read = how_to_read
-    return {name: figure for name, (figure, _) in drawn.items()}
+        drawn[name] = figure
+    return drawn
+
+
+def made(path: Path) -> str:
+    return f"wrote {display(path)}"
+
+
+def levels_figure(ladder: Ladder, opened: OneTensor) -> LabFigure:
+    """One channel's weights and the levels of each kind."""
+    figure = levels.levels_of_kinds(opened, context_of(ladder))
+    figure.how_to_read = levels.HOW_TO_READ
+    return figure
+
+
+def show(drawn: Mapping[str, Mapping[str, LabFigure]], name: str) -> None:
+    """The figure of that name of every model, in a notebook."""
+    from IPython import display as notebook
+
+    for figures in drawn.values():
+        notebook.display(figures[name])
 
 
 def save(ladders: Sequence[Ladder], drawn: Mapping[str, Mapping[str, LabFigure]]) -> list[Path]:

@@ -97,16 +97,19 @@ def open_ladder(run: Run, model: Model) -> Ladder:
     return Ladder(run, model, chosen_forms(run), load_interface(run, model), labelled, weights)
 
 
-def climb_models(run: Run) -> tuple[Ladder, ...]:
-    """Make, run and score every form of every model that has an AP; what is there already is not redone.
+def open_ladders(run: Run) -> tuple[Ladder, ...]:
+    """One for every model that has an AP.
 
     Raises:
         LabError: 03 has not been run.
     """
-    ladders = tuple(open_ladder(run, model) for model in scored_models(run))
+    return tuple(open_ladder(run, model) for model in scored_models(run))
+
+
+def climb_models(ladders: Sequence[Ladder]) -> None:
+    """Make, run and score every form of every model; what is there already is not redone."""
     for ladder in ladders:
         climb(ladder)
-    return ladders
 
 
 def climb(ladder: Ladder) -> None:
