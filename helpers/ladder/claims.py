@@ -12,6 +12,7 @@ from helpers.run.variants import BASELINE
 
 YES, REVERSE, OPEN = "yes", "no, the reverse", "not shown"
 WITHIN, LOSES, FEW = "yes", "no", "not enough images"
+NOTHING = "both find next to nothing"
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,10 @@ def answers_of(claim: Claim, draws: Mapping[str, np.ndarray], margin_points: flo
     for form, other in claim.pairs:
         if form in draws and other in draws:
             difference = interval_of(100 * (draws[form] - draws[other]))
-            word = within(difference, margin_points) if claim.costs_nothing else beats(difference)
+            if 100 * max(draws[form][0], draws[other][0]) < margin_points:
+                word = NOTHING
+            else:
+                word = within(difference, margin_points) if claim.costs_nothing else beats(difference)
             found.append(Answer(claim, form, other, difference, word))
     return found
 

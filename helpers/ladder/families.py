@@ -32,13 +32,14 @@ class Family:
 
 _ENTRIES = (
     Family("kernels", "with kernels today", r"float32|float16|int(?!.*-qat).*", Look("#000000", "o"), ""),
-    Family("float", "floats", r"tf32|bfloat16|float8-.*", Look("#0072B2", "s")),
+    Family("float", "floats", r"tf32|bfloat16|float8-.*", Look("#0072B2", "s"), ""),
     Family("microscaling", "floats, scale per block", r"mxfp.*", Look("#0072B2", "D"), ":"),
     Family("uniform-tensor", "uniform, scale per layer", r"uniform-\d-tensor-lse", Look("#E69F00", "v")),
     Family("uniform-channel", "uniform, scale per channel", r"uniform-\d-channel-lse", Look("#D55E00", "^")),
     Family("uniform-block", "uniform, scale per block", r"uniform-\d-block-lse", Look("#CC79A7", "P")),
     Family("min-max", "uniform, extremes as range", r"uniform-\d-.*-minmax", Look("#6b6b6b", "x"), ""),
-    Family("powers", "powers of two, sums of two", r"log2-\d|apot-\d", Look("#56B4E9", "p"), ":"),
+    Family("powers", "powers of two", r"log2-\d", Look("#56B4E9", "p"), ":"),
+    Family("sums-of-powers", "sums of two powers of two", r"apot-\d", Look("#56B4E9", "d")),
     Family("codebook", "codebook per layer", r"codebook-.*", Look("#009E73", "h")),
     Family("vector", "codebook of vectors", r"vector-.*", Look("#009E73", "*"), ":"),
     Family("signs", "ternary, binary", r"ternary|binary", Look("#882255", "<"), ":"),

@@ -48,9 +48,7 @@ def ap_against_bits(frame: pd.DataFrame, model: str, context: Context) -> LabFig
     near.set_ylabel(f"AP, within {NEAR_POINTS:g} of float32")
     scale_bits(near, rows["weight_bits"])
     near.set_xlabel("Bits of a weight, side information included   ← smaller")
-    add_legend(
-        figure, [family for family, _ in by_family(rows)], bool(rows["variant"].map(keeps_edges).any())
-    )
+    add_legend(figure, families, bool(rows["variant"].map(keeps_edges).any()))
     text = f"AP of every numeric form of {model} against its bits of a weight. Dashed: float32. "
     return add_caption(figure, text + paired_interval(context) + ", of the difference to float32.", context)
 
@@ -78,7 +76,8 @@ def draw_family(axes: Axes, family: Family, members: Sequence[dict], base: float
         axes.plot(*places, linestyle=family.dash, linewidth=1.1, alpha=0.8, gid=f"line:{family.id}", **style)
     for row in members:
         bits, ap = row["weight_bits"], 100 * row["ap"]
-        ends = [base + 100 * row["ap_diff_low"], base + 100 * row["ap_diff_high"]]
+        # No AP is below 0, though float32's own spread takes the interval of a difference there.
+        ends = np.maximum([base + 100 * row["ap_diff_low"], base + 100 * row["ap_diff_high"]], 0)
         if np.isfinite(ends).all():
             axes.plot([bits, bits], ends, linewidth=1.4, gid=f"interval:{row['variant']}", **style)
         axes.plot([bits], [ap], gid=f"value:{row['variant']}", zorder=4, **marker_of(row["variant"]))

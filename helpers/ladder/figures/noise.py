@@ -60,7 +60,7 @@ def noise_against_bits(frame: pd.DataFrame, model: str, context: Context) -> Lab
         scale_bits(axes, rows["weight_bits"])
     draw_theory(axes)
     axes.set_xlabel("Bits of a weight, side information included   ← smaller")
-    axes.set_ylabel("Signal to noise of the weights (dB)   better →")
+    axes.set_ylabel("Signal to noise (dB)   better →")
     axes.grid(True, axis="y")
     add_legend(figure, families, False)
     text = (
@@ -77,6 +77,6 @@ def draw_theory(axes: Axes) -> None:
     best = {n: lloyd_max_db(2**n) for n in range(1, 9)}
     axes.plot(best.keys(), best.values(), color=INK, linewidth=1, linestyle=":", zorder=2, gid="Lloyd-Max")
     style = {"fontsize": SMALL_PT, "color": INK, "textcoords": "offset points"}
-    axes.annotate("Lloyd–Max", (8, best[8]), (6, -10), **style)
+    axes.annotate("Lloyd–Max", (6, best[6]), (12, -18), **style)
     axes.annotate("6 dB a bit", (8, DB_PER_BIT * 8), (-8, 8), ha="right", **style)
     axes.set_xlim(low, high)
