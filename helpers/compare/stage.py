@@ -38,7 +38,7 @@ from helpers.models.registry import Model
 from helpers.quantize.layers.all_variants import all_layers
 from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run, keep, origin
-from helpers.run.forms import NOT_TIMED, is_simulated
+from helpers.run.forms import why_unmeasured
 from helpers.run.standing import made_failure, made_models, scored_failure, scored_models
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.context import Context
@@ -144,8 +144,7 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
     for variant in [*(variant.id for variant in run.variants), CONTROL]:
         made, scored, accuracy = found_of(variant, records, draws)
         verdict = {BASELINE: ITSELF, CONTROL: SAME_FILE}.get(variant) or judged.get(variant, Absent(unjudged))
-        absent = unmeasured(run, variant)
-        parts = {name: summaries.get(variant, absent) for name, summaries in measured.items()}
+        parts = {name: each.get(variant, unmeasured(run, variant, name)) for name, each in measured.items()}
         if isinstance(made, Absent):
             sources = Sources.all_absent(made.reason)
         else:
@@ -158,10 +157,10 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
     return known
 
 
-def unmeasured(run: Run, variant: str) -> Absent:
-    """Why nothing of 04 is known of a variant."""
-    timed = all(each.id != variant or not is_simulated(each) for each in run.variants)
-    return NOT_MEASURED if timed else Absent(NOT_TIMED)
+def unmeasured(run: Run, variant: str, quantity: str = "") -> Absent:
+    """Why a quantity of 04 is not known of a variant."""
+    reasons = [why_unmeasured(each, quantity) for each in run.variants if each.id == variant]
+    return Absent(reasons[0]) if any(reasons) else NOT_MEASURED
 
 
 def found_of(

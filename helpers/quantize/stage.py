@@ -131,6 +131,7 @@ def hashed(photos: list[Path]) -> dict[str, Path]:
 
 
 def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record[MadeFile]:
+    from helpers.quantize.half_arithmetic import notes_on
     from helpers.quantize.recipes import quantize_file
 
     base = run.paths.variant_file(model.id, BASELINE)
@@ -146,7 +147,7 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     facts = quantize_file(base, variant, inputs, output, kept)
     before = load_interface(run, model).preprocessing
     layers_found = compared_layers(run, base, output, before) if is_compared(variant) else None
-    made = MadeFile(facts, **sizes(output), layers=layers_found)
+    made = MadeFile(facts, **sizes(output), layers=layers_found, notes=notes_on(variant))
     return keep(path, "variant", made_from, made, [output, interface_file(run, model)])
 
 
