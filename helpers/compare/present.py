@@ -119,12 +119,12 @@ def model_section(run: Run) -> Section:
 
 
 def own_text(run: Run, model: Model, variant: Variant) -> str:
-    """What must be known of a file of the user's own, or of a simulated form; empty of all others."""
-    if not variant.own and not is_simulated(variant):
-        return ""
+    """What must be known of a file of the user's own, a simulated form, or float16 arithmetic; else empty."""
     path = run.paths.variant_record(model.id, variant.id)
     made = read_record(path, MadeFile, "run 02_quantize.ipynb first.").values
-    told = " ".join([made.meaning, *made.notes] if made else [variant.meaning])
+    if not (variant.own or is_simulated(variant) or (made and made.notes)):
+        return ""
+    told = " ".join([variant.meaning, *(made.notes if made else ())])
     return f"{variant.id}, beside {model.id}: {told}"
 
 

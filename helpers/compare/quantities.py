@@ -6,10 +6,10 @@ A new quantity is one entry in the room that measures it; the one place that kno
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from helpers.compare.verdict import Verdict
+from helpers.compare.verdict import FEW_IMAGES, NO, YES, Verdict
 from helpers.energy import quantities as energy
 from helpers.evaluate import quantities as evaluate
-from helpers.lab.intervals import NAN, Interval
+from helpers.lab.intervals import Absent, Interval
 from helpers.lab.quantities import Quantity, Result, as_result, taken, wide_row
 from helpers.quantize import quantities as quantize
 from helpers.tasks.detection import quantities as detection
@@ -19,6 +19,14 @@ POINTS = detection.POINTS
 
 def joint(verdict: Verdict) -> Interval:
     return Interval(verdict.difference.value, verdict.low, verdict.high)
+
+
+def needed(verdict: Verdict) -> int | Absent:
+    """How many images would settle a verdict, or why that is not asked."""
+    if verdict.images_needed is not None:
+        return verdict.images_needed
+    why = {YES: "it is settled", NO: "it is settled", FEW_IMAGES: "the difference lies at the margin"}
+    return Absent(why.get(verdict.answer, verdict.answer))
 
 
 # The difference again, with bounds that hold for all variants at once.
@@ -36,7 +44,7 @@ WORSE_SHARE = Quantity(
 )  # fmt: skip
 IMAGES_NEEDED = Quantity(
     "ap_images_needed", "Images needed", "", 1, 0, bounds="",
-    of=taken("verdict", lambda verdict: NAN if verdict.images_needed is None else verdict.images_needed),
+    of=taken("verdict", needed),
 )  # fmt: skip
 NOISE = Quantity(
     "latency_selftest_noise", "Noise by self-test", "", 1, 3, bounds="", of=lambda sources: sources.noise

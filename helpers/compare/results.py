@@ -64,22 +64,24 @@ class Sources:
     Attributes:
         made: what 02 recorded of the file.
         scored: what 03 recorded.
-        noise: relative differences in latency below it are noise, by the self-test; NaN without one.
+        loops: of its loop over the photos, (photos, seconds) of each shard.
+        noise: relative differences in latency below it are noise, by the self-test.
     """
 
     made: MadeFile | Absent
     scored: Scored | Absent
+    loops: Sequence[tuple[int, float]] | Absent
     accuracy: Accuracy | Absent
     verdict: Verdict | Absent
     latency: LatencySummary | Absent
     memory: MemorySummary | Absent
     energy: EnergySummary | Absent
-    noise: float
+    noise: float | Absent
 
     @classmethod
     def all_absent(cls, reason: str) -> "Sources":
         """Of a variant without a file, of which there is nothing at all."""
-        return cls(*[Absent(reason)] * 7, noise=float("nan"))
+        return cls(*[Absent(reason)] * len(dataclasses.fields(cls)))
 
 
 def accuracy_of(variant: str, scored: Scored, draws: Mapping[str, Mapping[str, np.ndarray]]) -> Accuracy:

@@ -1,8 +1,7 @@
 """05: from records alone to results table, figures, tables and report."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ from helpers.models.registry import Model
 from helpers.quantize.layers.all_variants import all_layers
 from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run, keep, origin
-from helpers.run.forms import NOT_TIMED, SIMULATED, is_simulated
+from helpers.run.forms import why_unmeasured
 from helpers.run.standing import made_failure, made_models, scored_failure, scored_models
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.show.context import Context
@@ -47,6 +46,8 @@ from helpers.tasks.detection.evidence import Evidence
 from helpers.tasks.detection.quantities import Accuracy
 
 NOT_MEASURED = Absent("not measured")
+ITSELF, SAME_FILE = Absent("what the others are compared with"), Absent("the same file as float32")
+NO_SELFTEST = Absent("the self-test was not run")
 MEASURED = (Latency, Memory, Energy, Parts)
 
 
@@ -142,13 +143,13 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
     known, noise = {}, selftest_noise(run, model)
     for variant in [*(variant.id for variant in run.variants), CONTROL]:
         made, scored, accuracy = found_of(variant, records, draws)
-        verdict = judged.get(variant, Absent("" if variant in (BASELINE, CONTROL) else unjudged))
-        absent = unmeasured(run, variant)
-        parts = {name: summaries.get(variant, absent) for name, summaries in measured.items()}
+        verdict = {BASELINE: ITSELF, CONTROL: SAME_FILE}.get(variant) or judged.get(variant, Absent(unjudged))
+        parts = {name: each.get(variant, unmeasured(run, variant, name)) for name, each in measured.items()}
         if isinstance(made, Absent):
             sources = Sources.all_absent(made.reason)
         else:
-            sources = Sources(made, scored, accuracy, verdict, **parts, noise=noise)
+            loops = loops_of(run, variant, scored)
+            sources = Sources(made, scored, loops, accuracy, verdict, **parts, noise=noise)
         told = told_of(sources, records["energy"].values.settings.meter.grade)
         # That nothing is judged in this run holds for a variant without an AP too.
         told["ap_within"] = told["ap_within"] or (unjudged if variant not in (BASELINE, CONTROL) else None)
@@ -156,10 +157,10 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
     return known
 
 
-def unmeasured(run: Run, variant: str) -> Absent:
-    """Why nothing of 04 is known of a variant."""
-    timed = all(each.id != variant or not is_simulated(each) for each in run.variants)
-    return NOT_MEASURED if timed else Absent(NOT_TIMED)
+def unmeasured(run: Run, variant: str, quantity: str = "") -> Absent:
+    """Why a quantity of 04 is not known of a variant."""
+    reasons = [why_unmeasured(each, quantity) for each in run.variants if each.id == variant]
+    return Absent(reasons[0]) if any(reasons) else NOT_MEASURED
 
 
 def found_of(
@@ -168,19 +169,23 @@ def found_of(
     """What 02 and 03 recorded of a variant, and its accuracy; each, or why it is absent."""
     source = BASELINE if variant == CONTROL else variant
     made, scored = records[f"variant/{source}"], records[f"score/{source}"]
-    # The control was not run through 03's loop: its accuracy is float32's, its throughput is not known. That
-    # of a simulated form would be float32's.
-    unknown = variant == CONTROL or (made.values and made.values.facts.compute_dtype == SIMULATED)
-    values = replace(scored.values, loops=()) if unknown and scored.values else scored.values
     if source in draws:
         accuracy = accuracy_of(variant, scored.values, draws)
     else:
         accuracy = Absent(ap_reason(records, source))
     return (
         made.values or Absent(made.failure),
-        values or Absent(scored.failure),
+        scored.values or Absent(scored.failure),
         accuracy,
     )
+
+
+def loops_of(run: Run, variant: str, scored: Scored | Absent) -> Sequence[tuple[int, float]] | Absent:
+    """03's loop of a variant; the control was not in it, and that of a simulated form would be float32's."""
+    if isinstance(scored, Absent) or variant == CONTROL:
+        return SAME_FILE if variant == CONTROL else scored
+    absent = unmeasured(run, variant)
+    return absent if absent != NOT_MEASURED else scored.loops or NOT_MEASURED
 
 
 def measured_summaries(run: Run, records: Mapping[str, Record]) -> dict[str, Mapping[str, Any]]:
@@ -279,10 +284,10 @@ def read_selftest(run: Run, model: Model) -> SelfTest | None:
     return summarize_selftest(read_record(path, SelfTestRuns, "").values) if path.exists() else None
 
 
-def selftest_noise(run: Run, model: Model) -> float:
-    """Relative differences in latency below it are noise, by the self-test; NaN without one."""
+def selftest_noise(run: Run, model: Model) -> float | Absent:
+    """Relative differences in latency below it are noise, by the self-test."""
     found = read_selftest(run, model)
-    return found.noise if found else math.nan
+    return found.noise if found else NO_SELFTEST
 
 
 def selftest_text(run: Run) -> str:

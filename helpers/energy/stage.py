@@ -26,6 +26,7 @@ from helpers.models.registry import Model
 from helpers.photos.decoding import core_input
 from helpers.quantize.stage import check_photos, load_interface, timed_files
 from helpers.run.experiment import Run, keep, origin
+from helpers.run.forms import why_unmeasured
 from helpers.run.variants import BASELINE, CONTROL
 
 MEMORY_ROUNDS = 3
@@ -38,6 +39,12 @@ def measured_files(run: Run, model: Model) -> dict[str, Path]:
     """Files of the working variants and of the control: float32 once more, as if it were a variant."""
     files = timed_files(run, model)
     return {**files, CONTROL: files[BASELINE]}
+
+
+def weighed_files(run: Run, model: Model) -> dict[str, Path]:
+    """Those of them whose memory can be told from that of the runtime."""
+    left_out = {variant.id for variant in run.variants if why_unmeasured(variant, Memory.quantity)}
+    return {name: file for name, file in measured_files(run, model).items() if name not in left_out}
 
 
 def sample_inputs(run: Run, model: Model) -> dict[Path, list[np.ndarray]]:
@@ -108,7 +115,8 @@ def memory(run: Run, model: Model) -> Record[Memory]:
     def begun(variants: tuple[str, ...]) -> Memory:
         return Memory.begun(Settings(variants, run.threads, run.profile.seed))
 
-    return measured(run, model, "memory", options, begun, measure, "helpers.energy.memory")
+    files = weighed_files(run, model)
+    return measured(run, model, "memory", options, begun, measure, "helpers.energy.memory", files)
 
 
 def energy(run: Run, model: Model) -> Record[Energy]:
@@ -135,14 +143,16 @@ def measured(
     begun: Callable[[tuple[str, ...]], M],
     measure: Callable[..., M],
     module: str,
+    files: Mapping[str, Path] | None = None,
 ) -> Record[M]:
     """The record of a measurement, taken now unless it is there; an interrupted one goes on.
 
     Args:
         begun: variants -> the raw result without rounds, for where nothing could be measured.
+        files: what is measured; None for ``measured_files``.
     """
     path = run.paths.measurement_record(model.id, name)
-    files = measured_files(run, model)
+    files = measured_files(run, model) if files is None else files
     source = origin(files, jsonable(parameters), module, "helpers.photos.decoding")
     nothing = begun(tuple(files))
     record = current_record(path, type(nothing), source)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from helpers.evaluate.records import Scored
 from helpers.lab.intervals import NAN, Interval
 from helpers.lab.quantities import Quantity, taken
 
@@ -18,16 +17,12 @@ def throughput_per_s(loops: Sequence[tuple[int, float]]) -> Interval | float:
     return Interval(images / seconds, *ends)
 
 
-def loops_of(scored: Scored) -> Interval | float | None:
-    return throughput_per_s(scored.loops) if scored.loops else None
-
-
 IMAGES = Quantity("images", "Images", "", 1, 0, bounds="", of=taken("scored", lambda scored: scored.images))
 # The loop of 03: core and tail, one core of the runtime on each core of the processor, photos decoded before.
 THROUGHPUT = Quantity(
     "throughput_images_per_s", "Throughput (images/s)", "Throughput, all cores busy (images/s)", 1, 1,
-    better="more", bounds="range", table="speed", by_machine=True, reason="ap_reason",
-    of=taken("scored", loops_of),
+    better="more", bounds="range", table="speed", by_machine=True, reason="throughput_reason",
+    of=taken("loops", throughput_per_s),
     caption="Photos per second through core and tail, a core of the runtime on each core of the processor, "
     "photos decoded before; from the loop of 03, run once and not interleaved. Whiskers: slowest and fastest "
     "64 photos. In brackets: ratio to float32.",

@@ -14,6 +14,8 @@ from helpers.lab.errors import LabError, unknown_name
 from helpers.lab.files import write_bytes
 from helpers.lab.quietly import stderr_muted
 from helpers.quantize.dead_channels import revive
+from helpers.quantize.half_arithmetic import asking_for_half, require_half
+from helpers.run.forms import FLOAT16_COMPUTE
 from helpers.run.variants import Variant
 from helpers.runtimes.litert.graph import FileFacts
 from helpers.runtimes.litert.reader import read_facts
@@ -51,6 +53,7 @@ RECIPES = MappingProxyType(
     {
         "none": lambda: [],
         "float16": lambda: HALF_WEIGHTS,
+        FLOAT16_COMPUTE: lambda: HALF_WEIGHTS,
         "int8-dynamic": recipe.dynamic_wi8_afp32,
         "int8": lambda: recipe.static_wi8_ai8() + FLOAT_ENDS,
         "int8-per-tensor": lambda: [per_tensor(step) for step in recipe.static_wi8_ai8()] + FLOAT_ENDS,
@@ -98,8 +101,12 @@ def quantize_file(
     steps = get_recipe(variant.recipe)
     if steps:
         content = apply_recipe(float_file, [*steps, *kept_float(float_operators)], photos)
-    write_bytes(output, content)
-    return require_promised(output, variant)
+    half = variant.recipe == FLOAT16_COMPUTE
+    write_bytes(output, asking_for_half(content) if half else content)
+    facts = require_promised(output, variant)
+    if half:
+        require_half(output)
+    return facts
 
 
 def apply_recipe(float_file: Path, steps: list[dict], photos: Iterable[np.ndarray]) -> bytes:

@@ -25,9 +25,14 @@ def write_simulated(float_file: Path, variant: Variant, output: Path) -> MadeFil
     kind = get_kind(variant.storage_dtype)
     found = simulated(float_file.read_bytes(), kind, variant.keep_first_last)
     write_bytes(output, found.content)
+    return made_of(found, variant, output)
+
+
+def made_of(found: Simulated, variant: Variant, output: Path) -> MadeFile:
+    """What is recorded of a written file."""
     stored = {"storage_dtype": variant.storage_dtype, "compute_dtype": variant.compute_dtype}
     facts = dataclasses.replace(read_facts(output), **stored)
-    coded = coded_weights(found, kind.name)
+    coded = coded_weights(found, variant.storage_dtype)
     return MadeFile(
         facts,
         found.coded_bytes,

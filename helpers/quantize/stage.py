@@ -145,6 +145,7 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
 
 def write_form(run: Run, model: Model, variant: Variant, output: Path) -> MadeFile:
     """Write the file of a form, made from the model's float32; its layers are not compared yet."""
+    from helpers.quantize.half_arithmetic import notes_on
     from helpers.quantize.recipes import quantize_file
     from helpers.quantize.simulated_file import write_simulated
 
@@ -153,7 +154,8 @@ def write_form(run: Run, model: Model, variant: Variant, output: Path) -> MadeFi
         return write_simulated(base, variant, output)
     inputs = calibration_inputs(run, model) if variant.calibrated else ()
     kept = getattr(load_interface(run, model).tail, "float_operators", ())
-    return MadeFile(quantize_file(base, variant, inputs, output, kept), **sizes(output))
+    facts = quantize_file(base, variant, inputs, output, kept)
+    return MadeFile(facts, **sizes(output), notes=notes_on(variant))
 
 
 def compared_layers(

@@ -15,10 +15,18 @@ SIMULATED = "simulated"
 EDGES = "+edges"
 # Of these the ladder has both: they show what the first and the last layers cost with few bits.
 LADDER_EDGES = ("uniform-4-channel-lse", "uniform-2-channel-lse", "codebook-16", "ternary", "binary")
+FLOAT16_COMPUTE = "float16-compute"
 # Why a simulated form has no latency, memory or energy.
 NOT_TIMED = "simulated: without kernels there is no time or memory to measure"
 
+NOT_WEIGHED = "LiteRT computes in float16 by another interface, whose own memory would count as the form's"
+
 _DEPLOYABLE = (
+    Variant(
+        FLOAT16_COMPUTE, FLOAT16_COMPUTE, "float16", "float16", False, "#661100", "8",
+        "16-bit float weights, multiplied in 16-bit floats (XNNPACK's FORCE_FP16); processors without such "
+        "arithmetic emulate it.",
+    ),
     Variant(
         "int8-per-tensor", "int8-per-tensor", "int8", "int8", True, "#CC79A7", "v",
         "As int8, but one scale for all weights of a layer, not one per output channel.",
@@ -95,6 +103,13 @@ FORMS = MappingProxyType({
 def is_simulated(variant: Variant) -> bool:
     """Whether its accuracy is exact and its latency is none: no runtime has kernels for it."""
     return variant.recipe == SIMULATED
+
+
+def why_unmeasured(form: Variant, quantity: str = "") -> str:
+    """Why there is no ``quantity`` of 04 of a form, on any machine; empty where it is measured."""
+    if is_simulated(form):
+        return NOT_TIMED
+    return NOT_WEIGHED if quantity == "memory" and form.id == FLOAT16_COMPUTE else ""
 
 
 def with_edges(form: Variant) -> Iterator[Variant]:

@@ -17,8 +17,8 @@ from PIL import Image
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
-from helpers.run.forms import ALL, EDGES
-from helpers.run.variants import BASELINE, CONTROL, VARIANTS
+from helpers.run.forms import ALL, EDGES, FORMS
+from helpers.run.variants import BASELINE, CONTROL, VARIANTS, Variant
 from helpers.show.context import Context, known
 
 # Drawn at 13.7 cm; reduced to a column of 8 cm, 10 pt still prints as 6 pt.
@@ -66,6 +66,11 @@ RC = MappingProxyType(
 # For variants that are not in the registry: the rest of Okabe and Ito's palette.
 _SPARE_COLOURS = ("#009E73", "#CC79A7", "#56B4E9")
 _SPARE_MARKERS = ("v", "P", "X", "p", "h", "<", ">")
+# For simulated forms; one and the same with ``EDGES`` share a colour, of Paul Tol's muted palette, which is
+# colour-blind safe too.
+_CODED_COLOURS = ("#332288", "#44AA99", "#CC6677", "#88CCEE", "#117733", "#AA4499")
+_CODED_MARKERS = ("o", "s", "^", "D", "v", "P")
+_EDGED_MARKERS = ("X", "*", "<", "d", ">", "h")
 
 
 @dataclass(frozen=True)
@@ -95,11 +100,21 @@ def look_of(variant_id: str) -> Look:
         return Look(baseline.colour, baseline.marker, hollow=True)
     if variant_id in ALL and ALL[variant_id].colour:
         return Look(ALL[variant_id].colour, ALL[variant_id].marker)
-    plain = variant_id.removesuffix(EDGES)
-    digest = hashlib.sha256(plain.encode()).digest()
-    # With first and last layers kept: the colour of the form without, another marker.
-    place = digest[1] + (plain != variant_id)
-    return Look(_SPARE_COLOURS[digest[0] % len(_SPARE_COLOURS)], _SPARE_MARKERS[place % len(_SPARE_MARKERS)])
+    if variant_id in ALL:
+        return coded_look(ALL[variant_id])
+    digest = hashlib.sha256(variant_id.encode()).digest()
+    return Look(
+        _SPARE_COLOURS[digest[0] % len(_SPARE_COLOURS)], _SPARE_MARKERS[digest[1] % len(_SPARE_MARKERS)]
+    )
+
+
+def coded_look(form: Variant) -> Look:
+    """Of a simulated form, by its place among them."""
+    coded = [each.id for each in FORMS.values() if not each.colour]
+    place = coded.index(form.id.removesuffix(EDGES))
+    markers = _EDGED_MARKERS if form.keep_first_last else _CODED_MARKERS
+    colours = len(_CODED_COLOURS)
+    return Look(_CODED_COLOURS[place % colours], markers[place // colours % len(markers)])
 
 
 def styled(function: Callable) -> Callable:

@@ -31,6 +31,7 @@ from helpers.meters.absent import AbsentMeter
 from helpers.quantize.records import MadeFile
 from helpers.run.variants import BASELINE, CONTROL
 from helpers.runtimes.litert.graph import FileFacts
+from helpers.tasks.detection.quantities import NONE_OF_SIZE
 from helpers.tasks.detection.score import Score, score
 from tests.support.random_coco import random_detections, random_ground_truth
 from tests.support.raw_results import latency_of, memory_of, visit
@@ -180,6 +181,8 @@ def test_where_there_is_nothing_to_find_accuracy_is_not_a_number():
     columns = accuracy_columns(BASELINE, result, draws)
     assert all(math.isnan(columns[name]) for name in ("ap_large", "ap_large_low", "ap_large_high"))
     assert columns["ap"] > 0
+    row = row_of(sources(accuracy=accuracy_of(BASELINE, as_recorded(result), draws)))
+    assert (row["ap_reason"], row["ap_size_reason"]) == ("", NONE_OF_SIZE)
 
 
 def test_an_absent_quantity_gives_no_number():
@@ -190,7 +193,7 @@ def test_an_absent_quantity_gives_no_number():
 def test_what_is_absent_is_a_reason_for_every_quantity_and_no_number():
     found = variant_results("m", "int8", Sources.all_absent(WHY))
     assert [result.quantity for result in found] == list(QUANTITIES)
-    assert {result.reason for result in found if result.quantity != "latency_selftest_noise"} == {WHY}
+    assert {result.reason for result in found} == {WHY}
     assert all(math.isnan(result.value) for result in found)
 
 

@@ -237,9 +237,9 @@ def test_looks_differ_and_the_control_is_the_hollow_baseline():
     control, baseline = look_of("float32-control"), look_of("float32")
     assert (control.colour, control.marker, control.hollow) == (baseline.colour, baseline.marker, True)
     assert look_of("unheard-of") == look_of("unheard-of")
-    plain, edged = look_of("ternary"), look_of("ternary+edges")
-    assert plain.colour == edged.colour
-    assert plain.marker != edged.marker
+    coded = [look_of(form.id) for form in ALL.values()]
+    assert len({(look.colour, look.marker) for look in coded}) == len(ALL)
+    assert look_of("ternary").colour == look_of("ternary+edges").colour
 
 
 def test_saved_files_carry_run_and_fonts_and_are_the_same_every_time(tmp_path):

@@ -1,11 +1,21 @@
 """A simulated form has an accuracy and a size, no time; nobody is told to deploy it."""
 
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 
 from helpers.compare.answer import About, answers
 from helpers.compare.choice import choice_of
 from helpers.compare.report.lacking import lacking
+from helpers.compare.results import Sources, variant_results
+from helpers.compare.stage import NOT_MEASURED, SAME_FILE, loops_of
+from helpers.evaluate.quantities import THROUGHPUT
+from helpers.lab.intervals import Absent
+from helpers.run.experiment import open_run
 from helpers.run.forms import NOT_TIMED, SIMULATED
+from helpers.run.variants import BASELINE, CONTROL
 from tests.support.example_results import CONTEXT, example_results
 
 NAN = float("nan")
@@ -41,3 +51,26 @@ def test_that_it_has_no_time_is_no_failure():
     found = {lack.what: lack for lack in lacking(with_simulated()) if "int8" in lack.what}
     assert set(found) >= {"latency of int8"}
     assert not [lack for lack in found.values() if lack.failed]
+
+
+def throughput(run, variant: str, scored):
+    known = replace(Sources.all_absent("else"), loops=loops_of(run, variant, scored))
+    found = variant_results("m", variant, known)
+    return next(result for result in found if result.quantity == THROUGHPUT.id)
+
+
+def test_throughput_is_a_value_or_a_reason():
+    run, scored = open_run("smoke", variants=["ternary+edges"]), SimpleNamespace(loops=((64, 2.0), (64, 4.0)))
+    base = throughput(run, BASELINE, scored)
+    assert (base.value, base.low, base.high, base.reason) == (128 / 6, 16, 32, "")
+    without = {
+        "ternary+edges": throughput(run, "ternary+edges", scored),
+        CONTROL: throughput(run, CONTROL, scored),
+        BASELINE: throughput(run, BASELINE, SimpleNamespace(loops=())),
+        "failed": throughput(run, BASELINE, Absent("it ran out of memory")),
+    }
+    assert all(math.isnan(result.value) for result in without.values())
+    assert {name: result.reason for name, result in without.items()} == {
+        "ternary+edges": NOT_TIMED, CONTROL: SAME_FILE.reason, BASELINE: NOT_MEASURED.reason,
+        "failed": "it ran out of memory",
+    }  # fmt: skip

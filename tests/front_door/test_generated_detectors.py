@@ -148,7 +148,13 @@ def test_a_simulated_form_has_an_accuracy_and_a_size_and_a_reason_for_the_rest(m
     assert found["ap"] > 0.5 * base["ap"]
     assert found["size_bytes"] < base["size_bytes"]
     assert found[["latency_ms_p50", "peak_rss_bytes", "throughput_images_per_s"]].isna().all()
-    assert set(found[["latency_reason", "memory_reason"]]) == {NOT_TIMED}
+    assert set(found[["latency_reason", "memory_reason", "throughput_reason"]]) == {NOT_TIMED}
+
+
+def test_every_quantity_of_every_variant_is_a_value_or_a_reason(mixed):
+    long = pd.read_csv(mixed.run.paths.folder / "results_long.csv")
+    neither = long[long["value"].isna() & long["reason"].isna()]
+    assert neither.empty, neither[["variant", "quantity"]].to_string()
 
 
 def test_float32_finds_what_opencv_finds(mixed, darknets):

@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.energy.quantities import ENERGY, LATENCY, MEMORY
 from helpers.lab.errors import found_of
 from helpers.lab.quantities import Quantity
-from helpers.run.forms import NOT_TIMED
+from helpers.run.forms import NOT_TIMED, NOT_WEIGHED
 from helpers.run.variants import CONTROL
 from helpers.show.rows import by_model, records_of
 from helpers.show.values import failure_of, raw_reason
@@ -18,6 +18,8 @@ from helpers.tasks.detection.quantities import AP
 
 # As people say it -> the quantity without which there is nothing of it.
 ASKED = MappingProxyType({"accuracy": AP, "latency": LATENCY, "memory": MEMORY, "energy": ENERGY})
+# What no machine measures of a form.
+BY_NATURE = (NOT_TIMED, NOT_WEIGHED)
 UNKNOWN = "no reason is recorded"
 Row = Mapping[str, Any]
 
@@ -63,7 +65,13 @@ def lacking_quantity(model: str, rows: Sequence[Row], quantity: str) -> list[Lac
             grouped.setdefault((name, reason), []).append(str(row["variant"]))
     failed = quantity != "energy" or has_meter(asked)
     return [
-        Lack(model, f"{name} of {listed_of(names, asked)}", reason, quantity, failed and reason != NOT_TIMED)
+        Lack(
+            model,
+            f"{name} of {listed_of(names, asked)}",
+            reason,
+            quantity,
+            failed and reason not in BY_NATURE,
+        )
         for (name, reason), names in grouped.items()
     ]
 

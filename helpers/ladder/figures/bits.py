@@ -46,7 +46,7 @@ def ap_against_bits(frame: pd.DataFrame, model: str, context: Context) -> LabFig
     near.set_ylim(base - NEAR_POINTS, base + 0.35 * NEAR_POINTS)
     whole.set_ylabel("AP (points)   better →")
     near.set_ylabel(f"AP, within {NEAR_POINTS:g} of float32")
-    scale_bits(near, rows["weight_bits"])
+    scale_bits(near, rows.loc[rows["variant"] != BASELINE, "weight_bits"])
     near.set_xlabel("Bits of a weight, side information included   ← smaller")
     add_legend(figure, families, bool(rows["variant"].map(keeps_edges).any()))
     text = f"AP of every numeric form of {model} against its bits of a weight. Dashed: float32. "
@@ -84,6 +84,9 @@ def draw_family(axes: Axes, family: Family, members: Sequence[dict], base: float
 
 
 def scale_bits(axes: Axes, bits: pd.Series) -> None:
+    """A logarithmic axis with the ticks that people name; as it is where there are no forms."""
+    if not len(bits):
+        return
     low, high = float(bits.min()), float(bits.max())
     axes.set_xscale("log", base=2)
     axes.set_xlim(low / 1.15, max(high, 2 * low) * 1.15)

@@ -50,7 +50,7 @@ def gains(found: Sequence[Answer], model: str, margin_points: float, context: Co
     scale_points(axes)
     axes.set_yticks(list(ticks), list(ticks.values()), fontsize=SMALL_PT - 1)
     axes.set_ylim(-0.7, max(lines, 1) - 0.3)
-    axes.set_xlabel("Difference in AP (points)   the first is better →")
+    axes.set_xlabel("ΔAP (points)   the first is better →")
     text = (
         f"Pairs of numeric forms of {model}: AP of the first less that of the second; “uniform-” is left out "
         "of names. Pairs of which both find next to nothing are not drawn. "

@@ -56,8 +56,7 @@ def noise_against_bits(frame: pd.DataFrame, model: str, context: Context) -> Lab
         for row in members:
             place = [row["weight_bits"]], [row["sqnr_db"]]
             axes.plot(*place, gid=f"value:{row['variant']}", zorder=4, **marker_of(row["variant"]))
-    if len(rows):
-        scale_bits(axes, rows["weight_bits"])
+    scale_bits(axes, rows["weight_bits"])
     draw_theory(axes)
     axes.set_xlabel("Bits of a weight, side information included   ← smaller")
     axes.set_ylabel("Signal to noise (dB)   better →")

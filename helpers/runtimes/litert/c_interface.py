@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from helpers.runtimes.litert.half import FORCE_FP16, asks_for_half
+
 LIBRARIES = ("libLiteRt.so", "libLiteRt.dylib", "LiteRt.dll")
 NO_PROFILER = "this ai-edge-litert has no libLiteRt with LiteRT's profiler"
 CPU, WRITE, FIRST_SIGNATURE = 1, 1, 0
@@ -51,7 +53,7 @@ class ProfiledModel:
         self._kept: list[Any] = []
         self._environment = self._made("LiteRtCreateEnvironment", 0, None)
         self._model = self._made("LiteRtCreateModelFromFile", self._environment, str(path).encode())
-        options = self._options(threads)
+        options = self._options(threads, FORCE_FP16 if asks_for_half(path) else None)
         self._compiled = self._made("LiteRtCreateCompiledModel", self._environment, self._model, options)
         self._signature = self._made("LiteRtGetModelSignature", self._model, ctypes.c_size_t(0))
         self._inputs, self._outputs = self._buffers("Input"), self._buffers("Output")
@@ -68,12 +70,12 @@ class ProfiledModel:
         self._call(name, *arguments, ctypes.byref(made))
         return made
 
-    def _options(self, threads: int) -> _Pointer:
+    def _options(self, threads: int, flags: int | None) -> _Pointer:
         options = self._made("LiteRtCreateOptions")
         self._call("LiteRtSetOptionsHardwareAccelerators", options, CPU)
         settings = {
             "runtime_options_string": "enable_profiling = true\n",
-            "xnnpack": f"num_threads = {threads}\n",
+            "xnnpack": f"num_threads = {threads}\n" + (f"flags = {flags}\n" if flags else ""),
         }
         for identifier, text in settings.items():
             payload, destroy = ctypes.create_string_buffer(text.encode()), _DESTROY(lambda _: None)

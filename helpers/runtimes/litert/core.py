@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from helpers.lab.errors import LabError
 from helpers.lab.quietly import stderr_muted
 from helpers.runtimes.litert.grid import Grid, grid_of
+from helpers.runtimes.litert.half import HalfInterpreter, asks_for_half
 
 
 class Core:
@@ -20,14 +21,16 @@ class Core:
     Args:
         path: a ``.tflite`` file with one image input.
         threads: threads of the runtime's kernels (XNNPACK).
+        half: False computes a file in float32 that asks for float16 arithmetic (``half``).
     """
 
-    def __init__(self, path: Path, threads: int = 1):
+    def __init__(self, path: Path, threads: int = 1, half: bool = True):
         if not path.is_file():
             raise LabError(f"{path} does not exist.", "the file of a variant", "run 02_quantize.ipynb.")
         try:
             with stderr_muted():
-                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                kind = HalfInterpreter if half and asks_for_half(path) else Interpreter
+                self._interpreter = kind(model_path=str(path), num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise LabError(

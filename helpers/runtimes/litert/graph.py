@@ -96,6 +96,7 @@ class Operator:
         type: the built-in's name, or that of a custom operator.
         inputs, outputs: its tensors; optional ones that are absent are left out.
         options: a custom operator's.
+        half: whether the file asks for float16 arithmetic.
     """
 
     index: int
@@ -104,6 +105,7 @@ class Operator:
     outputs: tuple[Tensor, ...]
     custom: bool = False
     options: bytes = b""
+    half: bool = False
 
     @property
     def weights(self) -> Tensor | None:
@@ -138,7 +140,8 @@ class Operator:
         """What a convolution multiplies, as ``arithmetic`` has it; else the dtype of its output."""
         if self.weights is None:
             return self.outputs[0].dtype if self.outputs else "none"
-        return arithmetic(self.image.dtype, self.weights.dtype)
+        found = arithmetic(self.image.dtype, self.weights.dtype)
+        return "float16" if self.half and found == "float32" else found
 
     @property
     def folded(self) -> bool:

@@ -9,6 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 from helpers.lab.quietly import stderr_muted
 from helpers.runtimes.litert.graph import LEVELS
 from helpers.runtimes.litert.grid import Grid, grid_of
+from helpers.runtimes.litert.half import asks_for_half
 
 
 class Running:
@@ -22,6 +23,8 @@ class Running:
     """
 
     def __init__(self, source: Path | bytes, threads: int = 2):
+        if isinstance(source, Path) and asks_for_half(source):
+            raise ValueError("LiteRT cannot keep the tensors on the way of float16 arithmetic")
         where = {"model_content": source} if isinstance(source, bytes) else {"model_path": str(source)}
         with warnings.catch_warnings(), stderr_muted():
             warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")

@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab.errors import LabError
 from helpers.runtimes.litert.graph import FileFacts, Graph, Operator, Tensor, count_types
+from helpers.runtimes.litert.half import ASKS_FOR_HALF
 
 MARK = b"TFL3"
 MADE_ANEW = "run 02_quantize.ipynb again."
@@ -59,14 +60,16 @@ def graph_of(model: schema.ModelT, file_bytes: int) -> Graph:
     stored, names = model.subgraphs[0], signature_names(model)
     entries = enumerate(stored.tensors)
     tensors = [tensor_of(model, index, tensor, names.get(index, "")) for index, tensor in entries]
-    operators = (operator_of(model, index, item, tensors) for index, item in enumerate(stored.operators))
+    metadata = {as_text(item.name): content_of(model, item.buffer) for item in model.metadata or ()}
+    half, items = ASKS_FOR_HALF in metadata, enumerate(stored.operators)
+    operators = (operator_of(model, index, item, tensors, half) for index, item in items)
     return Graph(
         tensors=tuple(tensors),
         operators=tuple(operators),
         inputs=picked(tensors, stored.inputs),
         outputs=picked(tensors, stored.outputs),
         signatures=tuple((as_text(s.signatureKey), s.subgraphIndex) for s in model.signatureDefs or ()),
-        metadata={as_text(item.name): content_of(model, item.buffer) for item in model.metadata or ()},
+        metadata=metadata,
         file_bytes=file_bytes,
     )
 
@@ -106,10 +109,13 @@ def content_of(model: schema.ModelT, buffer: int) -> bytes:
     return b"" if data is None else bytes(data)
 
 
-def operator_of(model: schema.ModelT, index: int, item: schema.OperatorT, tensors: list[Tensor]) -> Operator:
+def operator_of(
+    model: schema.ModelT, index: int, item: schema.OperatorT, tensors: list[Tensor], half: bool = False
+) -> Operator:
     name, custom = operator_name(model, item), operator_number(model, item) == _CUSTOM
     options = b"" if item.customOptions is None else bytes(item.customOptions)
-    return Operator(index, name, picked(tensors, item.inputs), picked(tensors, item.outputs), custom, options)
+    inputs, outputs = picked(tensors, item.inputs), picked(tensors, item.outputs)
+    return Operator(index, name, inputs, outputs, custom, options, half)
 
 
 def operator_name(model: schema.ModelT, item: schema.OperatorT) -> str:

@@ -1,6 +1,5 @@
 """What detection adds to the quantities: COCO's twelve numbers, their differences to float32, ties."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,7 +10,8 @@ from helpers.lab.quantities import Quantity, taken
 
 POINTS = 100
 NOTHING_TO_FIND = "no object on the evaluation photos counts"
-REASON = "ap_reason"
+NONE_OF_SIZE = "no object of this size on the evaluation photos counts"
+REASON, SIZE_REASON = "ap_reason", "ap_size_reason"
 AREAS = ("small", "medium", "large")
 AP_TITLES = {
     "ap": "AP",
@@ -43,24 +43,44 @@ class Accuracy:
     tie_bounds: tuple[float, float]
     distinct_scores: int
 
-    def stat(self, name: str) -> float:
-        return self.stats[name] if self.stats[name] >= 0 else NAN
+    def stat(self, name: str) -> float | Absent:
+        """COCO's number."""
+        return self.stats[name] if self.stats[name] >= 0 else Absent(nothing(name))
 
     def average(self, name: str) -> Interval | Absent:
         """COCO's number, with the interval of its resamples."""
-        if math.isnan(self.stat(name)) and name == "ap":
-            return Absent(NOTHING_TO_FIND)
+        stat = self.stat(name)
+        if isinstance(stat, Absent):
+            return stat
         bounds = bias_corrected_interval(self.draws[name])
-        return Interval(self.stat(name), bounds.low, bounds.high)
+        return Interval(stat, bounds.low, bounds.high)
 
-    def difference(self, name: str) -> Interval:
+    def difference(self, name: str) -> Interval | Absent:
         """To the baseline, paired: each resample's difference is taken before the interval is."""
         if self.base is None:
             return Interval(0.0, NAN, NAN)
+        if isinstance(stat := self.stat(name), Absent):
+            return stat
         return interval_of(self.draws[name] - self.base[name])
 
-    def ties(self) -> Interval:
-        return Interval(self.stat("ap"), *self.tie_bounds)
+    def ties(self) -> Interval | Absent:
+        stat = self.stat("ap")
+        return stat if isinstance(stat, Absent) else Interval(stat, *self.tie_bounds)
+
+
+def size_of(name: str) -> str:
+    """Of ``ap_small``: ``small``; empty for a quantity of objects of all sizes."""
+    return name.partition("_")[2]
+
+
+def nothing(name: str) -> str:
+    """Why a quantity has no value, where the photos hold no object that it counts."""
+    return NONE_OF_SIZE if size_of(name) else NOTHING_TO_FIND
+
+
+def reason_column(name: str) -> str:
+    """Those of one size may lack where the others are there."""
+    return SIZE_REASON if size_of(name) else REASON
 
 
 def average(name: str, title: str) -> Quantity:
@@ -68,8 +88,9 @@ def average(name: str, title: str) -> Quantity:
     label = "COCO AP (points)" if name == "ap" else "AP (points)"
     shown = "accuracy" if name == "ap" else "objects" if name.removeprefix("ap_") in AREAS else ""
     return Quantity(
-        name, title, label, POINTS, 1, better="more", table=shown, summary=name == "ap", reason=REASON, of=of
-    )
+        name, title, label, POINTS, 1, better="more", table=shown, summary=name == "ap",
+        reason=reason_column(name), of=of,
+    )  # fmt: skip
 
 
 def difference(name: str, title: str) -> Quantity:
@@ -78,13 +99,13 @@ def difference(name: str, title: str) -> Quantity:
     shown = "accuracy" if name == "ap" else "differences"
     return Quantity(
         f"{name}_diff", f"Δ{title}", label, POINTS, 2, signed=True, better="more", against=True, table=shown,
-        summary=name == "ap", reason=REASON, of=of,
+        summary=name == "ap", reason=reason_column(name), of=of,
     )  # fmt: skip
 
 
 def recall(name: str, title: str) -> Quantity:
     of = taken("accuracy", lambda accuracy: accuracy.stat(name))
-    return Quantity(name, title, "", POINTS, 1, better="more", bounds="", reason=REASON, of=of)
+    return Quantity(name, title, "", POINTS, 1, better="more", bounds="", reason=reason_column(name), of=of)
 
 
 AVERAGES = tuple(average(name, title) for name, title in AP_TITLES.items())
