@@ -31,7 +31,7 @@ class Family:
 
 
 _ENTRIES = (
-    Family("kernels", "with kernels today", r"float32|float16|int(?!.*-qat).*", Look("#000000", "o"), ""),
+    Family("kernels", "with kernels today", r"float32|float16.*|int(?!.*-qat).*", Look("#000000", "o"), ""),
     Family("float", "floats", r"tf32|bfloat16|float8-.*", Look("#0072B2", "s"), ""),
     Family("microscaling", "floats, scale per block", r"mxfp.*", Look("#0072B2", "D"), ":"),
     Family("uniform-tensor", "uniform, scale per layer", r"uniform-\d-tensor-lse", Look("#E69F00", "v")),

@@ -35,7 +35,10 @@ def visible_texts(figure: Figure) -> list:
         left, right = sorted(axes.get_xlim())
         ticks = [label for at, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=False)
                  if left <= at <= right]  # fmt: skip
-        named = [axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title, *axes.get_yticklabels()]
+        bottom, top = sorted(axes.get_ylim())
+        ticks += [label for at, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=False)
+                  if bottom <= at <= top]  # fmt: skip
+        named = [axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title]
         texts += [*ticks, *named, *axes.texts]
     return [t for t in [*texts, *figure.texts, figure._supxlabel] if t.get_text().strip() and t.get_visible()]
 

@@ -17,6 +17,10 @@ from helpers.show.style import FAINT, GRID, SMALL_PT, LabFigure, new_figure, sty
 
 TICKS = (1, 1.5, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
 NEAR_POINTS = 3.0  # below float32: what the lower panel shows
+EDGES_KEPT = Line2D(
+    [], [], label="first and last layers kept", linestyle="none", marker="o", markerfacecolor="white",
+    markeredgecolor=FAINT,
+)  # fmt: skip
 HOW_TO_READ = (
     "Left is smaller, up is more accurate. Each mark is a form at its mean bits of a weight, scales, tables "
     "and padding included, so that kinds are compared at what they really take. Bars are paired intervals of"
@@ -41,14 +45,14 @@ def ap_against_bits(frame: pd.DataFrame, model: str, context: Context) -> LabFig
         axes.grid(True, axis="y", color=GRID)
         for family, members in families:
             draw_family(axes, family, members, base)
-    lowest = float(100 * rows["ap"].min())
-    whole.set_ylim(lowest - 0.05 * max(base - lowest, 1), base + 0.08 * max(base - lowest, 1))
+    span = max(base - float(100 * rows["ap"].min()), 2 * NEAR_POINTS)
+    whole.set_ylim(base - 1.05 * span, base + 0.08 * span)
     near.set_ylim(base - NEAR_POINTS, base + 0.35 * NEAR_POINTS)
     whole.set_ylabel("AP (points)   better →")
     near.set_ylabel(f"AP, within {NEAR_POINTS:g} of float32")
     scale_bits(near, rows.loc[rows["variant"] != BASELINE, "weight_bits"])
     near.set_xlabel("Bits of a weight, side information included   ← smaller")
-    add_legend(figure, families, bool(rows["variant"].map(keeps_edges).any()))
+    add_legend(figure, families, [EDGES_KEPT] if rows["variant"].map(keeps_edges).any() else [])
     text = f"AP of every numeric form of {model} against its bits of a weight. Dashed: float32. "
     return add_caption(figure, text + paired_interval(context) + ", of the difference to float32.", context)
 
@@ -95,14 +99,14 @@ def scale_bits(axes: Axes, bits: pd.Series) -> None:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
-def add_legend(figure: LabFigure, families: Sequence[tuple[Family, list[dict]]], edges: bool) -> None:
+def add_legend(
+    figure: LabFigure, families: Sequence[tuple[Family, list[dict]]], further: Sequence[Line2D]
+) -> None:
     """Above the panels; ``families``: as ``by_family`` gives them."""
     handles = []
     for family, members in families:
         plain = next((row["variant"] for row in members if not keeps_edges(row["variant"])), "")
         look = {**marker_of(plain), "linestyle": family.dash or "none"}
         handles.append(Line2D([], [], label=family.title, color=family.look.colour, linewidth=1.1, **look))
-    if edges:
-        look = {"marker": "o", "markerfacecolor": "white", "markeredgecolor": FAINT, "linestyle": "none"}
-        handles.append(Line2D([], [], label="first and last layers kept", **look))
+    handles += further
     figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=SMALL_PT, handlelength=2.4)

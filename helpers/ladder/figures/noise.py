@@ -5,15 +5,17 @@ import functools
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from scipy.stats import norm
 
 from helpers.ladder.families import keeps_edges, marker_of
 from helpers.ladder.figures.bits import add_legend, by_family, scale_bits
 from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.context import Context
-from helpers.show.style import FAINT, INK, SMALL_PT, LabFigure, new_figure, styled
+from helpers.show.style import FAINT, INK, LabFigure, new_figure, styled
 
 DB_PER_BIT = 20 * np.log10(2)  # 6.02
+SPAN_BITS = (1.0, 16.0)  # where no form has any noise
 MOST_DB = 80.0  # above it an error moves no AP
 HOW_TO_READ = (
     "Up is less noise. Equal steps have 6 dB for each bit (dashed: also the least noise that any code could "
@@ -56,12 +58,11 @@ def noise_against_bits(frame: pd.DataFrame, model: str, context: Context) -> Lab
         for row in members:
             place = [row["weight_bits"]], [row["sqnr_db"]]
             axes.plot(*place, gid=f"value:{row['variant']}", zorder=4, **marker_of(row["variant"]))
-    scale_bits(axes, rows["weight_bits"])
-    draw_theory(axes)
+    scale_bits(axes, rows["weight_bits"] if len(rows) else pd.Series(SPAN_BITS))
     axes.set_xlabel("Bits of a weight, side information included   ← smaller")
     axes.set_ylabel("Signal to noise (dB)   better →")
     axes.grid(True, axis="y")
-    add_legend(figure, families, False)
+    add_legend(figure, families, draw_theory(axes))
     text = (
         f"All quantized weights of {model} against float32's, each form once; exact. Dashed: 6.02 dB a bit. "
         "Dotted: Lloyd and Max's quantizer for a Gaussian, 2 to 256 levels."
@@ -69,13 +70,14 @@ def noise_against_bits(frame: pd.DataFrame, model: str, context: Context) -> Lab
     return add_caption(figure, text, context)
 
 
-def draw_theory(axes: Axes) -> None:
+def draw_theory(axes: Axes) -> list[Line2D]:
+    """The two lines; returned for a legend."""
     low, high = axes.get_xlim()
-    bits = np.geomspace(low, min(high, 13), 50)
-    axes.plot(bits, DB_PER_BIT * bits, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1, gid="6 dB")
+    bits = np.geomspace(low, min(high, MOST_DB / DB_PER_BIT), 50)
+    dashed = {"color": FAINT, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 1, "label": "6 dB a bit"}
+    dotted = {"color": INK, "linewidth": 1, "linestyle": ":", "zorder": 2, "label": "Lloyd and Max"}
     best = {n: lloyd_max_db(2**n) for n in range(1, 9)}
-    axes.plot(best.keys(), best.values(), color=INK, linewidth=1, linestyle=":", zorder=2, gid="Lloyd-Max")
-    style = {"fontsize": SMALL_PT, "color": INK, "textcoords": "offset points"}
-    axes.annotate("Lloyd–Max", (6, best[6]), (12, -18), **style)
-    axes.annotate("6 dB a bit", (8, DB_PER_BIT * 8), (-8, 8), ha="right", **style)
+    lines = axes.plot(bits, DB_PER_BIT * bits, gid="6 dB", **dashed)
+    lines += axes.plot(list(best), list(best.values()), gid="Lloyd-Max", **dotted)
     axes.set_xlim(low, high)
+    return lines
