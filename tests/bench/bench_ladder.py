@@ -22,7 +22,7 @@ def opened(run) -> stage.Ladder:
 
 
 def test_all_forms_of_the_embedded_detector():
-    """``ladder_quick_s``: from the float32 file and photos on disk to the AP of every form and its resamples."""
+    """``ladder_quick_s``: from the float32 file and photos to the AP of every form and its resamples."""
     ladder = opened(open_run("quick", "bench-ladder", variants=["float32"]))
     shutil.rmtree(ladder.folder, ignore_errors=True)
     start = time.perf_counter()
