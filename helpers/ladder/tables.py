@@ -1,6 +1,6 @@
 """What 07 shows and writes: all forms, and the answers to the claims."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,17 @@ def interval_text(points: Interval) -> str:
     return text.replace("-", "−")
 
 
+def of_ladders(table: Callable[[Ladder], pd.DataFrame], ladders: Sequence[Ladder]) -> pd.DataFrame:
+    """The table of every model, one below the other, with the model's id if there are several."""
+    tables = {ladder.model.id: table(ladder) for ladder in ladders}
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    named = [own.assign(model=model)[["model", *own.columns]] for model, own in tables.items()]
+    return pd.concat(named, ignore_index=True)
+
+
 def claims_table(ladder: Ladder) -> pd.DataFrame:
-    """One row per claim that this run can answer."""
+    """One row per claim."""
     found = answers_of_run(ladder)
     rows = []
     for claim in CLAIMS:
@@ -126,6 +135,9 @@ def claims_table(ladder: Ladder) -> pd.DataFrame:
 
 def answers_of_run(ladder: Ladder) -> list[Answer]:
     return answers(read_draws(ladder), ladder.run.margin_points)
+
+
+PAIRS = ("claim", "form", "against", "bits", "ΔAP (points) [95 %]", "answer")
 
 
 def answers_table(ladder: Ladder) -> pd.DataFrame:
@@ -142,5 +154,6 @@ def answers_table(ladder: Ladder) -> pd.DataFrame:
                 "answer": answer.answer,
             }
             for answer in answers_of_run(ladder)
-        ]
+        ],
+        columns=list(PAIRS),
     )

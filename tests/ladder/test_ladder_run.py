@@ -1,6 +1,8 @@
 """07 of a finished run: its table against 03's and other software's, what is redone, and what fails alone."""
 
+import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -149,3 +151,15 @@ def test_every_form_of_a_model_that_has_no_ap_has_the_reason(finished, monkeypat
     frame = tables.ladder_frame(finished.run, [])
     assert set(frame["failed"]) == {"it found nothing"}
     assert len(frame) == 1 + len(FEW_FORMS)
+
+
+def test_tables_of_several_models_name_them(ladder):
+    one = tables.of_ladders(tables.claims_table, [ladder])
+    assert "model" not in one
+    other = dataclasses.replace(ladder, model=dataclasses.replace(ladder.model, id="other"))
+    # The records are found by the model's id: here both are the same.
+    other_folder = other.folder
+    shutil.copytree(ladder.folder, other_folder, dirs_exist_ok=True)
+    both = tables.of_ladders(tables.answers_table, [ladder, other])
+    assert both["model"].unique().tolist() == [ladder.model.id, "other"]
+    shutil.rmtree(other_folder)
