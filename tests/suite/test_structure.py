@@ -29,6 +29,7 @@ ROOMS = (
     "energy",      # 04
     "compare",     # 05
     "pitfalls",    # 06
+    "training",    # 08
     "suite",       # the whole: ledger, pipeline, command line, Colab
 )  # fmt: skip
 MOST_LINES = 320
