@@ -21,6 +21,11 @@ def write_simulated(float_file: Path, variant: Variant, output: Path) -> MadeFil
     """
     found = simulated(float_file.read_bytes(), get_kind(variant.id))
     write_bytes(output, found.content)
+    return made_of(found, variant, output)
+
+
+def made_of(found: Simulated, variant: Variant, output: Path) -> MadeFile:
+    """What is recorded of a written file."""
     stored = {"storage_dtype": variant.storage_dtype, "compute_dtype": variant.compute_dtype}
     facts = dataclasses.replace(read_facts(output), **stored)
     return MadeFile(

@@ -29,8 +29,9 @@ from helpers.quantize.layers import stage as layers
 from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.quantize.layers.stage import CODE as LAYERS
 from helpers.quantize.records import MadeFile
+from helpers.quantize.trained.trained_codes import require_codes_file
 from helpers.run.experiment import Run, keep, keep_failure, origin
-from helpers.run.forms import is_simulated
+from helpers.run.forms import is_simulated, is_trained
 from helpers.run.own_files import source_of
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE, Variant
@@ -105,8 +106,10 @@ def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
     inputs |= own_inputs(variant) | compared_inputs(run, variant)
+    inputs |= {"codes": require_codes_file(model, variant.id)} if is_trained(variant) else {}
     code = (*code_of(model), *(LAYERS if is_compared(variant) else ()))
     code += ("helpers.quantize.simulated_file",) if is_simulated(variant) else ()
+    code += ("helpers.quantize.trained.making",) if is_trained(variant) else ()
     return origin(inputs, parameters, *code)
 
 
@@ -132,6 +135,8 @@ def hashed(photos: list[Path]) -> dict[str, Path]:
 
 def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record[MadeFile]:
     from helpers.quantize.recipes import quantize_file
+    from helpers.quantize.simulated_file import write_simulated
+    from helpers.quantize.trained.making import make_trained
 
     base = run.paths.variant_file(model.id, BASELINE)
     output = run.paths.variant_file(model.id, variant.id)
@@ -139,27 +144,25 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
         return keep_own(run, model, variant, path, made_from)
     if variant.id == BASELINE:
         convert_baseline(run, model)
-    if is_simulated(variant):
-        return keep_simulated(run, model, variant, path, made_from)
-    inputs = calibration_inputs(run, model) if variant.calibrated else ()
-    kept = getattr(load_interface(run, model).tail, "float_operators", ())
-    facts = quantize_file(base, variant, inputs, output, kept)
-    before = load_interface(run, model).preprocessing
-    layers_found = compared_layers(run, base, output, before) if is_compared(variant) else None
-    made = MadeFile(facts, **sizes(output), layers=layers_found)
+    interface = load_interface(run, model)
+    kept = getattr(interface.tail, "float_operators", ())
+    if is_trained(variant):
+        files = require_files(model, run.model_dir)
+        made = make_trained(base, model, files, variant, kept, output) or made_file(output)
+    elif is_simulated(variant):
+        made = write_simulated(base, variant, output)
+    else:
+        inputs = calibration_inputs(run, model) if variant.calibrated else ()
+        quantize_file(base, variant, inputs, output, kept)
+        made = made_file(output)
+    if is_compared(variant):
+        found = compared_layers(run, base, output, interface.preprocessing)
+        made = dataclasses.replace(made, layers=found)
     return keep(path, "variant", made_from, made, [output, interface_file(run, model)])
 
 
-def keep_simulated(
-    run: Run, model: Model, variant: Variant, path: Path, made_from: Origin
-) -> Record[MadeFile]:
-    from helpers.quantize.simulated_file import write_simulated
-
-    base, output = (run.paths.variant_file(model.id, each) for each in (BASELINE, variant.id))
-    made = write_simulated(base, variant, output)
-    found = compared_layers(run, base, output, load_interface(run, model).preprocessing)
-    kept = [output, interface_file(run, model)]
-    return keep(path, "variant", made_from, dataclasses.replace(made, layers=found), kept)
+def made_file(output: Path) -> MadeFile:
+    return MadeFile(read_facts(output), **sizes(output))
 
 
 def compared_layers(

@@ -78,9 +78,39 @@ def simulated_variant(kind: str, meaning: str) -> Variant:
     return Variant(kind, SIMULATED, kind, SIMULATED, False, "", "", text)
 
 
-FORMS = MappingProxyType({
+# Trained form -> kind of ``quantize.kinds.catalogue`` that says which codes there are and how they are stored.
+TRAINED = MappingProxyType({
+    "int8-qat": "uniform-8-channel-minmax",
+    "int4-qat": "uniform-4-channel-lse",
+    "int2-qat": "uniform-2-channel-lse",
+    "ternary-qat": "ternary",
+    "binary-qat": "binary",
+})  # fmt: skip
+INT8_TRAINED = Variant(
+    "int8-qat", "int8-trained", "int8", "int8", False, "#332288", "X",
+    "As int8, but weights, biases and ranges were trained with the rounding in the loop.",
+)  # fmt: skip
+_TRAINED_MEANINGS = {
+    "int4-qat": "4-bit integers at equal steps, trained with the rounding in the loop",
+    "int2-qat": "-1, 0 or 1 in 2 bits, trained with the rounding in the loop",
+    "ternary-qat": "-1, 0 or 1, five in a byte, trained with the rounding in the loop",
+    "binary-qat": "-1 or 1, trained with the rounding in the loop",
+}
+
+
+def trained_variant(name: str, meaning: str) -> Variant:
+    return simulated_variant(name, f"{meaning}, one scale per output channel")
+
+
+# What needs no training, and what does: that is made for a model once it is trained.
+UNTRAINED = MappingProxyType({
     form.id: form
     for form in (*_DEPLOYABLE, *(simulated_variant(kind, text) for kind, text in _MEANINGS.items()))
+})  # fmt: skip
+FORMS = MappingProxyType({
+    **UNTRAINED,
+    INT8_TRAINED.id: INT8_TRAINED,
+    **{name: trained_variant(name, text) for name, text in _TRAINED_MEANINGS.items()},
 })  # fmt: skip
 ALL = MappingProxyType({**VARIANTS, **FORMS})
 
@@ -88,6 +118,11 @@ ALL = MappingProxyType({**VARIANTS, **FORMS})
 def is_simulated(variant: Variant) -> bool:
     """Whether its accuracy is exact and its latency is none: no runtime has kernels for it."""
     return variant.recipe == SIMULATED
+
+
+def is_trained(variant: Variant) -> bool:
+    """Whether it is made of weights that ``python -m helpers train --form`` leaves."""
+    return variant.id in TRAINED
 
 
 def get_form(name: str) -> Variant:
@@ -99,7 +134,8 @@ def get_form(name: str) -> Variant:
 
 
 def require_forms(names: list[str]) -> tuple[Variant, ...]:
-    """The named forms in registry order; the baseline must be among them."""
-    asked = [each for name in names for each in (ALL if name == LADDER else [name])]
+    """The named forms in registry order; the baseline must be among them. The ladder takes what needs no
+    training."""
+    asked = [each for name in names for each in ([*VARIANTS, *UNTRAINED] if name == LADDER else [name])]
     chosen = {get_form(name).id for name in asked} | {BASELINE}
     return tuple(form for form in ALL.values() if form.id in chosen)
