@@ -78,7 +78,7 @@ def simulated_variant(kind: str, meaning: str) -> Variant:
     return Variant(kind, SIMULATED, kind, SIMULATED, False, "", "", text)
 
 
-# Trained form -> kind of ``quantize.kinds.catalogue`` that says which codes there are and how they are stored.
+# Trained form -> kind of ``quantize.kinds.catalogue``: which codes there are, and how they are stored.
 TRAINED = MappingProxyType({
     "int8-qat": "uniform-8-channel-minmax",
     "int4-qat": "uniform-4-channel-lse",

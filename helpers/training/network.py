@@ -23,7 +23,7 @@ class LayerSource(Protocol):
     def weights(self) -> tf.Tensor:
         """As the file has them; the same tensor within one step."""
 
-    def finished(self, product: tf.Tensor, place: int, step: tf.Tensor | None, training: bool) -> tf.Tensor:
+    def finished(self, product: tf.Tensor, place: int, step: tf.Tensor | None) -> tf.Tensor:
         """With the bias. ``place``: which of the layer's convolutions it is; ``step``: of its input's grid."""
 
 
@@ -55,7 +55,7 @@ class FixedLayer:
     def weights(self) -> tf.Tensor:
         return tf.constant(self._layer.weights)
 
-    def finished(self, product, place, step, training) -> tf.Tensor:
+    def finished(self, product, place, step) -> tf.Tensor:
         return product + self._layer.biases[place]
 
 
@@ -89,14 +89,13 @@ class Network:
             for place, number in enumerate(layer.convolutions)
         }
 
-    def __call__(self, image: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+    def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Output name -> ``[B, ...]``."""
-        return self.walked(image, training)[0]
+        return self.walked(image)[0]
 
     def walked(
         self,
         image: tf.Tensor,
-        training: bool = False,
         watch: Callable[[int, int, tf.Tensor], Any] | None = None,
     ) -> tuple[dict[str, tf.Tensor], list[Any]]:
         """The outputs, and what ``watch(layer, place, value)`` says of each convolution's output, its bias
@@ -106,7 +105,7 @@ class Network:
         weights = [source.weights() for source in self.sources]
         seen: list[Any] = []
         for operator in self.graph.operators:
-            value = self.product(operator, values, weights, training)
+            value = self.product(operator, values, weights)
             if watch and operator.index in self._layer_of:
                 seen.append(watch(*self._layer_of[operator.index], value))
             value = activated(value, self.options(operator))
@@ -114,7 +113,7 @@ class Network:
             values[made.index] = self.activations.rounded(made, value)
         return {tensor.given_name: values[tensor.index] for tensor in self.graph.outputs}, seen
 
-    def product(self, operator: Operator, values: Mapping[int, tf.Tensor], weights, training) -> tf.Tensor:
+    def product(self, operator: Operator, values: Mapping[int, tf.Tensor], weights) -> tf.Tensor:
         """An operator's output before its fused activation."""
         stored = self.model.subgraphs[0].operators[operator.index]
         numbers = [int(number) for number in stored.inputs]
@@ -125,7 +124,7 @@ class Network:
             inputs[WEIGHTS] = weights[which]
             made = computed(Call(operator.type, options, inputs, shape))
             step = self.activations.step(operator.image)
-            return self.sources[which].finished(made, place, step, training)
+            return self.sources[which].finished(made, place, step)
         made = computed(Call(operator.type, options, inputs, shape))
         with_bias = operator.type in CONVOLUTIONS and len(inputs) > bias_place(operator.type)
         return made + inputs[bias_place(operator.type)] if with_bias else made

@@ -47,10 +47,10 @@ class Call:
 def conv_2d(call: Call) -> tf.Tensor:
     """Weights ``[out, h, w, in]``; without bias and activation, which the network adds."""
     image, weights = call.inputs[:2]
-    return tf.nn.conv2d(
-        image, tf.transpose(weights, (1, 2, 3, 0)), (call.options.strideH, call.options.strideW),
-        PADDINGS[call.options.padding], dilations=(call.options.dilationHFactor, call.options.dilationWFactor),
-    )  # fmt: skip
+    filters, options = tf.transpose(weights, (1, 2, 3, 0)), call.options
+    strides = (options.strideH, options.strideW)
+    dilations = (options.dilationHFactor, options.dilationWFactor)
+    return tf.nn.conv2d(image, filters, strides, PADDINGS[options.padding], dilations=dilations)
 
 
 def depthwise_conv_2d(call: Call) -> tf.Tensor:

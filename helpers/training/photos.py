@@ -1,4 +1,4 @@
-"""The photos that a form is trained on, batch by batch: their order and their changes follow from the seed."""
+"""The photos that a form is trained on: batches, whose changes follow from a seed."""
 
 from pathlib import Path
 from typing import Protocol

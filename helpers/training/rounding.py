@@ -6,6 +6,7 @@ ends; that to s is q - r on the grid, and the end's code beyond. The variables a
 rates: weights in units of their channel's root mean square, and the logarithms of the steps.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,41 +66,56 @@ class TrainedLayer:
     biases: tuple[np.ndarray, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class LayerStart:
+    """What a layer begins with; None: what the float32 file and the kind say.
+
+    Attributes:
+        weights: of the layer's shape.
+        steps: float32 ``[channels]``.
+        biases: as those of ``WeightLayer``.
+        outputs: mean and standard deviation ``[channels]`` that the convolution's output is normalized to
+            over each batch, to begin with; None: it is not normalized.
+    """
+
+    weights: np.ndarray | None = None
+    steps: np.ndarray | None = None
+    biases: tuple[np.ndarray, ...] | None = None
+    outputs: tuple[np.ndarray, np.ndarray] | None = None
+
+
 class RoundedLayer(tf.Module):
     """One layer of weights in training.
 
     Args:
         kind_name: of ``quantize.kinds``: its grid, and its first steps.
-        start: weights to begin with, of the layer's shape.
-        steps: float32 ``[channels]``, to begin with.
-        outputs: mean and standard deviation of the float32 convolution's output, ``[channels]`` each: with
-            them the output is normalized over the batch, to begin with these two (``normalized``).
     """
 
-    def __init__(
-        self,
-        layer: WeightLayer,
-        kind_name: str,
-        start: np.ndarray | None = None,
-        steps: np.ndarray | None = None,
-        outputs: tuple[np.ndarray, np.ndarray] | None = None,
-    ):
+    def __init__(self, layer: WeightLayer, kind_name: str, start: LayerStart | None = None):
         super().__init__()
+        start = start or LayerStart()
         self.layer, self.kind_name, self.top = layer, kind_name, largest_code(kind_name)
         self.along = tuple(-1 if axis == layer.axis else 1 for axis in range(layer.weights.ndim))
-        sizes = channel_sizes(layer)
-        self.sizes = tf.constant(sizes.reshape(self.along))
-        weights = layer.weights if start is None else start
-        self.latent = tf.Variable(weights / sizes.reshape(self.along), name="latent")
-        self.first = tf.constant(first_steps(layer, kind_name) if steps is None else np.float32(steps))
+        begun = layer if start.weights is None else dataclasses.replace(layer, weights=start.weights)
+        sizes = channel_sizes(begun).reshape(self.along)
+        self.sizes = tf.constant(sizes)
+        self.latent = tf.Variable(begun.weights / sizes, name="latent")
+        self.first = tf.constant(first_steps(begun, kind_name) if start.steps is None else start.steps)
         self.growth = tf.Variable(tf.zeros(layer.channels), name="growth")
-        self.normalized = outputs is not None
-        if outputs is None:
-            self.biases = [tf.Variable(bias, name="bias") for bias in layer.biases]
-        else:
-            mean, deviation = outputs
+        self.normalized = start.outputs is not None
+        if self.normalized:
+            mean, deviation = start.outputs
             self.shift, self.gain = tf.Variable(mean, name="shift"), tf.Variable(deviation, name="gain")
-            self.unit = tf.constant(np.maximum(deviation, SMALLEST))
+        else:
+            biases = layer.biases if start.biases is None else start.biases
+            self.biases = [tf.Variable(bias, name="bias") for bias in biases]
+
+    def reached(self) -> LayerStart:
+        """Where training has come to: what another form can begin with."""
+        weights, steps = (self.latent * self.sizes).numpy(), self.steps().numpy()
+        if self.normalized:
+            return LayerStart(weights, steps, None, (self.shift.numpy(), self.gain.numpy()))
+        return LayerStart(weights, steps, tuple(bias.numpy() for bias in self.biases))
 
     def steps(self) -> tf.Tensor:
         """``[channels]``."""
@@ -112,7 +128,7 @@ class RoundedLayer(tf.Module):
     def weights(self) -> tf.Tensor:
         return self.codes() * tf.reshape(self.steps(), self.along)
 
-    def finished(self, product: tf.Tensor, place: int, step: tf.Tensor | None, training: bool) -> tf.Tensor:
+    def finished(self, product: tf.Tensor, place: int, step: tf.Tensor | None) -> tf.Tensor:
         """With its bias: one that an integer kernel adds lies on the grid of its accumulator."""
         if self.normalized:
             return self.normal(product)

@@ -92,7 +92,7 @@ class FormTrainer:
     def losses(self, batch: Batch) -> dict[str, tf.Tensor]:
         """By name, each as it counts in the sum."""
         image, *truth = batch
-        found, wanted = self.student(image, training=True), self.teacher(image)
+        found, wanted = self.student(image), self.teacher(image)
         distance = output_distance(found, wanted)
         if not self.labelled:
             return {OUTPUTS_PART: distance}
@@ -149,7 +149,7 @@ class FormTrainer:
         return [layer.trained(moments.get(n)) for n, layer in enumerate(self.layers)]
 
     def _batch_moments(self, image: tf.Tensor) -> dict[int, tuple[tf.Tensor, tf.Tensor]]:
-        self.student(image, training=True)
+        self.student(image)
         return {n: tuple(layer.moments) for n, layer in enumerate(self.layers) if layer.normalized}
 
     def moments(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:

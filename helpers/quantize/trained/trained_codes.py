@@ -1,4 +1,4 @@
-"""What training leaves for a form: packed codes, steps, biases, grids; one ``.npz`` with its record beside it."""
+"""What training leaves of a form: packed codes, steps, biases, grids, in one ``.npz``; its record lies beside."""
 
 import itertools
 import json
