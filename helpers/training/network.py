@@ -5,10 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab.errors import LabError
-from helpers.quantize.trained.constants import ABSENT, WeightLayer, bias_place
+from helpers.quantize.trained.constants import ABSENT, WeightLayer, bias_place, whole_model
 from helpers.runtimes.litert.graph import Graph, Operator, Tensor
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
 from helpers.runtimes.litert.reader import DTYPES, graph_of
@@ -79,7 +78,7 @@ class Network:
         sources: Sequence[LayerSource],
         activations: Activations | None = None,
     ):
-        self.model = schema.ModelT.InitFromPackedBuf(content, 0)
+        self.model = whole_model(content)
         self.graph: Graph = graph_of(self.model, len(content))
         self.sources, self.activations = sources, activations or FloatActivations()
         readers = [operator.index for operator in self.graph.operators if operator.type in CONVOLUTIONS]

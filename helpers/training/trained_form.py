@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import tf_keras as keras
-from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab.errors import unknown_name
 from helpers.lab.files import sha256_file, sha256_json, write_json
@@ -14,7 +13,7 @@ from helpers.lab.host import PACKAGES_OF_RESULTS, versions
 from helpers.lab.records import jsonable
 from helpers.models.registry import Model
 from helpers.quantize.records import BOTH, LABELS, OUTPUTS, TrainedForm
-from helpers.quantize.trained.constants import WeightLayer, weight_layers
+from helpers.quantize.trained.constants import WeightLayer, weight_layers, whole_model
 from helpers.quantize.trained.int8_file import int8_layers
 from helpers.quantize.trained.trained_codes import TrainedCodes, coded, codes_file, train_command
 from helpers.run.experiment import Run
@@ -124,7 +123,7 @@ def make_student(
     content, activations = material.content, None
     if not is_simulated(get_form(form)):
         content = calibrated_int8(run, material)
-        graph = graph_of(schema.ModelT.InitFromPackedBuf(content, 0), len(content))
+        graph = graph_of(whole_model(content), len(content))
         activations, layers = RoundedActivations(graph), int8_layers(layers, graph)
     cure = f"train it first: {train_command(material.model, started_from)}."
     path = reached_file(material, started_from)

@@ -57,6 +57,7 @@ def weight_layers(content: bytes) -> tuple[WeightLayer, ...]:
         LabError: no ``.tflite`` file, no weights to quantize, or some that are not finite.
     """
     opened = open_file(content)
+    model = whole_model(content)
     found, skipped = weighted(opened)
     require_weights(found, skipped, set())
     last = last_buffers(opened)
@@ -65,13 +66,23 @@ def weight_layers(content: bytes) -> tuple[WeightLayer, ...]:
     for operator in found:
         buffer, name = operator.inputs[WEIGHTS].buffer, opened.names[operator.index]
         places = tuple(n for n, one in enumerate(readers) if one.inputs[WEIGHTS].buffer == buffer)
-        weights = floats(opened.model, buffer).reshape(operator.inputs[WEIGHTS].shape)
+        weights = floats(model, buffer).reshape(operator.inputs[WEIGHTS].shape)
         require_finite(weights, name)
         axis = channel_axis(operator)
-        biases = tuple(bias_of(opened.model, readers[n].index, weights.shape[axis]) for n in places)
+        biases = tuple(bias_of(model, readers[n].index, weights.shape[axis]) for n in places)
         ends = buffer in last
         layers.append(WeightLayer(name, operator.type, buffer, weights, axis, places, biases, ends))
     return tuple(layers)
+
+
+def whole_model(content: bytes) -> schema.ModelT:
+    """The file as objects, with the values of buffers that lie behind the flatbuffer."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.data is None and buffer.size:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def floats(model: schema.ModelT, buffer: int) -> np.ndarray:

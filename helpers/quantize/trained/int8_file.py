@@ -12,7 +12,7 @@ from helpers.lab.files import write_bytes
 from helpers.quantize.kinds.coding import Coded
 from helpers.quantize.kinds.groups import from_channels
 from helpers.quantize.recipes import get_recipe, kept_float, recipe_applied, require_promised
-from helpers.quantize.trained.constants import WeightLayer, bias_place, weight_layers
+from helpers.quantize.trained.constants import WeightLayer, bias_place, weight_layers, whole_model
 from helpers.quantize.trained.grids import INT8, activation_grids
 from helpers.quantize.trained.trained_codes import TrainedCodes, require_fitting
 from helpers.quantize.trained.weight_file import convolutions_of, with_own_biases
@@ -56,7 +56,7 @@ def write_int8(
     content = with_own_biases(float_file.read_bytes())
     # Every number that calibration chooses is replaced: any image shows which tensors are rounded.
     made = int8_content(content, [any_image(content)], float_operators)
-    graph = graph_of(schema.ModelT.InitFromPackedBuf(made, 0), len(made))
+    graph = graph_of(whole_model(made), len(made))
     layers = int8_layers(weight_layers(content), graph)
     require_fitting(codes, layers, cure)
     write_bytes(output, with_trained(made, graph, layers, codes, cure))
@@ -65,14 +65,14 @@ def write_int8(
 
 def any_image(content: bytes) -> np.ndarray:
     """float32, of the input's shape."""
-    graph = graph_of(schema.ModelT.InitFromPackedBuf(content, 0), len(content))
+    graph = graph_of(whole_model(content), len(content))
     return np.random.default_rng(0).uniform(-1, 1, graph.inputs[0].shape).astype(np.float32)
 
 
 def with_trained(
     made: bytes, graph: Graph, layers: Sequence[WeightLayer], codes: TrainedCodes, cure: str
 ) -> bytes:
-    model = schema.ModelT.InitFromPackedBuf(made, 0)
+    model = whole_model(made)
     grids = activation_grids(graph)
     if len(grids) != len(codes.scales):
         raise LabError(

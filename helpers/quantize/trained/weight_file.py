@@ -13,7 +13,7 @@ from helpers.quantize.layers.decibels import power, sqnr_db
 from helpers.quantize.records import MadeFile
 from helpers.quantize.simulate import Simulated, SimulatedLayer, buffer_views
 from helpers.quantize.simulated_file import made_of
-from helpers.quantize.trained.constants import ABSENT, WeightLayer, bias_place, weight_layers
+from helpers.quantize.trained.constants import ABSENT, WeightLayer, bias_place, weight_layers, whole_model
 from helpers.quantize.trained.trained_codes import TrainedCodes, require_fitting
 from helpers.run.variants import Variant
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS
@@ -70,7 +70,7 @@ def convolutions_of(model: schema.ModelT) -> list[schema.OperatorT]:
 
 def bias_buffers(content: bytes) -> list[int]:
     """Buffer of the bias of every convolution of the main graph, in order of execution."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = whole_model(content)
     tensors = model.subgraphs[0].tensors
     return [
         tensors[one.inputs[bias_place(operator_name(model, one))]].buffer for one in convolutions_of(model)
@@ -79,7 +79,7 @@ def bias_buffers(content: bytes) -> list[int]:
 
 def with_own_biases(content: bytes) -> bytes:
     """A float32 ``.tflite`` in which every convolution has a bias that nothing else reads."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = whole_model(content)
     taken: set[int] = set()
     changed = [give_bias(model, operator, taken) for operator in convolutions_of(model)]
     if not any(changed):
