@@ -62,6 +62,11 @@ def prepare_data(run: Run):
     Raises:
         LabError: labels do not parse or name absent images, or calibration and evaluation overlap.
     """
+    return load_dataset(prepare_folders(run).validation)
+
+
+def prepare_folders(run: Run) -> DataFolders:
+    """Make or check the data; return where they lie. Raises ``LabError`` as ``prepare_data``."""
     profile = run.profile
     if profile.coco:
         if run.coco_dir is None:
@@ -72,7 +77,7 @@ def prepare_data(run: Run):
         generate_split(datasets_dir(), "validation", profile.images)
     folders = data_folders(run)
     require_disjoint(folders)
-    return load_dataset(folders.validation)
+    return folders
 
 
 def prepare_models(run: Run, dataset) -> dict[str, tuple[Path, ...]]:

@@ -8,7 +8,9 @@ import numpy as np
 
 from helpers.download.stage import data_folders
 from helpers.evaluate.labelled import LabelledPhotos, read_labelled
+from helpers.lab.errors import LabError, reason_of
 from helpers.lab.files import atomic_file
+from helpers.lab.intervals import NAN
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin, Record, current_record, read_record
 from helpers.lab.units import how_many
@@ -18,10 +20,11 @@ from helpers.ladder.records import Rung
 from helpers.models.interface import Interface
 from helpers.models.registry import Model
 from helpers.quantize.records import MadeFile
-from helpers.quantize.stage import interface_file, load_interface, variant_origin
+from helpers.quantize.stage import interface_file, load_interface, no_origin, variant_origin
 from helpers.quantize.stored_weights import stored_weights
+from helpers.quantize.trained.trained_codes import codes_file
 from helpers.run.experiment import Run, keep, keep_failure, origin
-from helpers.run.forms import LADDER, is_simulated, require_forms
+from helpers.run.forms import LADDER, TRAINED, is_simulated, is_trained, require_forms
 from helpers.run.standing import scored_models
 from helpers.run.variants import BASELINE, Variant
 from helpers.tasks.detection.resample import paired_resamples
@@ -80,9 +83,15 @@ class Ladder:
         return origin(inputs, parameters, *CODE)
 
 
-def chosen_forms(run: Run) -> tuple[Variant, ...]:
-    """The forms that are compared: the run's, else the profile's, else all; float32 is among them."""
-    return require_forms(list(run.forms or run.profile.ladder_forms or [LADDER]))
+def chosen_forms(run: Run, model: Model) -> tuple[Variant, ...]:
+    """The forms that are compared: the run's; else the profile's, or all, and what is trained for the model.
+
+    float32 is among them.
+    """
+    if run.forms:
+        return require_forms(list(run.forms))
+    trained = [form for form in TRAINED if codes_file(model, form).is_file()]
+    return require_forms([*(run.profile.ladder_forms or [LADDER]), *trained])
 
 
 def open_ladder(run: Run, model: Model) -> Ladder:
@@ -94,7 +103,7 @@ def open_ladder(run: Run, model: Model) -> Ladder:
     folder = data_folders(run).validation
     labelled = read_labelled(folder, model.categories, run.profile.ladder_images)
     weights = paired_resamples(len(labelled.photos), run.profile.resamples, run.profile.seed)
-    return Ladder(run, model, chosen_forms(run), load_interface(run, model), labelled, weights)
+    return Ladder(run, model, chosen_forms(run, model), load_interface(run, model), labelled, weights)
 
 
 def open_ladders(run: Run) -> tuple[Ladder, ...]:
@@ -114,8 +123,12 @@ def climb_models(ladders: Sequence[Ladder]) -> None:
 
 def climb(ladder: Ladder) -> None:
     """One record per form that is not there yet; a form that fails is recorded as failed."""
-    origins = {form.id: ladder.origin_of(form) for form in ladder.forms}
-    waiting = [form for form in ladder.forms if not finished(ladder, form.id, origins[form.id])]
+    origins = {form.id: source for form in ladder.forms if (source := known_origin(ladder, form))}
+    waiting = [
+        form
+        for form in ladder.forms
+        if form.id in origins and not finished(ladder, form.id, origins[form.id])
+    ]
     if not waiting:
         return
     rungs, files = make_rungs(ladder, waiting, origins)
@@ -128,6 +141,15 @@ def climb(ladder: Ladder) -> None:
             keep_rung(ladder, form.id, origins[form.id], rungs[form.id], files[form.id])
     for left in ladder.working_folder.glob("*"):
         left.unlink()
+
+
+def known_origin(ladder: Ladder, form: Variant) -> Origin | None:
+    """What a form's rung is computed from; None where it cannot be made, which is recorded."""
+    try:
+        return ladder.origin_of(form)
+    except LabError as error:  # nothing was trained for this model, say
+        keep_failure(ladder.record_file(form.id), "rung", no_origin(form), reason_of(error))
+        return None
 
 
 def finished(ladder: Ladder, form: str, source: Origin) -> bool:
@@ -154,10 +176,11 @@ def rung_of(ladder: Ladder, form: Variant, made: MadeFile, file: Path) -> Rung:
     activations = ACTIVATION_BITS.get(form.compute_dtype, 32)
     if made.coded:
         coded = made.coded
-        bits, size, noise = coded.weight_bits, None, coded.sqnr_db
+        # Trained weights have left float32's: what they differ by is no noise.
+        bits, size, noise = coded.weight_bits, None, NAN if is_trained(form) else coded.sqnr_db
     else:
         stored = stored_weights(ladder.float_file, file)
-        bits, size, noise = stored.bits, made.size_bytes, stored.sqnr_db
+        bits, size, noise = stored.bits, made.size_bytes, NAN if is_trained(form) else stored.sqnr_db
     return Rung(bits, activations, size, made.size_bytes, made.download_bytes, noise, made.notes)
 
 

@@ -35,7 +35,7 @@ def ladder_frame(run: Run, ladders: Sequence[Ladder]) -> pd.DataFrame:
             rows += rows_of(by_model[model.id])
         else:
             why = scored_failure(run, model)
-            rows += [{**name_of(model.id, form.id), "failed": why} for form in chosen_forms(run)]
+            rows += [{**name_of(model.id, form.id), "failed": why} for form in chosen_forms(run, model)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -110,7 +110,11 @@ def quantize_file(
 
 
 def apply_recipe(float_file: Path, steps: list[dict], photos: Iterable[np.ndarray]) -> bytes:
-    content = revive(float_file.read_bytes())
+    return recipe_applied(float_file.read_bytes(), steps, photos)
+
+
+def recipe_applied(content: bytes, steps: list[dict], photos: Iterable[np.ndarray]) -> bytes:
+    content = revive(content)
     worker = quantizer.Quantizer(content, steps)
     samples = [{INPUT_NAME: photo} for photo in photos]
     if worker.need_calibration and not samples:

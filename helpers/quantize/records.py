@@ -1,5 +1,6 @@
-"""What 02 records of a variant's file."""
+"""What 02 records of a variant's file, and what training leaves for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from helpers.lab.intervals import Absent
@@ -59,3 +60,57 @@ class MadeFile:
     meaning: str = ""
     notes: tuple[str, ...] = ()
     coded: CodedWeights | None = None
+
+
+# What a form was trained on.
+LABELS, BOTH, OUTPUTS = "labels", "labels and float32 outputs", "float32 outputs"
+
+
+@dataclass(frozen=True)
+class EpochLoss:
+    """One pass over the training photos.
+
+    Attributes:
+        epoch: from 1.
+        steps: batches in it.
+        loss: mean over them of what was minimized; ``parts``: of its terms, by name.
+        rate: learning rate of the last step.
+        seconds: wall time.
+    """
+
+    epoch: int
+    steps: int
+    loss: float
+    parts: Mapping[str, float]
+    rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainedForm:
+    """How the codes of a trained form came about; a JSON file beside them.
+
+    Attributes:
+        form: id of the numeric form.
+        model: id of the model.
+        trained_on: one of ``LABELS``, ``BOTH``, ``OUTPUTS``.
+        photos: number of training photos; ``photos_sha256``: hash of their labels, or of their hashes.
+        schedule: numbers that the training was asked for, by name (epochs, batch, seed, ...).
+        history: one entry per epoch.
+        source_sha256: hash of the float32 model's own files.
+        codes_sha256: hash of the file of codes.
+        started_from: form whose trained codes were the start; empty for the float32 weights.
+        versions: of the libraries, by name.
+    """
+
+    form: str
+    model: str
+    trained_on: str
+    photos: int
+    photos_sha256: str
+    schedule: Mapping[str, float]
+    history: tuple[EpochLoss, ...]
+    source_sha256: str
+    codes_sha256: str
+    started_from: str
+    versions: Mapping[str, str]

@@ -247,8 +247,15 @@ def kept_buffers(opened: Opened) -> set[int]:
     graph, operators = opened.model.subgraphs[0], opened.operators
     fixed = {op.outputs[0].index for op in operators if op.folded}
     first = reached(operators, set(map(int, graph.inputs)), fixed)
+    return {operator.inputs[WEIGHTS].buffer for operator in first} | last_buffers(opened)
+
+
+def last_buffers(opened: Opened) -> set[int]:
+    """Buffers with weights of a last layer."""
+    graph, operators = opened.model.subgraphs[0], opened.operators
+    fixed = {op.outputs[0].index for op in operators if op.folded}
     last = reached(operators[::-1], set(map(int, graph.outputs)), fixed, backward=True)
-    return {operator.inputs[WEIGHTS].buffer for operator in (*first, *last)}
+    return {operator.inputs[WEIGHTS].buffer for operator in last}
 
 
 def reached(

@@ -9,6 +9,7 @@ from helpers.lab.units import how_many
 from helpers.quantize.kinds.catalogue import get_kind
 from helpers.quantize.records import CodedWeights, MadeFile, NotAsAsked
 from helpers.quantize.simulate import FLOAT, Simulated, simulated
+from helpers.run.forms import TRAINED
 from helpers.run.variants import Variant
 from helpers.runtimes.litert.reader import read_facts
 
@@ -32,7 +33,7 @@ def made_of(found: Simulated, variant: Variant, output: Path) -> MadeFile:
     """What is recorded of a written file."""
     stored = {"storage_dtype": variant.storage_dtype, "compute_dtype": variant.compute_dtype}
     facts = dataclasses.replace(read_facts(output), **stored)
-    coded = coded_weights(found, variant.storage_dtype)
+    coded = coded_weights(found, TRAINED.get(variant.id, variant.storage_dtype))
     return MadeFile(
         facts,
         found.coded_bytes,

@@ -29,8 +29,9 @@ from helpers.quantize.layers import stage as layers
 from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.quantize.layers.stage import CODE as LAYERS
 from helpers.quantize.records import MadeFile
+from helpers.quantize.trained.trained_codes import require_codes_file
 from helpers.run.experiment import Run, keep, keep_failure, origin
-from helpers.run.forms import is_simulated
+from helpers.run.forms import is_simulated, is_trained
 from helpers.run.own_files import source_of
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE, Variant
@@ -105,8 +106,10 @@ def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
     inputs |= own_inputs(variant) | compared_inputs(run, variant)
+    inputs |= {"codes": require_codes_file(model, variant.id)} if is_trained(variant) else {}
     code = (*code_of(model), *(LAYERS if is_compared(variant) else ()))
     code += ("helpers.quantize.simulated_file",) if is_simulated(variant) else ()
+    code += ("helpers.quantize.trained.making",) if is_trained(variant) else ()
     return origin(inputs, parameters, *code)
 
 
@@ -148,12 +151,17 @@ def write_form(run: Run, model: Model, variant: Variant, output: Path) -> MadeFi
     from helpers.quantize.half_arithmetic import notes_on
     from helpers.quantize.recipes import quantize_file
     from helpers.quantize.simulated_file import write_simulated
+    from helpers.quantize.trained.making import make_trained
 
     base = run.paths.variant_file(model.id, BASELINE)
+    kept = getattr(load_interface(run, model).tail, "float_operators", ())
+    if is_trained(variant):
+        files = require_files(model, run.model_dir)
+        made = make_trained(base, model, files, variant, kept, output)
+        return made or MadeFile(read_facts(output), **sizes(output))
     if is_simulated(variant):
         return write_simulated(base, variant, output)
     inputs = calibration_inputs(run, model) if variant.calibrated else ()
-    kept = getattr(load_interface(run, model).tail, "float_operators", ())
     facts = quantize_file(base, variant, inputs, output, kept)
     return MadeFile(facts, **sizes(output), notes=notes_on(variant))
 

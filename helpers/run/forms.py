@@ -94,9 +94,39 @@ def simulated_variant(kind: str, meaning: str) -> Variant:
     return Variant(kind, SIMULATED, kind, SIMULATED, False, "", "", text)
 
 
-FORMS = MappingProxyType({
+# Trained form -> kind of ``quantize.kinds.catalogue``: which codes there are, and how they are stored.
+TRAINED = MappingProxyType({
+    "int8-qat": "uniform-8-channel-minmax",
+    "int4-qat": "uniform-4-channel-lse",
+    "int2-qat": "uniform-2-channel-lse",
+    "ternary-qat": "ternary",
+    "binary-qat": "binary",
+})  # fmt: skip
+INT8_TRAINED = Variant(
+    "int8-qat", "int8-trained", "int8", "int8", False, "#332288", "X",
+    "As int8, but weights, biases and ranges were trained with the rounding in the loop.",
+)  # fmt: skip
+_TRAINED_MEANINGS = {
+    "int4-qat": "4-bit integers at equal steps, trained with the rounding in the loop",
+    "int2-qat": "-1, 0 or 1 in 2 bits, trained with the rounding in the loop",
+    "ternary-qat": "-1, 0 or 1, five in a byte, trained with the rounding in the loop",
+    "binary-qat": "-1 or 1, trained with the rounding in the loop",
+}
+
+
+def trained_variant(name: str, meaning: str) -> Variant:
+    return simulated_variant(name, f"{meaning}, one scale per output channel")
+
+
+# What needs no training, and what does: that is made for a model once it is trained.
+UNTRAINED = MappingProxyType({
     form.id: form
     for form in (*_DEPLOYABLE, *(simulated_variant(kind, text) for kind, text in _MEANINGS.items()))
+})  # fmt: skip
+FORMS = MappingProxyType({
+    **UNTRAINED,
+    INT8_TRAINED.id: INT8_TRAINED,
+    **{name: trained_variant(name, text) for name, text in _TRAINED_MEANINGS.items()},
 })  # fmt: skip
 
 
@@ -112,10 +142,15 @@ def why_unmeasured(form: Variant, quantity: str = "") -> str:
     return NOT_WEIGHED if quantity == "memory" and form.id == FLOAT16_COMPUTE else ""
 
 
+def is_trained(variant: Variant) -> bool:
+    """Whether it is made of weights that ``python -m helpers train --form`` leaves."""
+    return variant.id in TRAINED
+
+
 def with_edges(form: Variant) -> Iterator[Variant]:
     """The form and, where it is simulated, the one that keeps the first and last layers."""
     yield form
-    if form.recipe == SIMULATED:
+    if form.recipe == SIMULATED and not is_trained(form):
         text = f"{form.meaning} The first and the last layers of weights stay float32."
         yield replace(form, id=form.id + EDGES, meaning=text, keep_first_last=True)
 
@@ -124,8 +159,11 @@ def with_edges(form: Variant) -> Iterator[Variant]:
 ALL = MappingProxyType({
     each.id: each for form in (*VARIANTS.values(), *FORMS.values()) for each in with_edges(form)
 })  # fmt: skip
+# Those that need no training.
 IN_LADDER = tuple(
-    name for name, form in ALL.items() if not form.keep_first_last or name.removesuffix(EDGES) in LADDER_EDGES
+    name
+    for name, form in ALL.items()
+    if name not in TRAINED and (not form.keep_first_last or name.removesuffix(EDGES) in LADDER_EDGES)
 )
 
 

@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_run_fails_alone(ladder, tmp_path):
 
 def test_the_forms_asked_for_are_those_compared_and_an_unknown_one_is_refused(finished):
     run = open_run(PROFILE, forms=["binary"])
-    assert [form.id for form in stage.chosen_forms(run)] == ["float32", "binary"]
+    assert [form.id for form in stage.chosen_forms(run, run.models[0])] == ["float32", "binary"]
     with pytest.raises(LabError, match="int9"):
         open_run(PROFILE, forms=["int9"])
 

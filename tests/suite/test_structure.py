@@ -30,6 +30,7 @@ ROOMS = (
     "compare",     # 05
     "pitfalls",    # 06
     "ladder",      # 07
+    "training",    # 08
     "suite",       # the whole: ledger, pipeline, command line, Colab
 )  # fmt: skip
 MOST_LINES = 320

@@ -16,6 +16,7 @@ from helpers.lab.files import disk_errors_explained
 from helpers.lab.paths import data_dir, datasets_dir, display
 from helpers.lab.units import format_bytes, format_duration
 from helpers.models.registry import DEFAULT_MODEL, get_model
+from helpers.run.forms import TRAINED
 from helpers.suite.cli.options import (
     USUAL,
     Asked,
@@ -30,7 +31,15 @@ from helpers.suite.cli.options import (
     with_asked,
 )
 
-MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")  # folders of data, beside the runs
+MADE = (
+    "datasets",
+    "models",
+    "fiftyone",
+    "training",
+    "trained",
+    "bench",
+    "logs",
+)  # folders of data, beside the runs
 WITH_FAILURES = 3
 # As the README has it.
 EXIT_STATUS = (
@@ -213,7 +222,7 @@ def publish(profile: ProfileOption = "quick", run_name: RunOption = "") -> None:
 def clean(
     run_name: Annotated[str, typer.Option("--run", help="Remove this run only.")] = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="Also data sets, models, FiftyOne's database and training state.")
+        bool, typer.Option("--all", help="Also data sets, models, FiftyOne's database and what was trained.")
     ] = False,
 ) -> None:
     """Remove runs (all of them, unless one is named); the embedded weights always stay."""
@@ -228,23 +237,69 @@ def clean(
 
 @app.command()
 def train(
-    epochs: Annotated[int, typer.Option(min=1, max=1000, help="Passes over the training photos.")] = 20,
-    photos: Annotated[int, typer.Option(min=32, max=100_000, help="Training photos to draw.")] = 7000,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Passes over the photos: 20, or the form's own.", show_default=False
+        ),
+    ] = None,
+    photos: Annotated[
+        int | None,
+        typer.Option(
+            min=32, max=100_000, help="Training photos to draw: 7000, or the form's own.", show_default=False
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order and augmentation.")
     ] = 7,
-    output: Annotated[str, typer.Option(help="Weights file to write; the committed one if empty.")] = "",
+    output: Annotated[str, typer.Option(help="File to write; if empty, that from which runs read it.")] = "",
+    form: Annotated[
+        str, typer.Option(help=f"A numeric form to train a model in: {', '.join(TRAINED)}.")
+    ] = "",
+    model: Annotated[
+        str, typer.Option(help="Of --form: as in run. Without labels it learns float32's outputs.")
+    ] = DEFAULT_MODEL,
+    start_from: Annotated[
+        str,
+        typer.Option(help="Of --form: a form trained here, or float32; if empty, as is usual for the form."),
+    ] = "",
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1e-6, max=1.0, help="Of --form: peak learning rate.", show_default=False),
+    ] = None,
+    profile: ProfileOption = "quick",
+    coco_dir: CocoDirOption = "",
+    model_dir: ModelDirOption = "",
 ) -> None:
-    """Train the embedded detector from scratch; resumes after the last finished epoch."""
-    with errors_explained():
-        from helpers.models.embedded.training import Schedule
-        from helpers.models.embedded.training import train as train_detector
+    """Train the embedded detector from scratch; with --form, train a model with its rounding in the loop.
 
-        schedule = Schedule(photos=photos, epochs=epochs, seed=seed)
-        target = Path(output) if output else get_model(DEFAULT_MODEL).source
-        work = data_dir() / "training" / f"{photos}-{epochs}-{seed}"
-        train_detector(datasets_dir(), work, target, schedule)
-        console.print(f"Weights: {display(target)}\nRecord:  {display(target.with_suffix('.json'))}")
+    Both resume after the last finished epoch. The photos that a form of another model than the embedded one
+    is trained on are the profile's calibration photos.
+    """
+    with errors_explained():
+        if form:
+            from helpers.run.experiment import open_run
+            from helpers.training.command import train_asked
+
+            run = open_run(profile, "", [model], coco_dir=coco_dir, model_dir=model_dir)
+            changes = {"epochs": epochs, "photos": photos, "peak_rate": rate, "seed": seed}
+            target, record = train_asked(run, form, start_from, changes, Path(output) if output else None)
+            last = record.history[-1]
+            console.print(f"Trained on {record.trained_on}, {record.photos} photos; loss {last.loss:.4f}.")
+            console.print(f"Codes:  {display(target)}\nRecord: {display(target.with_suffix('.json'))}")
+        else:
+            train_embedded(epochs or 20, photos or 7000, seed, output)
+
+
+def train_embedded(epochs: int, photos: int, seed: int, output: str) -> None:
+    from helpers.models.embedded.training import Schedule
+    from helpers.models.embedded.training import train as train_detector
+
+    schedule = Schedule(photos=photos, epochs=epochs, seed=seed)
+    target = Path(output) if output else get_model(DEFAULT_MODEL).source.weights
+    work = data_dir() / "training" / f"{photos}-{epochs}-{seed}"
+    train_detector(datasets_dir(), work, target, schedule)
+    console.print(f"Weights: {display(target)}\nRecord:  {display(target.with_suffix('.json'))}")
 
 
 @app.command("setup-mongod")

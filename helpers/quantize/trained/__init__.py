@@ -1,0 +1,1 @@
+"""Files made of weights that were trained with quantization in the loop."""

@@ -1,0 +1,1 @@
+"""08: training with quantization in the loop."""
