@@ -13,7 +13,9 @@ from helpers.run.forms import (
     IN_LADDER,
     LADDER,
     LADDER_EDGES,
+    TRAINED,
     is_simulated,
+    is_trained,
     require_forms,
 )
 from helpers.run.variants import BASELINE, VARIANTS
@@ -25,7 +27,8 @@ def ids(names: list[str]) -> list[str]:
 
 def test_every_kind_of_weights_is_a_form_but_float16_which_is_a_file_of_its_own():
     simulated = {name for name, form in FORMS.items() if is_simulated(form)}
-    assert simulated == set(KINDS) - set(VARIANTS)
+    assert simulated - set(TRAINED) == set(KINDS) - set(VARIANTS)
+    assert set(TRAINED.values()) <= set(KINDS)
     assert {form.recipe for form in ALL.values() if not is_simulated(form)} <= set(RECIPES)
 
 
@@ -37,7 +40,7 @@ def test_chosen_forms_come_in_registry_order_with_the_baseline():
 def test_the_ladder_is_all_of_them_with_a_few_that_keep_their_edges_and_no_name_is_the_usual_ones():
     edged = [f"{name}{EDGES}" for name in LADDER_EDGES]
     assert ids([LADDER]) == ids([LADDER, "int8"]) == list(IN_LADDER)
-    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged}
+    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged} - set(TRAINED)
     assert [form.id for form in chosen_variants([])] == list(VARIANTS)
 
 
@@ -56,7 +59,7 @@ def test_every_simulated_form_has_one_that_keeps_first_and_last_layers_right_aft
     for name, form in ALL.items():
         plain = ALL[name.removesuffix(EDGES)]
         assert form.keep_first_last == (form is not plain)
-        assert (name + EDGES in ALL) == (is_simulated(form) and form is plain)
+        assert (name + EDGES in ALL) == (is_simulated(form) and form is plain and not is_trained(form))
         assert form.storage_dtype == plain.storage_dtype
     assert ALL["binary+edges"].meaning.endswith("first and the last layers of weights stay float32.")
 
