@@ -85,6 +85,12 @@ def test_two_threads_give_the_same_and_a_core_is_used_again(files):
         )
 
 
+def test_nothing_is_printed_while_files_are_loaded_run_and_let_go(files, capfd):
+    for _ in range(2):
+        heads(files[FLOAT16_COMPUTE], image())
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_file_says_that_it_asks_and_the_reader_that_it_computes_in_float16(files):
     assert {name: asks_for_half(path) for name, path in files.items()} == {
         "float32": False, "float16": False, FLOAT16_COMPUTE: True

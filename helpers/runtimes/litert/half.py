@@ -5,6 +5,7 @@ A ``.tflite`` file cannot say what its floats are multiplied in: XNNPACK takes f
 LiteRT's ``Interpreter`` has no place for it; its ``CompiledModel`` has one.
 """
 
+import functools
 import mmap
 import struct
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,14 @@ def name_of(entry: Table) -> str:
     return bytes(entry.String(at)).decode(errors="replace") if at else ""
 
 
+@functools.cache
+def environment() -> Any:
+    """LiteRT's, one for all files: LiteRT prints when one ends, which is then at the end of the process."""
+    from ai_edge_litert.environment import Environment
+
+    return Environment.create()
+
+
 class HalfInterpreter:
     """What ``core.Core`` needs of LiteRT's ``Interpreter``, by a ``CompiledModel`` with float16 arithmetic.
 
@@ -56,7 +65,7 @@ class HalfInterpreter:
 
         cpu = CpuOptions(num_threads=num_threads, xnnpack_flags=FORCE_FP16)
         options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=cpu)
-        self._model = CompiledModel.from_file(model_path, options=options)
+        self._model = CompiledModel.from_file(model_path, options=options, environment=environment())
         if not self._model.get_num_signatures():
             raise ValueError(NO_SIGNATURE)
         ends = self._model.get_signature_by_index(SIGNATURE)
@@ -66,6 +75,9 @@ class HalfInterpreter:
         self._made = details_of(ends["outputs"], known)
         self._inputs = self._model.create_input_buffers(SIGNATURE)
         self._outputs = self._model.create_output_buffers(SIGNATURE)
+        # The first use of a buffer prints what LiteRT finds: here, where whoever loads keeps that away.
+        for end in self._given:
+            self.set_tensor(end["index"], np.zeros(end["shape"], np.float32))
 
     def allocate_tensors(self) -> None:
         """Done at loading."""
