@@ -13,7 +13,7 @@ from helpers.quantize.recipes import quantize_file
 from helpers.quantize.records import CodedWeights, NotAsAsked
 from helpers.quantize.simulate import simulated
 from helpers.quantize.simulated_file import bits_text, write_simulated
-from helpers.run.forms import FORMS, SIMULATED, get_form, is_simulated, is_trained
+from helpers.run.forms import FORMS, SIMULATED, get_form, is_simulated
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
 from helpers.runtimes.litert.reader import graph_of, read_facts
