@@ -1,4 +1,4 @@
-"""``make colab``: the six notebooks on ``smoke`` as a Colab session runs them, one fresh kernel each.
+"""``make colab``: the eight notebooks on ``smoke`` as a Colab session runs them, one fresh kernel each.
 
 In an empty folder outside the project, so that the set-up cell clones the project's last commit;
 without a restart; with Colab's kernel, whose packages must be the same afterwards. Takes minutes, and the
@@ -131,7 +131,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="content-", ignore_cleanup_errors=True) as content:
         faults = run_session(folder, Path(content))
-    print("\n".join(faults) or f"All six notebooks ran; they are in {folder / 'notebooks'}.")
+    print("\n".join(faults) or f"All eight notebooks ran; they are in {folder / 'notebooks'}.")
     return int(bool(faults))
 
 
