@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.compare.figures.absent import nothing_to_show
 from helpers.lab.paths import display
 from helpers.ladder.claims import answers
 from helpers.ladder.figures import bits, gains, levels, noise
@@ -14,6 +15,7 @@ from helpers.ladder.stage import Ladder, read_draws
 from helpers.show.context import Context, picture_context
 from helpers.show.style import LabFigure, save_figure
 
+NO_AP = "there is nothing to be found in these photos, so no form has an AP"
 LEVELS, NOISE, BITS, GAINS = "levels_of_kinds", "noise_against_bits", "ap_against_bits", "gains"
 
 
@@ -29,15 +31,16 @@ def draw(ladder: Ladder, frame: pd.DataFrame) -> dict[str, LabFigure]:
     context, model, margin = context_of(ladder), ladder.model.id, ladder.run.margin_points
     found = answers(read_draws(ladder), margin)
     opened = open_tensor(ladder)
+    own = frame[frame["model"] == model]
     drawn = {LEVELS: levels_figure(ladder, opened)} if opened else {}
     told = {
-        BITS: (bits.ap_against_bits(frame, model, context), bits.HOW_TO_READ),
-        NOISE: (noise.noise_against_bits(frame, model, context), noise.HOW_TO_READ),
-        GAINS: (gains.gains(found, model, margin, context), gains.HOW_TO_READ),
+        BITS: ("AP against bits", bits.HOW_TO_READ, lambda: bits.ap_against_bits(own, model, context)),
+        NOISE: ("Noise and bits", noise.HOW_TO_READ, lambda: noise.noise_against_bits(own, model, context)),
+        GAINS: ("What buys what", gains.HOW_TO_READ, lambda: gains.gains(found, model, margin, context)),
     }
-    for name, (figure, how_to_read) in told.items():
-        figure.how_to_read = how_to_read
-        drawn[name] = figure
+    for name, (title, how_to_read, draw_one) in told.items():
+        drawn[name] = draw_one() if own["ap"].notna().any() else nothing_to_show(title, NO_AP, context)
+        drawn[name].how_to_read = how_to_read
     return drawn
 
 

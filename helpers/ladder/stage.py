@@ -123,6 +123,7 @@ def climb_models(ladders: Sequence[Ladder]) -> None:
 
 def climb(ladder: Ladder) -> None:
     """One record per form that is not there yet; a form that fails is recorded as failed."""
+    forget_failures(ladder)
     origins = {form.id: source for form in ladder.forms if (source := known_origin(ladder, form))}
     waiting = [
         form
@@ -141,6 +142,13 @@ def climb(ladder: Ladder) -> None:
             keep_rung(ladder, form.id, origins[form.id], rungs[form.id], files[form.id])
     for left in ladder.working_folder.glob("*"):
         left.unlink()
+
+
+def forget_failures(ladder: Ladder) -> None:
+    """Those of forms that are no longer compared; their successes stay, for when they are again."""
+    for path in ladder.folder.glob("*.json"):
+        if path.stem not in {form.id for form in ladder.forms} and read_record(path, Rung, "").failure:
+            path.unlink()
 
 
 def known_origin(ladder: Ladder, form: Variant) -> Origin | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from helpers.lab.records import Record, read_record
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
+from helpers.run.forms import LADDER
 from helpers.run.variants import BASELINE, CONTROL
 
 
@@ -38,6 +39,10 @@ def model_failures(run: Run, model: Model) -> dict[str, str]:
         for variant, reason in (record.values.failures if record and record.values else {}).items():
             if variant not in found and variant != CONTROL:
                 found.setdefault(f"{variant}, {path.stem}", reason)
+    for path in sorted((paths.folder / LADDER / model.id).glob("*.json")):
+        record = read_if_there(path)
+        if record and record.failure and path.stem not in found:
+            found[f"{path.stem}, {LADDER}"] = record.failure
     return found
 
 

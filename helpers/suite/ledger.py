@@ -17,6 +17,8 @@ from helpers.lab.paths import BESIDE, NOTEBOOKS, run_folder
 from helpers.lab.records import Origin, Record, outputs_whole, read_record
 from helpers.models.families import find_files
 from helpers.run.experiment import Run, keep
+from helpers.run.failures import failures
+from helpers.run.forms import LADDER
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,8 @@ def something_failed(run: Run, name: str) -> str:
         return "a variant failed"
     if name == "04_energy" and failed_measurements(run):
         return "a measurement failed"
+    if name == "07_ladder" and failed_forms(run):
+        return "a form failed"
     return ""
 
 
@@ -204,6 +208,11 @@ def failed_variants(run: Run) -> dict[str, str]:
             if path.exists() and (reason := read_record(path, Any, "run 02_quantize.ipynb again.").failure):
                 found[f"{model.id}, {variant.id}"] = reason
     return found
+
+
+def failed_forms(run: Run) -> list[str]:
+    """The names in ``failures`` of what failed in 07 alone."""
+    return [what for what in failures(run) if what.endswith(f", {LADDER}")]
 
 
 def differs(first: Origin, second: Origin, part: str) -> bool:

@@ -24,6 +24,7 @@ from helpers.lab.host import provenance
 from helpers.lab.paths import ROOT, data_dir, display
 from helpers.lab.quietly import children_stderr_in
 from helpers.lab.units import format_duration
+from helpers.ladder.tables import table_file
 from helpers.quantize.stage import make_models
 from helpers.run.experiment import Run
 from helpers.suite.as_made import making
@@ -244,7 +245,7 @@ def note_time(run: Run, stage: Stage, seconds: float) -> None:
 def made_files(run: Run) -> list[Path]:
     """What a finished run offers its reader."""
     paths = run.paths
-    figures = sorted(paths.figures.glob("*.png"))
+    figures = sorted([*paths.figures.glob("*.png"), *paths.folder.glob("ladder/*/figures/*.png")])
     notebooks = [paths.executed_notebook(get_stage(name).name) for name in STAGES]
-    tables = [paths.results(suffix) for suffix in ("csv", "md", "tex")]
+    tables = [*(paths.results(suffix) for suffix in ("csv", "md", "tex")), table_file(run)]
     return [path for path in [paths.report, *tables, *figures, *notebooks] if path.exists()]
