@@ -90,6 +90,7 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
     )
     several = frame["model"].nunique() > 1
     table = table.assign(model=ordered["model"])[["model", *table.columns]] if several else table
+    table = table.reset_index(drop=True)
     return table if frame["failed"].any() else table.drop(columns="failed")
 
 

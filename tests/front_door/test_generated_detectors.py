@@ -22,6 +22,8 @@ from tests.front_door import detectors
 from tests.support.finished_run import lab
 
 COMPLETE, WITH_FAILURES = 0, 3
+# Of 07: one with kernels, one that is searched for, one that keeps layers.
+FORMS = ("int8-weights", "codebook-4", "ternary+edges")
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,12 @@ class Outcome:
 
 def go(data: Path, name: str, models: list[str], variants: list[str], photos: Path, *more: str) -> Outcome:
     options = ["run", "--profile", "coco-smoke", "--run", name, "--coco-dir", str(photos), *more]
+    options += [part for form in FORMS for part in ("--form", form)]
     options += [part for model in models for part in ("--model", model)]
     options += [part for variant in variants for part in ("--variant", variant)]
     done = lab(data, *options)
     assert done.returncode in (COMPLETE, WITH_FAILURES), done.stdout
-    run = open_run("coco-smoke", name, models, variants, coco_dir=str(photos))
+    run = open_run("coco-smoke", name, models, variants, forms=FORMS, coco_dir=str(photos))
     return Outcome(data, tuple(options), done.returncode, done.stdout, run)
 
 
@@ -175,3 +178,25 @@ def test_a_run_with_next_to_nothing_ends_with_a_report(bare):
     assert bare.code == COMPLETE, bare.printed
     assert bare.results["ap"].isna().all()
     assert "Nothing to show: there is no variant but float32 to compare." in bare.report
+
+
+def ladder_of(outcome: Outcome) -> pd.DataFrame:
+    return pd.read_csv(outcome.run.paths.folder / "ladder.csv", keep_default_na=False, na_values=[""])
+
+
+def test_the_ladder_has_the_forms_asked_for_of_every_model_or_the_reason(savedmodels, mixed):
+    for outcome in (savedmodels, mixed):
+        rows = ladder_of(outcome)
+        assert rows["variant"].tolist() == [BASELINE, *FORMS] * len(outcome.run.models)
+        assert (rows["ap"].notna() != rows["failed"].notna()).all()
+    sound, damaged = (model.id for model in mixed.run.models)
+    rows = ladder_of(mixed).set_index(["model", "variant"])
+    assert rows.loc[damaged, "failed"].notna().all()
+    assert rows.loc[(sound, "int8-weights"), "ap"] > 0.5 * rows.loc[(sound, BASELINE), "ap"]
+    assert rows.loc[(sound, "ternary+edges"), "weight_bits"] < 32
+
+
+def test_a_ladder_with_nothing_to_find_is_a_table_without_ap(bare):
+    rows = ladder_of(bare)
+    assert rows["ap"].isna().all()
+    assert rows["weight_bits"].notna().all()
