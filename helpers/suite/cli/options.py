@@ -43,7 +43,7 @@ VariantsOption = Annotated[
     typer.Option(
         "--variant",
         help=f"Repeatable; if not given: {', '.join(VARIANTS)}. Or of: {', '.join(FORMS)}; {LADDER} takes "
-        "all of these. And files of your own beside them: PATH.tflite, or PATH.tflite@LABELS (a label map "
+        "all of these but the -qat ones, which are trained first (train --form). And files of your own beside them: PATH.tflite, or PATH.tflite@LABELS (a label map "
         "or a label file).",
     ),
 ]
