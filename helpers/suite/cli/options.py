@@ -48,7 +48,8 @@ VariantsOption = Annotated[
         help=f"Repeatable; if not given: {', '.join(VARIANTS)}. Or of: {', '.join(DEPLOYABLE)}. Or, "
         f"simulated: {', '.join(SIMULATED)}; {EDGES} after one of these keeps its first and last layers "
         f"float32. {LADDER} takes all of these, and with {EDGES}: {', '.join(LADDER_EDGES)}. Or, once they "
-        f"are trained (train --form): {', '.join(TRAINED)}. And files of your own beside them: PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
+        f"are trained (train --form): {', '.join(TRAINED)}. And files of your own "
+        "beside them: PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
     ),
 ]
 ThreadsOption = Annotated[
