@@ -55,11 +55,16 @@ _SCALES = {
     "block": "one scale per 32 weights",
 }
 _RANGES = {"minmax": "range from the extremes", "lse": "range of least squared error"}
-_UNIFORM = (
-    "8-tensor-minmax", "8-channel-minmax", "8-channel-lse", "7-channel-lse", "6-channel-lse",
-    "5-channel-lse", "4-tensor-minmax", "4-tensor-lse", "4-channel-minmax", "4-channel-lse",
-    "4-block-minmax", "4-block-lse", "3-channel-lse", "3-block-lse", "2-channel-lse", "2-block-lse",
-)  # fmt: skip
+_UNIFORM = tuple(
+    f"{bits}-{scales}-{chosen}" for bits in range(8, 1, -1) for scales in _SCALES for chosen in _RANGES
+)
+# Of these the ladder has a line for each kind of scales, and what the range buys at 8 and at 4 bits.
+LADDER_UNIFORM = tuple(f"uniform-{name}" for name in (
+    "8-tensor-minmax", "8-channel-minmax", "8-channel-lse", "7-channel-lse", "6-tensor-lse", "6-channel-lse",
+    "6-block-lse", "5-tensor-lse", "5-channel-lse", "5-block-lse", "4-tensor-minmax", "4-tensor-lse",
+    "4-channel-minmax", "4-channel-lse", "4-block-minmax", "4-block-lse", "3-tensor-lse", "3-channel-lse",
+    "3-block-lse", "2-channel-lse", "2-block-lse",
+))  # fmt: skip
 
 
 def uniform_meaning(name: str) -> str:
@@ -159,12 +164,17 @@ def with_edges(form: Variant) -> Iterator[Variant]:
 ALL = MappingProxyType({
     each.id: each for form in (*VARIANTS.values(), *FORMS.values()) for each in with_edges(form)
 })  # fmt: skip
-# Those that need no training.
-IN_LADDER = tuple(
-    name
-    for name, form in ALL.items()
-    if name not in TRAINED and (not form.keep_first_last or name.removesuffix(EDGES) in LADDER_EDGES)
-)
+
+
+def is_in_ladder(form: Variant) -> bool:
+    """Whether ``ladder`` takes it: it needs no training, and is no row between two others."""
+    plain = form.id.removesuffix(EDGES)
+    chosen = LADDER_EDGES if form.keep_first_last else LADDER_UNIFORM
+    listed = form.keep_first_last or plain.startswith("uniform-")
+    return form.id not in TRAINED and (plain in chosen or not listed)
+
+
+IN_LADDER = tuple(form.id for form in ALL.values() if is_in_ladder(form))
 
 
 def get_form(name: str) -> Variant:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
-from helpers.run.forms import ALL, EDGES, FORMS
+from helpers.run.forms import ALL, EDGES, FORMS, IN_LADDER, TRAINED
 from helpers.run.variants import BASELINE, CONTROL, VARIANTS, Variant
 from helpers.show.context import Context, known
 
@@ -68,7 +68,7 @@ _SPARE_COLOURS = ("#009E73", "#CC79A7", "#56B4E9")
 _SPARE_MARKERS = ("v", "P", "X", "p", "h", "<", ">")
 # For simulated forms; one and the same with ``EDGES`` share a colour, of Paul Tol's muted palette, which is
 # colour-blind safe too.
-_CODED_COLOURS = ("#332288", "#44AA99", "#CC6677", "#88CCEE", "#117733", "#AA4499")
+_CODED_COLOURS = ("#332288", "#44AA99", "#CC6677", "#88CCEE", "#117733", "#AA4499", "#BBAA44", "#777777")
 _CODED_MARKERS = ("o", "s", "^", "D", "v", "P")
 _EDGED_MARKERS = ("X", "*", "<", "d", ">", "h")
 
@@ -109,8 +109,9 @@ def look_of(variant_id: str) -> Look:
 
 
 def coded_look(form: Variant) -> Look:
-    """Of a simulated form, by its place among them."""
+    """Of a simulated form, by its place among them: those of the ladder first, which all differ."""
     coded = [each.id for each in FORMS.values() if not each.colour]
+    coded.sort(key=lambda name: name not in IN_LADDER and name not in TRAINED)
     place = coded.index(form.id.removesuffix(EDGES))
     markers = _EDGED_MARKERS if form.keep_first_last else _CODED_MARKERS
     colours = len(_CODED_COLOURS)

@@ -13,6 +13,7 @@ from helpers.run.forms import (
     IN_LADDER,
     LADDER,
     LADDER_EDGES,
+    LADDER_UNIFORM,
     TRAINED,
     is_simulated,
     is_trained,
@@ -42,7 +43,8 @@ def test_chosen_forms_come_in_registry_order_with_the_baseline():
 def test_the_ladder_is_all_of_them_with_a_few_that_keep_their_edges_and_no_name_is_the_usual_ones():
     edged = [f"{name}{EDGES}" for name in LADDER_EDGES]
     assert ids([LADDER]) == ids([LADDER, "int8"]) == list(IN_LADDER)
-    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged} - set(TRAINED)
+    between = {name for name in FORMS if name.startswith("uniform-")} - set(LADDER_UNIFORM)
+    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged} - set(TRAINED) - between
     assert [form.id for form in chosen_variants([])] == list(VARIANTS)
 
 

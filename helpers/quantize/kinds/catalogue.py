@@ -17,13 +17,12 @@ from helpers.quantize.kinds.vector import Vector
 _ALL: tuple[Kind, ...] = (
     TensorFloat32(), Float("bfloat16"), Float("float16"), Float("float8-e4m3"), Float("float8-e5m2"),
     Microscaling("mxfp8-e4m3"), Microscaling("mxfp6-e2m3"), Microscaling("mxfp4"),
-    Uniform(8, TENSOR, MIN_MAX), Uniform(8, CHANNEL, MIN_MAX),
-    *(Uniform(bits, CHANNEL, LEAST_SQUARES) for bits in (8, 7, 6, 5)),
-    Uniform(4, TENSOR, MIN_MAX), Uniform(4, TENSOR, LEAST_SQUARES),
-    Uniform(4, CHANNEL, MIN_MAX), Uniform(4, CHANNEL, LEAST_SQUARES),
-    Uniform(4, BLOCK, MIN_MAX), Uniform(4, BLOCK, LEAST_SQUARES),
-    Uniform(3, CHANNEL, LEAST_SQUARES), Uniform(3, BLOCK, LEAST_SQUARES),
-    Uniform(2, CHANNEL, LEAST_SQUARES), Uniform(2, BLOCK, LEAST_SQUARES),
+    *(
+        Uniform(bits, scales, chosen)
+        for bits in range(8, 1, -1)
+        for scales in (TENSOR, CHANNEL, BLOCK)
+        for chosen in (MIN_MAX, LEAST_SQUARES)
+    ),
     Powers(5), Powers(4), Powers(3), Powers(5, terms=2), Powers(4, terms=2),
     Codebook(16), Codebook(8), Codebook(4),
     Vector(2), Vector(4), Vector(8),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from helpers.models.registry import MODELS
-from helpers.run.forms import ALL, EDGES, LADDER, LADDER_EDGES, TRAINED, UNTRAINED
+from helpers.run.forms import ALL, EDGES, IN_LADDER, LADDER, TRAINED, UNTRAINED
 from helpers.run.options import MARGIN_POINTS, MOST_THREADS, WIDTH_PERCENT
 from helpers.run.profiles import PROFILES
 from helpers.run.variants import VARIANTS
@@ -39,15 +39,17 @@ ModelsOption = Annotated[
     ),
 ]
 DEPLOYABLE, SIMULATED = (
-    [name for name in UNTRAINED if (name + EDGES in ALL) == simulated] for simulated in (False, True)
+    [name for name in UNTRAINED if (name + EDGES in ALL) == simulated and not name.startswith("uniform-")]
+    for simulated in (False, True)
 )
 VariantsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--variant",
         help=f"Repeatable; if not given: {', '.join(VARIANTS)}. Or of: {', '.join(DEPLOYABLE)}. Or, "
-        f"simulated: {', '.join(SIMULATED)}; {EDGES} after one of these keeps its first and last layers "
-        f"float32. {LADDER} takes all of these, and with {EDGES}: {', '.join(LADDER_EDGES)}. Or, once they "
+        f"simulated: {', '.join(SIMULATED)}, uniform-BITS-SCALES-RANGE (8 to 2 bits; tensor, channel or "
+        f"block; minmax or lse); {EDGES} after one of these keeps its first and last layers float32. "
+        f"{LADDER} takes {len(IN_LADDER)} of all these. Or, once they "
         f"are trained (train --form): {', '.join(TRAINED)}. And files of your own "
         "beside them: PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
     ),
