@@ -8,10 +8,12 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_folder, write_json
 from helpers.lab.paths import ROOT
 from helpers.lab.records import jsonable
+from helpers.ladder.tables import table_file
 from helpers.run.experiment import Run
 from helpers.suite.ledger import why_not_current
 
 FIGURES = ROOT / "figures"
+SHOWN = ("05_compare", "07_ladder")
 
 
 def publish(run: Run) -> list[Path]:
@@ -20,10 +22,11 @@ def publish(run: Run) -> list[Path]:
     Raises:
         LabError: the run is not finished.
     """
-    reason = why_not_current(run, "05_compare")
-    if reason:
+    reasons = {stage: why_not_current(run, stage) for stage in SHOWN}
+    lacking = [f"{stage} {reason}" for stage, reason in reasons.items() if reason]
+    if lacking:
         raise LabError(
-            f"run {run.paths.name!r} is not finished: 05_compare {reason}.",
+            f"run {run.paths.name!r} is not finished: {lacking[0]}.",
             "a run whose stages are all up to date",
             f"python -m helpers run --profile {run.profile.id} --run {run.paths.name}",
         )
@@ -33,9 +36,11 @@ def publish(run: Run) -> list[Path]:
             "a run whose numbers mean something",
             "python -m helpers run --profile quick, then publish that.",
         )
-    folders = (run.paths.figures, run.paths.pictures)
+    ladder = run.paths.folder / "ladder" / run.models[0].id / "figures"
+    folders = (run.paths.figures, run.paths.pictures, ladder)
     sources = [path for folder in folders for path in folder.glob("[!.]*")]
     sources += [run.paths.results(suffix) for suffix in ("csv", "md", "tex")]
+    sources.append(table_file(run))
     with atomic_folder(FIGURES) as temporary:
         for source in sorted(sources):
             shutil.copyfile(source, temporary / source.name)
