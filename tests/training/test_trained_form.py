@@ -92,6 +92,16 @@ def test_trained_again_the_finished_training_gives_the_same_codes(run, records):
         np.testing.assert_array_equal(decode(ours), decode(theirs))
 
 
+def test_a_form_that_starts_at_its_own_end_tells_both_trainings(run, records):
+    path, first = records["ternary-qat"]
+    _, second = train_asked(
+        run, "ternary-qat", "ternary-qat", {"epochs": 1, "seed": 4}, path.with_name("c.npz")
+    )
+    assert (second.started_from, second.earlier.history) == ("ternary-qat", first.history)
+    written = json.loads(path.with_name("c.json").read_text())
+    assert structured(TrainedForm, written) == second
+
+
 def test_codes_of_other_weights_fail_alone(run, records, monkeypatch):
     model = run.models[0]
     monkeypatch.setattr(trained_codes, "source_sha256", lambda *_: "f" * 64)
