@@ -99,8 +99,9 @@ class TrainedForm:
         history: one entry per epoch.
         source_sha256: hash of the float32 model's own files.
         codes_sha256: hash of the file of codes.
-        started_from: form whose trained codes were the start; empty for the float32 weights.
+        started_from: form at whose trained weights it began; empty for the float32 weights.
         versions: of the libraries, by name.
+        earlier: the record of ``started_from``, as it was then; None without one.
     """
 
     form: str
@@ -114,3 +115,4 @@ class TrainedForm:
     codes_sha256: str
     started_from: str
     versions: Mapping[str, str]
+    earlier: "TrainedForm | None" = None

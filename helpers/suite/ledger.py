@@ -16,9 +16,10 @@ from helpers.lab.fingerprint import code_digest, notebook_imports
 from helpers.lab.paths import BESIDE, NOTEBOOKS, run_folder
 from helpers.lab.records import Origin, Record, outputs_whole, read_record
 from helpers.models.families import find_files
+from helpers.quantize.trained.trained_codes import codes_file
 from helpers.run.experiment import Run, keep
 from helpers.run.failures import failures
-from helpers.run.forms import LADDER
+from helpers.run.forms import LADDER, is_trained
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def stage_origin(run: Run, stage: Stage) -> Origin:
     inputs |= {name: sha256_path(path) for name, path in beside.items() if path.exists()}
     if "runs" in stage.options:
         inputs |= beside_inputs(run)
+    if "variants" in stage.folders:
+        inputs |= trained_inputs(run)
     parameters = {
         "profile": asdict(run.profile),
         "models": [model.id for model in run.models],
@@ -129,6 +132,13 @@ def stage_origin(run: Run, stage: Stage) -> Origin:
 def beside_inputs(run: Run) -> dict[str, str]:
     """Hashes of what is read of the runs beside this one; 05 itself says what of it is missing."""
     files = {f"{name}/{file}": run_folder(name) / file for name in run.runs for file in BESIDE}
+    return {name: sha256_path(path) for name, path in files.items() if path.is_file()}
+
+
+def trained_inputs(run: Run) -> dict[str, str]:
+    """Hashes of the codes that trained forms are made of, as far as they are there."""
+    forms = [variant.id for variant in run.variants if is_trained(variant)]
+    files = {f"{model.id}/{form}": codes_file(model, form) for model in run.models for form in forms}
     return {name: sha256_path(path) for name, path in files.items() if path.is_file()}
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import tf_keras as keras
 
 from helpers.lab.errors import unknown_name
-from helpers.lab.files import sha256_file, sha256_json, write_json
+from helpers.lab.files import read_json, sha256_file, sha256_json, write_json
 from helpers.lab.host import PACKAGES_OF_RESULTS, versions
-from helpers.lab.records import jsonable
+from helpers.lab.records import jsonable, structured
 from helpers.models.registry import Model
 from helpers.quantize.records import BOTH, LABELS, OUTPUTS, TrainedForm
 from helpers.quantize.trained.constants import WeightLayer, weight_layers, whole_model
@@ -80,8 +80,9 @@ def train_form(
     )
     trainer.run()
     reached = [layer.reached() for layer in student.layers]
-    save_reached(reached_file(material, form), material.source_sha256, form, reached)
-    path = output or codes_file(model, form)
+    path, kept = output or codes_file(model, form), reached_file(material, form)
+    earlier = earlier_record(material, started_from)
+    save_reached(kept, material.source_sha256, form, reached)
     exported(trainer, student, material, form).save(path)
     record = TrainedForm(
         form=form,
@@ -95,13 +96,20 @@ def train_form(
         codes_sha256=sha256_file(path),
         started_from=started_from,
         versions=versions(PACKAGES_OF_RESULTS),
+        earlier=earlier,
     )
-    write_json(path.with_suffix(".json"), jsonable(record))
+    for file in (path, kept):
+        write_json(file.with_suffix(".json"), jsonable(record))
     return record
 
 
 def reached_file(material: Material, form: str) -> Path:
     return material.folder / f"{form}.reached.npz"
+
+
+def earlier_record(material: Material, started_from: str) -> TrainedForm | None:
+    path = reached_file(material, started_from).with_suffix(".json")
+    return structured(TrainedForm, read_json(path, "")) if started_from and path.is_file() else None
 
 
 def trained_on(material: Material, schedule: FormSchedule) -> str:

@@ -18,6 +18,7 @@ from helpers.quantize.trained.trained_codes import TrainedCodes, codes_file
 from helpers.run.experiment import open_run
 from helpers.run.forms import SIMULATED, get_form, is_simulated
 from helpers.run.variants import BASELINE, VARIANTS
+from helpers.suite.ledger import trained_inputs
 from helpers.training.command import train_asked
 from tests.models.darknet import generate
 from tests.support.coco_sources import make_source
@@ -82,6 +83,18 @@ def test_a_run_makes_the_files_of_what_was_trained(run, records):
             assert (facts.storage_dtype, facts.compute_dtype) == ("int8", "int8")
 
 
+def test_new_codes_make_02_run_again(run, records):
+    before = trained_inputs(run)
+    model = run.models[0]
+    assert set(before) == {f"{model.id}/{form}" for form in FORMS}
+    path = codes_file(model, "ternary-qat")
+    content = path.read_bytes()
+    path.write_bytes(content + b" ")
+    after = trained_inputs(run)
+    path.write_bytes(content)
+    assert [name for name in before if before[name] != after[name]] == [f"{model.id}/ternary-qat"]
+
+
 def test_trained_again_the_finished_training_gives_the_same_codes(run, records):
     (path, record), changes = records["ternary-qat"], {"epochs": EPOCHS, "seed": 3}
     _, again = train_asked(run, "ternary-qat", BASELINE, changes, path.with_name("b.npz"))
@@ -90,6 +103,16 @@ def test_trained_again_the_finished_training_gives_the_same_codes(run, records):
         TrainedCodes.load(path.with_name("b.npz"), "").layers, TrainedCodes.load(path, "").layers, strict=True
     ):
         np.testing.assert_array_equal(decode(ours), decode(theirs))
+
+
+def test_a_form_that_starts_at_its_own_end_tells_both_trainings(run, records):
+    path, first = records["ternary-qat"]
+    _, second = train_asked(
+        run, "ternary-qat", "ternary-qat", {"epochs": 1, "seed": 4}, path.with_name("c.npz")
+    )
+    assert (second.started_from, second.earlier.history) == ("ternary-qat", first.history)
+    written = json.loads(path.with_name("c.json").read_text())
+    assert structured(TrainedForm, written) == second
 
 
 def test_codes_of_other_weights_fail_alone(run, records, monkeypatch):
