@@ -69,6 +69,14 @@ _ENTRIES = (
         ("selftest",),
     ),
     Stage("06_pitfalls", "failure gallery", ("01_download", "02_quantize"), (), ("pitfalls",)),
+    Stage(
+        "08_training",
+        "training in the loop",
+        ("02_quantize", "05_compare"),
+        (),
+        ("training",),
+        ("ladder.csv",),
+    ),
 )
 
 STAGES = MappingProxyType({stage.name: stage for stage in _ENTRIES})

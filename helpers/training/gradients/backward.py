@@ -1,10 +1,10 @@
 """Gradients in few bits: a grid, two ways of rounding to it, and a network that trains through it.
 
-What is quantized is the gradient that flows back into each convolution (depthwise ones and those that end the
-heads included), at the convolution's output, before it is multiplied: DoReFa-Net (Zhou et al. 2016, section
-2.5) quantizes there, since from this one tensor both products of the backward pass are made, the gradient of the
-weights and that of the layer's input. Weights, activations, batch norm and the optimizer stay float32, so
-whatever is lost is lost to gradients alone. One scale per tensor and step: its largest absolute value is the
+What is quantized is the gradient that flows back into each convolution (depthwise ones and those that end
+the heads included), at the convolution's output, before it is multiplied. DoReFa-Net (Zhou et al. 2016,
+section 2.5) quantizes there: of this one tensor both products of the backward pass are made, the gradient of
+the weights and that of the layer's input. Weights, activations, batch norm and the optimizer stay float32, so
+what is lost is lost to gradients alone. One scale per tensor and step: its largest absolute value is the
 outermost level (DoReFa-Net takes one scale per photo of the batch).
 
 Stochastic rounding (Gupta et al. 2015, section 3; QSGD, Alistarh et al. 2017, which rounds the gradients of
@@ -69,7 +69,7 @@ class Backward:
         self.draw = tf.Variable(0, dtype=tf.int32, trainable=False)
 
     def set_to(self, form: Form, draw: int = 0) -> None:
-        """Round as ``form`` does; ``draw`` numbers the random numbers, and ``next_draw`` goes on from there."""
+        """Round as ``form`` does; ``draw`` numbers the random numbers, ``next_draw`` goes on from there."""
         self.bits.assign(form.bits or 8)
         self.way.assign(WAYS.index(form.way))
         self.draw.assign(draw)

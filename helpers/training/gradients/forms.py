@@ -30,7 +30,7 @@ class Form:
         return f"{self.bits} bits, {self.way}" if self.bits else FLOAT32
 
 
-_ENTRIES = (Form(0, FLOAT32), *(Form(bits, way) for bits in (8, 4, 3) for way in (NEAREST, STOCHASTIC)))
+_ENTRIES = (Form(0, FLOAT32), *(Form(bits, way) for bits in (8, 4, 3, 2) for way in (NEAREST, STOCHASTIC)))
 
 FORMS = MappingProxyType({form.id: form for form in _ENTRIES})
 

@@ -1,4 +1,4 @@
-"""The embedded detector, trained from scratch for a while with gradients of any form, on photos of half the side."""
+"""The embedded detector, trained from scratch for a while with gradients of any form, on smaller photos."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from helpers.models.embedded.loss import detection_loss
 from helpers.models.embedded.training import WarmCosine, augment, load_photos
 from helpers.photos.synthetic.dataset import generate_split
 from helpers.tasks.detection.boxes import make_anchors
-from helpers.training.gradients.records import Schedule
 from helpers.training.gradients.backward import convolutions, round_gradients
+from helpers.training.gradients.records import Schedule
 
 CLIP_NORM = 10.0
 STRIDES = (8, 16, 32, 64)
@@ -22,7 +22,7 @@ STRIDES = (8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos uint8 ``[n, side, side, 3]``, boxes ``[n, 16, 4]``, labels int32 ``[n, 16]``, sha256 of the labels."""
+    """Pixels uint8 ``[n, side, side, 3]``, boxes ``[n, 16, 4]``, labels int32 ``[n, 16]``, and their hash."""
 
     pixels: np.ndarray
     boxes: np.ndarray
@@ -54,7 +54,7 @@ def anchors_of(side: int) -> np.ndarray:
 
 
 class Learner:
-    """One network and its optimizer, which are begun anew for every training: so they are traced only once."""
+    """One network and its optimizer, begun anew for every training: so they are traced only once."""
 
     def __init__(self, schedule: Schedule):
         self.schedule = schedule
@@ -112,7 +112,7 @@ def normalized(photos: tf.Tensor) -> tf.Tensor:
 
 
 def training_batch(photos: Photos, schedule: Schedule, seed: int, step: int) -> tuple:
-    """The batch of a step: which photos and how augmented follows from seed and step, for every form alike."""
+    """The batch of a step: which photos, how augmented, follows from seed and step, for every form alike."""
     epoch, place = divmod(step, schedule.photos // schedule.batch)
     order = np.random.default_rng([seed, epoch]).permutation(schedule.photos)
     chosen = order[place * schedule.batch : (place + 1) * schedule.batch]

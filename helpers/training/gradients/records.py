@@ -58,7 +58,7 @@ class Rounding:
     Attributes:
         step: steps done before.
         vanished: share of the values other than zero that became zero.
-        bias: sum of ``sign(g) (q(g) - g)`` over that of ``|g|``: -1 if all is lost, 0 if nothing is on average.
+        bias: sum of ``sign(g) (q(g) - g)`` over that of ``|g|``: -1 if all is lost, 0 if nothing is.
         error: square root of the sum of ``(q(g) - g)^2`` over that of ``g^2``.
     """
 
@@ -115,4 +115,6 @@ def read_all(folder: Path = FOLDER) -> list[Trained]:
     """All that were trained, in the order of the forms and then of the seeds; empty where none was."""
     found = [read_trained(path) for path in sorted(folder.glob("*.json"))]
     places = list(FORMS)
-    return sorted((each for each in found if each.form in FORMS), key=lambda t: (places.index(t.form), t.seed))
+    return sorted(
+        (each for each in found if each.form in FORMS), key=lambda t: (places.index(t.form), t.seed)
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.lab.progress import progress
+from helpers.training.gradients.backward import stochastic, to_grid
 from helpers.training.gradients.forms import FORMS, Form
 from helpers.training.gradients.learning import (
     Learner,
@@ -26,7 +27,6 @@ from helpers.training.gradients.records import (
     read_trained,
     write_trained,
 )
-from helpers.training.gradients.backward import stochastic, to_grid
 
 SEEDS = (1, 2, 3)
 HELD_OUT_BATCH = 32
