@@ -8,6 +8,7 @@ import tensorflow as tf
 from helpers.training.rounding import nearest
 
 BITS, SHOWN = 4, 5
+LEAST = 1e-30  # the largest weight of a channel that has any
 BEYOND = 1.2  # of the largest weight: one that training has moved over the end of the grid
 
 
@@ -29,7 +30,8 @@ class FewWeights:
 
 def pick(channel: np.ndarray) -> FewWeights:
     """Weights of a channel, from its smallest to near its largest, and one beyond."""
-    largest = float(np.abs(channel).max()) or 1.0
+    largest = float(np.abs(channel).max())
+    largest = largest if largest > LEAST else 1.0
     inside = np.sort(channel[np.abs(channel) < largest])
     places = np.linspace(0, len(inside) - 1, SHOWN).astype(int)
     shown = np.append(inside[places], BEYOND * largest) if len(inside) else np.array([BEYOND * largest])

@@ -74,9 +74,10 @@ def picture(trained: Sequence[Trained], context: Context) -> LabFigure:
         f"The embedded detector, trained from scratch for {schedule.steps} steps of {schedule.batch} "
         "synthetic photos, with gradients rounded at the output of every convolution. Above: loss on "
         f"{schedule.held_out} photos not learned from; n = {seeds_text(trained)}: lines are "
-        "their mean, bands reach from the smallest to the largest. Below: values other than zero that became zero (grey), and the part of the "
-        "gradient's size that is lost on average (colour); means over the convolutions and over the looks "
-        "during training, bars from the smallest to the largest seed."
+        "their mean, bands reach from the smallest to the largest. Below: values other than zero that "
+        "became zero (grey), and the part of the gradient's size that is lost on average (colour); means "
+        "over the convolutions and over the looks during training, bars from the smallest to the largest "
+        "seed."
     )
     return add_caption(figure, text, context)
 
