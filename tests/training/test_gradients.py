@@ -1,5 +1,6 @@
 """Gradients in few bits: the grid, the backward pass, training that goes on, records and figures."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -304,6 +305,25 @@ def test_the_figure_is_drawn_from_records():
         form.title for form in FORMS.values() if form.bits
     ]
     assert figure.picture([], UNKNOWN).texts
+
+
+def overflowed(form: str) -> Trained:
+    """As ``generated``, but for float32's range after the first look."""
+    whole, nan = generated(form, 1), float("nan")
+    held_out = (whole.held_out[0], *(Loss(loss.step, nan, nan) for loss in whole.held_out[1:]))
+    looks = (whole.rounding[0], *(Rounding(look.step, 1.0, nan, nan) for look in whole.rounding[1:]))
+    return dataclasses.replace(whole, held_out=held_out, rounding=looks)
+
+
+def test_a_training_that_overflowed_is_told_and_stops_nothing(tmp_path):
+    write_trained(tmp_path, overflowed("2-stochastic"))
+    trained = [generated("float32", 1), *read_all(tmp_path)]
+    assert [each.overflowed for each in trained] == [False, True]
+    table = trained_table(trained).set_index("gradients")
+    assert table.loc["2 bits, stochastic", "final held-out loss"] == "none: overflowed"
+    assert table.loc["2 bits, stochastic", "vanished (%)"] == "70.0 [70.0, 70.0]"
+    labels = [text.get_text() for text in figure.picture(trained, UNKNOWN).axes[0].get_legend().get_texts()]
+    assert labels == ["float32", "2 bits, stochastic\n(overflows)"]
 
 
 def test_forms_that_differ_look_different():

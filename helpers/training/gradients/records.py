@@ -1,5 +1,6 @@
 """What a training with quantized gradients leaves: one small JSON per form and seed."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from helpers.lab.errors import LabError
 from helpers.lab.files import read_json, write_json
 from helpers.lab.paths import EMBEDDED
-from helpers.lab.records import jsonable, structured, wrong_field
+from helpers.lab.records import Number, jsonable, structured, wrong_field
 from helpers.training.gradients.forms import FORMS
 
 FOLDER = EMBEDDED / "gradients"
@@ -40,11 +41,14 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Loss:
-    """Loss per positive anchor on the held-out photos after ``step`` steps: of classes and of boxes."""
+    """Loss per positive anchor on the held-out photos after ``step`` steps: of classes and of boxes.
+
+    Not a number once the norm of the gradients was beyond float32.
+    """
 
     step: int
-    classes: float
-    boxes: float
+    classes: Number
+    boxes: Number
 
     @property
     def total(self) -> float:
@@ -63,9 +67,9 @@ class Rounding:
     """
 
     step: int
-    vanished: float
-    bias: float
-    error: float
+    vanished: Number
+    bias: Number
+    error: Number
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,16 @@ class Trained:
     form: str
     seed: int
     schedule: Schedule
-    training_loss: tuple[float, ...]
+    training_loss: tuple[Number, ...]
     held_out: tuple[Loss, ...]
     rounding: tuple[Rounding, ...]
     labels_sha256: Mapping[str, str]
     versions: Mapping[str, str]
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the norm of the gradients grew beyond float32, which ends all learning."""
+        return math.isnan(self.held_out[-1].total)
 
 
 def file_of(folder: Path, form: str, seed: int) -> Path:

@@ -24,7 +24,7 @@ def row(trained: Sequence[Trained]) -> dict[str, object]:
     return {
         "gradients": next(iter(by_form(trained))).title,
         "seeds": len(trained),
-        "final held-out loss": extremes(last, "{:.3f}"),
+        "final held-out loss": "none: overflowed" if np.isnan(last).any() else extremes(last, "{:.3f}"),
         "vanished (%)": extremes(100 * looks(trained, "vanished"), "{:.1f}") if rounded else "none",
         "bias (%)": extremes(100 * looks(trained, "bias"), "{:+.1f}") if rounded else "none",
         "error (%)": extremes(100 * looks(trained, "error"), "{:.0f}") if rounded else "none",
