@@ -23,7 +23,7 @@ class LayerSource(Protocol):
         """As the file has them; the same tensor within one step."""
 
     def finished(self, product: tf.Tensor, place: int, step: tf.Tensor | None) -> tf.Tensor:
-        """With the bias. ``place``: which of the layer's convolutions it is; ``step``: of its input's grid."""
+        """With the bias. ``place``: which of the layer's convolutions; ``step``: of its input's grid."""
 
 
 class Activations(Protocol):

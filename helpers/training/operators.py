@@ -39,18 +39,23 @@ class Call:
     inputs: Sequence[tf.Tensor | np.ndarray]
     shape: tuple[int, ...]
 
-    @property
-    def batch(self) -> tf.Tensor:
-        return tf.shape(next(x for x in self.inputs if not isinstance(x, np.ndarray)))[0]
-
 
 def conv_2d(call: Call) -> tf.Tensor:
-    """Weights ``[out, h, w, in]``; without bias and activation, which the network adds."""
+    """Weights ``[out, h, w, in]``; without bias and activation, which the network adds.
+
+    Groups of channels one by one: TensorFlow has no gradient of grouped convolutions on processors.
+    """
     image, weights = call.inputs[:2]
-    filters, options = tf.transpose(weights, (1, 2, 3, 0)), call.options
+    groups = image.shape[-1] // weights.shape[-1]
+    images, filters = tf.split(image, groups, -1), tf.split(tf.transpose(weights, (1, 2, 3, 0)), groups, -1)
+    options = call.options
     strides = (options.strideH, options.strideW)
     dilations = (options.dilationHFactor, options.dilationWFactor)
-    return tf.nn.conv2d(image, filters, strides, PADDINGS[options.padding], dilations=dilations)
+    parts = [
+        tf.nn.conv2d(part, kernel, strides, PADDINGS[options.padding], dilations=dilations)
+        for part, kernel in zip(images, filters, strict=True)
+    ]
+    return parts[0] if groups == 1 else tf.concat(parts, -1)
 
 
 def depthwise_conv_2d(call: Call) -> tf.Tensor:
@@ -69,7 +74,7 @@ def transpose_conv(call: Call) -> tf.Tensor:
     """Inputs: shape of the output, weights ``[out, h, w, in]``, image."""
     _, weights, image = call.inputs[:3]
     strides = (call.options.strideH, call.options.strideW)
-    shape = (call.batch, *call.shape[1:])
+    shape = (tf.shape(image)[0], *call.shape[1:])
     filters = tf.transpose(weights, (1, 2, 0, 3))
     return tf.nn.conv2d_transpose(image, filters, shape, strides, PADDINGS[call.options.padding])
 
@@ -84,7 +89,8 @@ def fully_connected(call: Call) -> tf.Tensor:
 def concatenation(call: Call) -> tf.Tensor:
     """Constants are repeated for every photo of the batch."""
     axis = call.options.axis % len(call.shape)
-    whole = [tf.repeat(x, call.batch, 0) if isinstance(x, np.ndarray) and axis else x for x in call.inputs]
+    batch = tf.shape(next(x for x in call.inputs if not isinstance(x, np.ndarray)))[0]
+    whole = [tf.repeat(x, batch, 0) if isinstance(x, np.ndarray) and axis else x for x in call.inputs]
     return tf.concat(whole, axis)
 
 

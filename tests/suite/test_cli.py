@@ -16,7 +16,7 @@ from helpers.suite.ledger import STAGES
 from tests.support.finished_run import LONGEST_S, environment, finish, lab, written_times
 
 COMMANDS = ("run", "status", "doctor", "publish", "clean", "train", "setup-mongod")
-MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")
+MADE = ("datasets", "models", "fiftyone", "training", "trained", "bench", "logs")
 
 
 @pytest.fixture

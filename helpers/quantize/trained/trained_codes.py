@@ -1,4 +1,4 @@
-"""What training leaves of a form: packed codes, steps, biases, grids, in one ``.npz``; its record lies beside."""
+"""What training leaves of a form: packed codes, steps, biases, grids, in one ``.npz`` beside its record."""
 
 import itertools
 import json

@@ -31,7 +31,15 @@ from helpers.suite.cli.options import (
     with_asked,
 )
 
-MADE = ("datasets", "models", "fiftyone", "training", "bench", "logs")  # folders of data, beside the runs
+MADE = (
+    "datasets",
+    "models",
+    "fiftyone",
+    "training",
+    "trained",
+    "bench",
+    "logs",
+)  # folders of data, beside the runs
 WITH_FAILURES = 3
 # As the README has it.
 EXIT_STATUS = (
@@ -214,7 +222,7 @@ def publish(profile: ProfileOption = "quick", run_name: RunOption = "") -> None:
 def clean(
     run_name: Annotated[str, typer.Option("--run", help="Remove this run only.")] = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="Also data sets, models, FiftyOne's database and training state.")
+        bool, typer.Option("--all", help="Also data sets, models, FiftyOne's database and what was trained.")
     ] = False,
 ) -> None:
     """Remove runs (all of them, unless one is named); the embedded weights always stay."""
