@@ -12,6 +12,7 @@ from helpers.show.style import FAINT, SHADE, LabFigure, look_of, new_figure, sty
 from helpers.training.won_back import Pair
 
 ROW_IN = 0.3
+SAID_IN = 0.8  # height of a sentence in place of a drawing
 
 
 @styled
@@ -20,7 +21,7 @@ def loss_picture(
 ) -> LabFigure:
     """Loss of every epoch of each trained form of a model, side by side; a sentence where none is trained."""
     found = {form: each for (name, form), each in records.items() if name == model and of_epochs(each)}
-    figure = new_figure(2.6 + FOOTER_IN)
+    figure = new_figure((2.6 if found else SAID_IN) + FOOTER_IN)
     axes = figure.subplots()
     if not found:
         return add_caption(said(figure, axes, f"No form of {model} is trained yet."), "", context)
@@ -60,7 +61,7 @@ def said(figure: LabFigure, axes: Axes, sentence: str) -> LabFigure:
 def won_back_picture(pairs: Sequence[Pair], model: str, context: Context) -> LabFigure:
     """AP with its interval of each trained form and, above it, of the same bits without training."""
     found = [pair for pair in pairs if pair.model == model and pair.known]
-    figure = new_figure(0.9 + 2 * ROW_IN * max(len(found), 2) + FOOTER_IN)
+    figure = new_figure((0.9 + 2 * ROW_IN * len(found) if found else SAID_IN) + FOOTER_IN)
     axes = figure.subplots()
     if not found:
         sentence = "07_ladder of this run holds no trained form\nbeside its untrained one."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from helpers.lab.errors import found_of
@@ -71,14 +72,16 @@ def apart(pair: Pair) -> str:
     return "apart: training wins" if higher else "apart: training loses" if lower else "overlap"
 
 
-def weights_table(few: FewWeights, codes, rounded, gradient) -> pd.DataFrame:
+def weights_table(
+    few: FewWeights, codes: np.ndarray, rounded: np.ndarray, gradient: np.ndarray
+) -> pd.DataFrame:
     """The box: one row per weight; all arguments ``[n]``."""
     return pd.DataFrame(
         {
             "weight": few.weights,
             "weight / step": few.weights / few.step,
-            "code": codes,
-            "computed with": rounded,
+            "code": codes.astype(int),
+            "computed with": rounded + 0.0,  # no minus before a zero
             "gradient": gradient,
         }
     )

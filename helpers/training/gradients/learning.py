@@ -68,12 +68,15 @@ class Learner:
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients([(tf.zeros_like(each), each) for each in variables])
         outputs = [layer.output for layer in convolutions(self.network)]
+        self.fresh: dict[int, list[np.ndarray]] = {}
         self.tapped = keras.Model(self.network.input, [*self.network.outputs, *outputs])
 
     def begin(self, seed: int) -> None:
         """Fresh weights, which follow from the seed, and an optimizer that has seen nothing."""
-        keras.utils.set_random_seed(seed)
-        self.network.set_weights(build_network().get_weights())
+        if seed not in self.fresh:
+            keras.utils.set_random_seed(seed)
+            self.fresh[seed] = build_network().get_weights()
+        self.network.set_weights(self.fresh[seed])
         for variable in self.optimizer.variables():
             variable.assign(tf.zeros_like(variable))
 

@@ -92,9 +92,9 @@ def rounded_row(title: str, exact: np.ndarray, rounded: np.ndarray) -> dict[str,
     return {
         "rounding": title,
         "different values": len(np.unique(rounded)),
-        "vanished (%)": round(100 * vanished, 1),
-        "bias (%)": round(100 * bias, 1),
-        "error (%)": round(100 * error, 1),
+        "vanished (%)": f"{100 * vanished:.1f}",
+        "bias (%)": f"{100 * bias:+.1f}".replace("-", "−"),
+        "error (%)": f"{100 * error:.1f}",
     }
 
 
