@@ -17,7 +17,7 @@ from helpers.run.forms import TRAINED
 from helpers.show.context import picture_context
 from helpers.show.style import LabFigure, save_figure
 from helpers.training import figures
-from helpers.training.gradients import figure as gradients_figure
+from helpers.training.gradients import curves
 from helpers.training.gradients.records import Trained, read_all
 from helpers.training.won_back import Pair
 
@@ -80,4 +80,4 @@ def won_back_picture(run: Run, pairs: Sequence[Pair]) -> LabFigure:
 
 
 def gradients_picture(run: Run, trained: Sequence[Trained]) -> LabFigure:
-    return kept(run, gradients_figure.picture(trained, picture_context(run)), "gradients")
+    return kept(run, curves.picture(trained, picture_context(run)), "gradients")

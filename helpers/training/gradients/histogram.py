@@ -9,7 +9,7 @@ from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.context import picture_context
 from helpers.show.style import FAINT, GRID, SMALL_PT, LabFigure, new_figure, styled
 from helpers.training.gradients.backward import outermost, to_grid
-from helpers.training.gradients.figure import COLOURS
+from helpers.training.gradients.curves import COLOURS
 from helpers.training.gradients.live import LAYER, ROUNDINGS, Live, averaged
 
 BITS = 4

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.training.gradients.figure import by_form, held_out, looks
+from helpers.training.gradients.curves import by_form, held_out, looks
 from helpers.training.gradients.records import Trained
 
 NONE_YET = "none is trained yet: `python -m helpers train --gradients` trains them"
