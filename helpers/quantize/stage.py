@@ -104,9 +104,9 @@ def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     # A float32 is made only where there is a name for each of its classes.
     parameters |= {"names": len(model.categories)} if variant.id == BASELINE else {}
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
+    inputs |= {"codes": require_codes_file(model, variant.id)} if is_trained(variant) else {}
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
     inputs |= own_inputs(variant) | compared_inputs(run, variant)
-    inputs |= {"codes": require_codes_file(model, variant.id)} if is_trained(variant) else {}
     code = (*code_of(model), *(LAYERS if is_compared(variant) else ()))
     code += ("helpers.quantize.simulated_file",) if is_simulated(variant) else ()
     code += ("helpers.quantize.trained.making",) if is_trained(variant) else ()

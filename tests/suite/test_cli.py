@@ -265,7 +265,7 @@ def test_damaged_weights_stop_the_run_with_one_message(finished, tmp_path):
     project = tmp_path / "project"
     for part in ("helpers", "notebooks", "data/embedded"):
         shutil.copytree(ROOT / part, project / part, ignore=shutil.ignore_patterns("__pycache__"))
-    weights = next((project / "data" / "embedded").glob("*.npz"))
+    weights = next((project / "data" / "embedded").glob("ssd*.npz"))
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)

@@ -68,6 +68,14 @@ OPERATOR_CASES: MappingProxyType[str, Callable[[tf.Tensor], tf.Tensor]] = Mappin
         "HARD_SWISH": hard_swish,
     }
 )
+# Of int8 files, which have integer kernels for what stands behind a layer.
+BEHIND_A_LAYER: MappingProxyType[str, Callable[[tf.Tensor], tf.Tensor]] = MappingProxyType(
+    {
+        "ADD behind a layer": lambda x: convolved(x, 4) + tf.nn.relu6(convolved(x, 4, size=1)),
+        "AVERAGE_POOL_2D behind a layer": lambda x: average(convolved(x, 4)),
+    }
+)
+CASES = MappingProxyType({**OPERATOR_CASES, **BEHIND_A_LAYER})
 
 
 def detector(image: tf.Tensor) -> tf.Tensor:
@@ -86,8 +94,11 @@ def detector(image: tf.Tensor) -> tf.Tensor:
 @functools.cache
 def network_bytes(case: str = "detector") -> bytes:
     """float32 ``.tflite`` of a case, with a signature ``image`` -> ``heads``."""
-    made = detector if case == "detector" else OPERATOR_CASES[case]
-    spec = tf.TensorSpec(SHAPE, tf.float32, name="image")
+    return module_bytes(detector if case == "detector" else CASES[case], SHAPE)
+
+
+def module_bytes(made: Callable[[tf.Tensor], tf.Tensor], shape: tuple[int, ...]) -> bytes:
+    spec = tf.TensorSpec(shape, tf.float32, name="image")
     function = tf.function(lambda image: {"heads": made(image)}, input_signature=[spec], autograph=False)
     module = tf.Module()
     module.function = function
