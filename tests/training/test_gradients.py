@@ -11,12 +11,14 @@ import tf_keras as keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from typer.testing import CliRunner
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import write_text
 from helpers.models.embedded.architecture import ANCHORS_PER_CELL, CLASSES
 from helpers.run.experiment import open_run
 from helpers.show.context import UNKNOWN
+from helpers.suite.cli.commands import app
 from helpers.training.gradients import curves, histogram, learning, live, stage
 from helpers.training.gradients.backward import (
     Backward,
@@ -355,3 +357,13 @@ def test_what_the_notebook_watches(tiny, monkeypatch):
     assert isinstance(live.few_steps(watched), pd.DataFrame)
     assert live.described(watched, layer)["layer"] == layer
     assert len(histogram.picture(run, watched, layer).axes) == 2
+
+
+def test_the_command_trains_what_is_lacking(monkeypatch, tmp_path):
+    made = [tmp_path / "4-nearest-1.json"]
+    monkeypatch.setattr(stage, "train_gradients", lambda root: made)
+    answer = CliRunner().invoke(app, ["train", "--gradients"])
+    assert answer.exit_code == 0, answer.output
+    assert "4-nearest-1.json" in answer.output
+    made.clear()
+    assert "trained already" in CliRunner().invoke(app, ["train", "--gradients"]).output

@@ -102,6 +102,10 @@ class Learner:
 
     @tf.function(autograph=False)
     def arriving(self, photos: tf.Tensor, boxes: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
+        """``arriving_once``, traced: for many batches."""
+        return self.arriving_once(photos, boxes, labels)
+
+    def arriving_once(self, photos: tf.Tensor, boxes: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
         """What flows back to the output of every convolution, before it is rounded there."""
         with tf.GradientTape() as tape:
             encodings, logits, *outputs = self.tapped(photos, training=True)

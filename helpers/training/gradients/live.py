@@ -49,7 +49,7 @@ def open_live(run: Run) -> Live:
     learner = Learner(schedule)
     learner.begin(SEED)
     names = tuple(layer.name for layer in convolutions(learner.network))
-    found = learner.arriving(*training_batch(photos, schedule, SEED, 0))
+    found = learner.arriving_once(*training_batch(photos, schedule, SEED, 0))
     return Live(learner, photos, names, tuple(each.numpy() for each in found))
 
 
