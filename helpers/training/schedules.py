@@ -21,9 +21,9 @@ EMBEDDED = MappingProxyType(
     {
         "int8-qat": Course(FormSchedule(epochs=1, photos=3500, peak_rate=1e-3)),
         "int4-qat": Course(FormSchedule(epochs=1, photos=7000, peak_rate=3e-3)),
-        "int2-qat": Course(FormSchedule(epochs=2, photos=7000, peak_rate=1e-2), "int4-qat"),
-        "ternary-qat": Course(FormSchedule(epochs=2, photos=7000, peak_rate=5e-3), "int2-qat"),
-        "binary-qat": Course(FormSchedule(epochs=2, photos=7000, peak_rate=1e-2), "ternary-qat"),
+        "int2-qat": Course(FormSchedule(epochs=1, photos=7000, peak_rate=8e-3), "int4-qat"),
+        "ternary-qat": Course(FormSchedule(epochs=2, photos=7000, peak_rate=8e-3), "int2-qat"),
+        "binary-qat": Course(FormSchedule(epochs=2, photos=7000, peak_rate=8e-3), "ternary-qat"),
     }
 )
 # Without labels, on the calibration photos alone, whose number is the profile's.

@@ -85,7 +85,7 @@ class FormTrainer:
         self.history: list[EpochLoss] = []
         state = tf.train.Checkpoint(variables=self.variables, optimizer=self.optimizer, epoch=self.epoch)
         self.checkpoints = tf.train.CheckpointManager(state, str(folder / "checkpoints"), max_to_keep=2)
-        # Not as a decorator: AutoGraph may take a method for a builtin (see DESIGN's traps).
+        # AutoGraph may take a bound method for a builtin, where a notebook has put one there.
         self.step = tf.function(self._step, autograph=False)
         self._moments = tf.function(self._batch_moments, autograph=False)
 

@@ -10,7 +10,7 @@ from helpers.quantize.kinds.catalogue import get_kind
 from helpers.quantize.recipes import quantize_file
 from helpers.quantize.simulate import simulated
 from helpers.quantize.simulated_file import write_simulated
-from helpers.run.forms import FORMS, SIMULATED, get_form, is_simulated
+from helpers.run.forms import SIMULATED, UNTRAINED, get_form, is_simulated
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import read_facts
 from tests.support.mixed_layers import SHAPE, float_bytes
@@ -25,7 +25,7 @@ def float_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", [name for name, form in FORMS.items() if not is_simulated(form)])
+@pytest.mark.parametrize("name", [name for name, form in UNTRAINED.items() if not is_simulated(form)])
 def test_a_deployable_form_stores_and_computes_what_it_promises(name, float_file, tmp_path):
     form, photos = get_form(name), np.random.default_rng(0).uniform(-1, 1, (3, *SHAPE)).astype(np.float32)
     facts = quantize_file(float_file, form, photos if form.calibrated else (), tmp_path / "made.tflite")

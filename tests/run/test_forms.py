@@ -6,7 +6,7 @@ from helpers.lab.errors import LabError
 from helpers.quantize.kinds.catalogue import KINDS
 from helpers.quantize.recipes import RECIPES
 from helpers.run.experiment import chosen_variants
-from helpers.run.forms import ALL, FORMS, LADDER, is_simulated, require_forms
+from helpers.run.forms import ALL, FORMS, LADDER, TRAINED, is_simulated, is_trained, require_forms
 from helpers.run.variants import BASELINE, VARIANTS
 
 
@@ -15,9 +15,16 @@ def ids(names: list[str]) -> list[str]:
 
 
 def test_every_kind_of_weights_is_a_form_but_float16_which_is_a_file_of_its_own():
-    simulated = {name for name, form in FORMS.items() if is_simulated(form)}
+    simulated = {name for name, form in FORMS.items() if is_simulated(form) and not is_trained(form)}
     assert simulated == set(KINDS) - set(VARIANTS)
-    assert {form.recipe for form in ALL.values() if not is_simulated(form)} <= set(RECIPES)
+    made = {form.recipe for form in ALL.values() if not is_simulated(form) and not is_trained(form)}
+    assert made <= set(RECIPES)
+
+
+def test_every_trained_form_has_a_kind_that_stores_its_codes():
+    assert {name for name, form in FORMS.items() if is_trained(form)} == set(TRAINED)
+    assert set(TRAINED.values()) <= set(KINDS)
+    assert [name for name in TRAINED if not is_simulated(FORMS[name])] == ["int8-qat"]
 
 
 def test_chosen_forms_come_in_registry_order_with_the_baseline():
@@ -25,8 +32,9 @@ def test_chosen_forms_come_in_registry_order_with_the_baseline():
     assert ids([]) == [BASELINE]
 
 
-def test_the_ladder_is_all_of_them_and_no_name_is_the_usual_ones():
-    assert ids([LADDER]) == ids([LADDER, "int8"]) == list(ALL)
+def test_the_ladder_is_all_that_need_no_training_and_no_name_is_the_usual_ones():
+    assert ids([LADDER]) == ids([LADDER, "int8"]) == [name for name in ALL if name not in TRAINED]
+    assert ids([LADDER, "int4-qat"]) == [*ids([LADDER]), "int4-qat"]
     assert [form.id for form in chosen_variants([])] == list(VARIANTS)
 
 

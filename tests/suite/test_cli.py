@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers.lab.paths import ROOT
-from helpers.models.registry import DEFAULT_MODEL
+from helpers.models.registry import DEFAULT_MODEL, get_model
 from helpers.run.experiment import keep_failure, open_run, origin
 from helpers.suite.cli import commands as cli
 from helpers.suite.ledger import STAGES
@@ -238,6 +238,31 @@ def test_clean_removes_nothing_that_is_not_a_run(runs, name):
     assert names_in(runs.parent) == {*MADE, "embedded", "runs"}
     assert names_in(runs) == {"one", "two", "latest"}
     assert (runs / "one" / "stages" / "01_download.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (("--form", "int4-qut"), "'int4-qat'"),
+        (("--form", "int4-qat", "--start-from", "float16"), "form to train 'float16'"),
+        (("--form", "int4-qat", "--model", "yolo"), "model 'yolo'"),
+        (("--form", "int4-qat", "--coco-dir", "/photos"), "for profile 'quick', which draws its own"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_drawn(data, arguments, found):
+    code, text = invoke("train", *arguments)
+    assert code == 1
+    assert found in text
+    assert not data.exists()
+
+
+def test_training_without_a_form_is_the_detectors_own_and_writes_its_weights(data, monkeypatch):
+    asked = []
+    monkeypatch.setattr("helpers.models.embedded.training.train", lambda *given: asked.append(given))
+    assert invoke("train", "--epochs", "2")[0] == 0
+    (_, _, weights, schedule), default = asked[0], get_model(DEFAULT_MODEL).source.weights
+    assert weights == default
+    assert (schedule.epochs, schedule.photos) == (2, 7000)
 
 
 def test_without_a_database_server_a_run_stops_with_the_cure(tmp_path):

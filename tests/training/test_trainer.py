@@ -9,12 +9,15 @@ import tensorflow as tf
 
 from helpers.lab.errors import LabError
 from helpers.quantize.trained.constants import weight_layers
+from helpers.quantize.trained.weight_file import with_own_biases
 from helpers.run.forms import TRAINED
 from helpers.training.losses import OUTPUTS_PART, output_distance
 from helpers.training.network import Network, float_network
 from helpers.training.rounding import RoundedLayer
 from helpers.training.starts import begun, is_normalized, load_reached, save_reached
 from helpers.training.trainer import FormSchedule, FormTrainer, output_moments
+from tests.support.branched_keras import SHAPE as BRANCHED
+from tests.support.branched_keras import built, converted
 from tests.support.training_networks import SHAPE, network_bytes
 
 SCHEDULE = FormSchedule(epochs=8, photos=8, batch=4, peak_rate=3e-3, warmup_steps=1, seed=5)
@@ -128,6 +131,30 @@ def test_a_normalized_layers_end_is_a_normalized_layers_beginning(tmp_path):
             np.testing.assert_allclose(ours.numpy(), theirs.numpy())
     for ours, theirs in zip(other.layers, trainer.layers, strict=True):
         np.testing.assert_allclose(ours.weights().numpy(), theirs.weights().numpy(), atol=1e-5)
+
+
+def test_neither_shared_layers_nor_vectors_nor_the_last_ones_are_normalized():
+    layers = weight_layers(converted(built()))
+    left = [layer for layer in layers if not is_normalized(layer, "ternary-qat")]
+    assert {layer.type for layer in left if layer.weights.ndim < 4} == {"FULLY_CONNECTED"}
+    assert [len(layer.convolutions) for layer in left].count(2) == 1
+    assert all(layer.ends or len(layer.convolutions) > 1 or layer.weights.ndim < 4 for layer in left)
+    assert not any(is_normalized(layer, "int4-qat") for layer in layers)
+
+
+def test_a_layer_that_is_used_twice_is_trained_once(tmp_path):
+    """Its weights get the gradients of both uses, and each use has a bias of its own."""
+    content = with_own_biases(converted(built()))
+    layers = weight_layers(content)
+    rounded = [RoundedLayer(layer, "ternary") for layer in layers]
+    network = Network(content, layers, rounded)
+    image = tf.random.stateless_uniform(BRANCHED, (1, 2), -1, 1)
+    shared = next(one for one in rounded if len(one.layer.convolutions) == 2)
+    with tf.GradientTape() as tape:
+        loss = tf.add_n([tf.reduce_sum(head) for head in network(image).values()])
+    gradients = tape.gradient(loss, [shared.latent, *shared.biases])
+    assert len(shared.biases) == 2
+    assert all(np.count_nonzero(gradient) for gradient in gradients)
 
 
 def test_a_start_that_is_not_there_or_of_other_weights_is_refused(straight, tmp_path):

@@ -43,8 +43,8 @@ VariantsOption = Annotated[
     typer.Option(
         "--variant",
         help=f"Repeatable; if not given: {', '.join(VARIANTS)}. Or of: {', '.join(FORMS)}; {LADDER} takes "
-        "all of these. And files of your own beside them: PATH.tflite, or PATH.tflite@LABELS (a label map "
-        "or a label file).",
+        "all of these but those that are trained first (-qat; see train --form). And files of your own beside "
+        "them: PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
     ),
 ]
 ThreadsOption = Annotated[
