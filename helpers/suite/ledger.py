@@ -79,6 +79,13 @@ _ENTRIES = (
         ("margin_points", "forms"),
         ("ladder", "ladder.csv"),
     ),
+    Stage(
+        "08_training",
+        "training in the loop",
+        ("02_quantize", "07_ladder"),
+        (),
+        ("training",),
+    ),
 )
 
 STAGES = MappingProxyType({stage.name: stage for stage in _ENTRIES})

@@ -13,7 +13,7 @@ from helpers.run.experiment import Run
 from helpers.suite.ledger import why_not_current
 
 FIGURES = ROOT / "figures"
-SHOWN = ("05_compare", "07_ladder")
+SHOWN = ("05_compare", "07_ladder", "08_training")
 
 
 def publish(run: Run) -> list[Path]:

@@ -270,6 +270,9 @@ def train(
     profile: ProfileOption = "quick",
     coco_dir: CocoDirOption = "",
     model_dir: ModelDirOption = "",
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Train with gradients in few bits, as 08_training shows it.")
+    ] = False,
 ) -> None:
     """Train the embedded detector from scratch; with --form, train a model with its rounding in the loop.
 
@@ -277,7 +280,12 @@ def train(
     is trained on are the profile's calibration photos.
     """
     with errors_explained():
-        if form:
+        if gradients:
+            from helpers.training.gradients.stage import train_gradients
+
+            made = train_gradients(datasets_dir())
+            console.print("\n".join(map(display, made)) or "All forms of gradients are trained already.")
+        elif form:
             from helpers.run.experiment import open_run
             from helpers.training.command import train_asked
 

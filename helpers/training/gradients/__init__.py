@@ -1,0 +1,1 @@
+"""Training whose backward pass is computed from gradients in few bits."""
