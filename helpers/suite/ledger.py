@@ -19,7 +19,7 @@ from helpers.models.families import find_files
 from helpers.quantize.trained.trained_codes import codes_file
 from helpers.run.experiment import Run, keep
 from helpers.run.failures import failures
-from helpers.run.forms import LADDER, is_trained
+from helpers.run.forms import LADDER, TRAINED, is_trained
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,7 @@ def stage_origin(run: Run, stage: Stage) -> Origin:
     inputs |= {name: sha256_path(path) for name, path in beside.items() if path.exists()}
     if "runs" in stage.options:
         inputs |= beside_inputs(run)
-    if "variants" in stage.folders:
-        inputs |= trained_inputs(run)
+    inputs |= trained_inputs(run, stage)
     parameters = {
         "profile": asdict(run.profile),
         "models": [model.id for model in run.models],
@@ -142,9 +141,13 @@ def beside_inputs(run: Run) -> dict[str, str]:
     return {name: sha256_path(path) for name, path in files.items() if path.is_file()}
 
 
-def trained_inputs(run: Run) -> dict[str, str]:
-    """Hashes of the codes that trained forms are made of, as far as they are there."""
-    forms = [variant.id for variant in run.variants if is_trained(variant)]
+def trained_inputs(run: Run, stage: Stage) -> dict[str, str]:
+    """Hashes of the codes that trained forms are made of, as far as they are there.
+
+    02 reads those that are among the variants, 07 and 08 all.
+    """
+    asked = [variant.id for variant in run.variants if is_trained(variant)]
+    forms = {"02_quantize": asked, "07_ladder": TRAINED, "08_training": TRAINED}.get(stage.name, ())
     files = {f"{model.id}/{form}": codes_file(model, form) for model in run.models for form in forms}
     return {name: sha256_path(path) for name, path in files.items() if path.is_file()}
 
