@@ -33,7 +33,7 @@ def trained_row(form: str, found: TrainedForm | Absent) -> dict[str, object]:
         "photos": found.photos,
         "epochs": len(history),
         "began with": found.started_from or "float32",
-        "first loss": history[0].loss if history else "",
+        "first loss": history[0].loss if len(history) > 1 else "",
         "last loss": history[-1].loss if history else "",
         "took": format_duration(sum(epoch.seconds for epoch in history)),
     }

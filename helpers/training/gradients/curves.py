@@ -21,7 +21,7 @@ COLOURS = MappingProxyType({0: "#000000", 8: "#0072B2", 4: "#D55E00", 3: "#CC79A
 MARKERS = MappingProxyType({0: "o", 8: "s", 4: "D", 3: "v", 2: "^"})
 VANISHED = MappingProxyType({"color": FAINT, "marker": "|", "markersize": 11, "markeredgewidth": 1.6})
 ERROR = MappingProxyType({"color": FAINT, "marker": "x", "markersize": 5.5, "markeredgewidth": 1.4})
-HEIGHT_IN = 5.0
+HEIGHT_IN = 5.6
 BAND = 0.15
 
 
