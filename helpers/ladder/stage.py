@@ -30,7 +30,11 @@ from helpers.run.variants import BASELINE, Variant
 from helpers.tasks.detection.resample import paired_resamples
 
 NOTEBOOK = "07_ladder.ipynb"
-CODE = ("helpers.ladder.finding", "helpers.quantize.stored_weights", "helpers.quantize.simulated_file")
+CODE = (
+    "helpers.ladder.finding",
+    "helpers.quantize.stored_weights",
+    "helpers.quantize.recipes.simulated_file",
+)
 # Bits of the activations that a convolution multiplies, by ``Variant.compute_dtype``; 32 for all others.
 ACTIVATION_BITS = {"int8": 8, "int8-dynamic": 8, "int4-dynamic": 8, "int16x8": 16, "float16": 16}
 

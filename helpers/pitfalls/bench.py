@@ -106,7 +106,7 @@ class Bench:
 
     def quantize(self, source: Path, variant_id: str, photos: Iterable[np.ndarray], file: Path) -> Path:
         """Write a variant of a float32 ``.tflite`` by the laboratory's own quantizer."""
-        from helpers.quantize.recipes import quantize_file
+        from helpers.quantize.recipes.catalogue import quantize_file
 
         kept = getattr(self.interface.tail, "float_operators", ())
         quantize_file(source, get_variant(variant_id), photos, file, kept)

@@ -1,8 +1,6 @@
 """02: one ``.tflite`` file and one record per variant, checked before anything is measured."""
 
 import dataclasses
-import io
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,34 +12,28 @@ from helpers.lab.errors import LabError, reason_of
 from helpers.lab.intervals import Absent
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin, Record, current_record, read_record
-from helpers.lab.units import how_many
 from helpers.models.families import convert, require_files
 from helpers.models.files.sources import DarknetSource
 from helpers.models.interface import Interface, class_count
-from helpers.models.own_tflite.beside import files_beside
-from helpers.models.own_tflite.sentences import cap_sentence, timing_sentence
 from helpers.models.registry import Model
 from helpers.photos.coco.labels import DATA, read_labels
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
-from helpers.quantize.adopt import adopt
 from helpers.quantize.layers import stage as layers
 from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.quantize.layers.stage import CODE as LAYERS
+from helpers.quantize.recipes.catalogue import get_recipe, module_of
+from helpers.quantize.recipes.contract import Work
 from helpers.quantize.records import MadeFile
-from helpers.quantize.trained.trained_codes import require_codes_file
 from helpers.run.experiment import Run, keep, keep_failure, origin
-from helpers.run.forms import is_simulated, is_trained
-from helpers.run.own_files import source_of
+from helpers.run.forms import is_simulated
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE, Variant
-from helpers.runtimes.litert.core import Core, is_finite
-from helpers.runtimes.litert.reader import read_facts
+from helpers.runtimes.litert.core import Core
 from helpers.tasks.detection.label_maps import require_names
 
-CODE = ("helpers.quantize.recipes", "helpers.photos.decoding", "helpers.models.interface")
+CODE = ("helpers.photos.decoding", "helpers.models.interface")  # and the recipe's
 PARITY_PHOTOS = 16
-NUMBER_PHOTOS = 4  # tell a file that never gives a number
 
 
 def interface_file(run: Run, model: Model, variant_id: str = BASELINE) -> Path:
@@ -97,20 +89,18 @@ def no_origin(variant: Variant) -> Origin:
 
 
 def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
-    files = require_files(model, run.model_dir)
+    recipe, files = get_recipe(variant.recipe), require_files(model, run.model_dir)
     parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
     # A file of the user's own is given the model's class numbers.
     parameters |= {"categories": list(model.categories)} if variant.own else {}
     # A float32 is made only where there is a name for each of its classes.
     parameters |= {"names": len(model.categories)} if variant.id == BASELINE else {}
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
-    inputs |= {"codes": require_codes_file(model, variant.id)} if is_trained(variant) else {}
+    inputs |= recipe.inputs(model, variant)
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
-    inputs |= own_inputs(variant) | compared_inputs(run, variant)
-    code = (*code_of(model), *(LAYERS if is_compared(variant) else ()))
-    code += ("helpers.quantize.simulated_file",) if is_simulated(variant) else ()
-    code += ("helpers.quantize.trained.making",) if is_trained(variant) else ()
-    return origin(inputs, parameters, *code)
+    inputs |= compared_inputs(run, variant)
+    compared = LAYERS if is_compared(variant) else ()
+    return origin(inputs, parameters, *code_of(model), module_of(variant.recipe), *compared)
 
 
 def is_compared(variant: Variant) -> bool:
@@ -124,7 +114,7 @@ def compared_inputs(run: Run, variant: Variant) -> dict[str, Path]:
 
 
 def code_of(model: Model) -> tuple[str, ...]:
-    """Modules that make a model's variants."""
+    """Modules that make a model's float32, and the inputs of its recipes."""
     family = "darknet" if isinstance(model.source, DarknetSource) else "savedmodels"
     return (*CODE, f"helpers.models.{family}.convert")
 
@@ -135,35 +125,32 @@ def hashed(photos: list[Path]) -> dict[str, Path]:
 
 def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record[MadeFile]:
     base, output = (run.paths.variant_file(model.id, each) for each in (BASELINE, variant.id))
-    if variant.own:
-        return keep_own(run, model, variant, path, made_from)
     if variant.id == BASELINE:
         convert_baseline(run, model)
     made = write_form(run, model, variant, output)
     if is_compared(variant):
         before = load_interface(run, model).preprocessing
         made = dataclasses.replace(made, layers=compared_layers(run, base, output, before))
-    return keep(path, "variant", made_from, made, [output, interface_file(run, model)])
+    return keep(path, "variant", made_from, made, [output, interface_file(run, model, variant.id)])
 
 
 def write_form(run: Run, model: Model, variant: Variant, output: Path) -> MadeFile:
     """Write the file of a form, made from the model's float32; its layers are not compared yet."""
-    from helpers.quantize.half_arithmetic import notes_on
-    from helpers.quantize.recipes import quantize_file
-    from helpers.quantize.simulated_file import write_simulated
-    from helpers.quantize.trained.making import make_trained
+    return get_recipe(variant.recipe).make(work_of(run, model, variant, output))
 
-    base = run.paths.variant_file(model.id, BASELINE)
-    kept = getattr(load_interface(run, model).tail, "float_operators", ())
-    if is_trained(variant):
-        files = require_files(model, run.model_dir)
-        made = make_trained(base, model, files, variant, kept, output)
-        return made or MadeFile(read_facts(output), **sizes(output))
-    if is_simulated(variant):
-        return write_simulated(base, variant, output)
-    inputs = calibration_inputs(run, model) if variant.calibrated else ()
-    facts = quantize_file(base, variant, inputs, output, kept)
-    return MadeFile(facts, **sizes(output), notes=notes_on(variant))
+
+def work_of(run: Run, model: Model, variant: Variant, output: Path) -> Work:
+    return Work(
+        variant,
+        run.paths.variant_file(model.id, BASELINE),
+        output,
+        lambda: calibration_inputs(run, model) if variant.calibrated else (),
+        getattr(load_interface(run, model).tail, "float_operators", ()),
+        model,
+        lambda: require_files(model, run.model_dir),
+        lambda most: check_photos(run, most),
+        interface_file(run, model, variant.id),
+    )
 
 
 def compared_layers(
@@ -174,46 +161,6 @@ def compared_layers(
         return layers.compare_layers(run, base, output, preprocessing)
     except Exception as error:  # whatever a runtime says of a graph that it cannot open layer by layer
         return Absent(reason_of(error))
-
-
-def sizes(file: Path) -> dict[str, int]:
-    """``size_bytes`` of the file, and ``download_bytes`` of it as zipped (deflate, the usual level)."""
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(file, file.name)
-    return {"size_bytes": file.stat().st_size, "download_bytes": len(zipped.getvalue())}
-
-
-def own_inputs(variant: Variant) -> dict[str, Path]:
-    """The user's file and what lies beside it, as far as it is there."""
-    if not variant.own:
-        return {}
-    path, labels = source_of(variant.own)
-    found = {f"own/{file.name}": file for file in [path, *files_beside(path)] if file.is_file()}
-    return found | ({"labels": labels} if isinstance(labels, Path) else {})
-
-
-def keep_own(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record[MadeFile]:
-    """Copy a file of the user's own, and write what goes before and after it."""
-    output, beside = run.paths.variant_file(model.id, variant.id), interface_file(run, model, variant.id)
-    interface = adopt(variant.own, model.categories, model.limits, output)
-    require_numbers(run, source_of(variant.own)[0], Core(output), interface.preprocessing)
-    interface.save(beside)
-    notes = tuple(filter(None, (sentence(output) for sentence in (cap_sentence, timing_sentence))))
-    made = MadeFile(read_facts(output), **sizes(output), meaning=variant.meaning, notes=notes)
-    return keep(path, "variant", made_from, made, [output, beside])
-
-
-def require_numbers(run: Run, path: Path, core: Core, preprocessing: Preprocessing) -> None:
-    """Raise if a file of the user's own gives NaN or infinity for each of the first photos."""
-    photos = check_photos(run, NUMBER_PHOTOS)
-    if photos and not any(is_finite(core(core_input(photo, preprocessing))) for photo in photos):
-        raise LabError(
-            f"{path} gives NaN or infinity for each of the first {how_many(len(photos), 'photo')}.",
-            "finite numbers",
-            "look at the file (a layer overflows, or its weights are not whole), and at what "
-            f"{path.stem}.json beside it says of its input, if it is there.",
-        )
 
 
 def convert_baseline(run: Run, model: Model) -> None:

@@ -12,6 +12,7 @@ from helpers.run.variants import BASELINE, VARIANTS, Variant
 
 LADDER = "ladder"
 SIMULATED = "simulated"
+SIMULATED_TRAINED = "simulated-trained"
 EDGES = "+edges"
 # Of these the ladder has both: they show what the first and the last layers cost with few bits.
 LADDER_EDGES = ("uniform-4-channel-lse", "uniform-2-channel-lse", "codebook-16", "ternary", "binary")
@@ -120,7 +121,8 @@ _TRAINED_MEANINGS = {
 
 
 def trained_variant(name: str, meaning: str) -> Variant:
-    return simulated_variant(name, f"{meaning}, one scale per output channel")
+    form = simulated_variant(name, f"{meaning}, one scale per output channel")
+    return replace(form, recipe=SIMULATED_TRAINED)
 
 
 # What needs no training, and what does: that is made for a model once it is trained.
@@ -137,7 +139,7 @@ FORMS = MappingProxyType({
 
 def is_simulated(variant: Variant) -> bool:
     """Whether its accuracy is exact and its latency is none: no runtime has kernels for it."""
-    return variant.recipe == SIMULATED
+    return variant.compute_dtype == SIMULATED
 
 
 def why_unmeasured(form: Variant, quantity: str = "") -> str:
@@ -155,7 +157,7 @@ def is_trained(variant: Variant) -> bool:
 def with_edges(form: Variant) -> Iterator[Variant]:
     """The form and, where it is simulated, the one that keeps the first and last layers."""
     yield form
-    if form.recipe == SIMULATED and not is_trained(form):
+    if is_simulated(form) and not is_trained(form):
         text = f"{form.meaning} The first and the last layers of weights stay float32."
         yield replace(form, id=form.id + EDGES, meaning=text, keep_first_last=True)
 

@@ -8,6 +8,7 @@ from helpers.run.variants import Variant
 from helpers.tasks.detection.label_maps import KINDS
 
 ENDING = ".tflite"
+OWN_FILE = "own-file"
 
 
 def source_of(text: str) -> tuple[Path, str | Path | None]:
@@ -54,4 +55,4 @@ def lasting_source(text: str) -> str:
 
 def own_variant(name: str, text: str) -> Variant:
     meaning = f"{source_of(text)[0]}, a finished file of the user's own, as it is."
-    return Variant(name, "none", "", "", False, "", "", meaning, text)
+    return Variant(name, OWN_FILE, "", "", False, "", "", meaning, text)

@@ -15,7 +15,7 @@ class Variant:
 
     Attributes:
         id: name in files, tables and figures.
-        recipe: how ``quantize`` makes it; a key of ``quantize.RECIPES``.
+        recipe: how ``quantize`` makes it; a key of ``quantize.recipes.catalogue.RECIPES``.
         storage_dtype: dtype that the convolution weights must have in the file.
         compute_dtype: dtype that most kernels must multiply in, as read from the file.
         calibrated: whether activation ranges are taken from calibration photos.

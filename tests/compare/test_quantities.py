@@ -18,7 +18,7 @@ from helpers.evaluate.quantities import THROUGHPUT, throughput_per_s
 from helpers.lab.intervals import Absent, Interval
 from helpers.lab.quantities import Quantity, as_result, taken, wide_row
 from helpers.quantize.quantities import DOWNLOAD
-from helpers.quantize.stage import sizes
+from helpers.quantize.recipes.contract import sizes
 from tests.support.example_results import CONTEXT, example_results
 
 shards = st.lists(st.tuples(st.integers(1, 64), st.floats(0.01, 100)), min_size=1, max_size=20)

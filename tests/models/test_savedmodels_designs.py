@@ -12,7 +12,8 @@ from helpers.models.interface import Interface
 from helpers.models.savedmodels.convert import convert
 from helpers.photos.decoding import core_input
 from helpers.photos.preprocessing import Preprocessing
-from helpers.quantize.recipes import apply_recipe, get_recipe
+from helpers.quantize.recipes.edge_quantizer import apply_recipe
+from helpers.quantize.recipes.integers import INT8
 from helpers.tasks.detection.tails.boxes_scores import BoxesScoresTail
 from helpers.tasks.detection.tails.centernet import CenterNetTail
 from helpers.tasks.detection.tails.selection import Limits
@@ -118,7 +119,7 @@ def test_the_decoding_can_be_left_in_float(distances, tmp_path):
         for pattern in distances.interface.tail.float_operators
     ]
     inputs = [core_input(photo, distances.interface.preprocessing) for photo in photos(8)]
-    write_bytes(tmp_path / "int8.tflite", apply_recipe(distances.file, get_recipe("int8") + steps, inputs))
+    write_bytes(tmp_path / "int8.tflite", apply_recipe(distances.file, INT8.steps() + steps, inputs))
     kinds = operators(tmp_path / "int8.tflite")
     assert {dtype for name, dtype in kinds if name == "CONV_2D"} == {np.int8}
     assert {dtype for name, dtype in kinds if name in ("EXP", "LOGISTIC", "SUB", "ADD", "SQRT", "MUL")} == {

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from helpers.lab.files import write_bytes
 from helpers.quantize.dead_channels import LEAST_SHARE, revive
-from helpers.quantize.recipes import INPUT_NAME, quantize_file
+from helpers.quantize.recipes.catalogue import quantize_file
+from helpers.quantize.recipes.edge_quantizer import INPUT_NAME
 from helpers.run.variants import get_variant
 from helpers.runtimes.litert.core import Core
 

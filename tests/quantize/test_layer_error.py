@@ -16,7 +16,7 @@ from helpers.quantize.layers.decibels import EXACT_DB, power, sqnr_db
 from helpers.quantize.layers.diagnosis import cause, diagnosis, worst_by_drop
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.layers.weights import unpacked
-from helpers.quantize.recipes import apply_recipe
+from helpers.quantize.recipes.edge_quantizer import apply_recipe
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.kept_tensors import Running

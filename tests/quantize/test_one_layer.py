@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.quantize import one_layer
-from helpers.quantize.recipes import quantize_file
+from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.graph import Graph
 from helpers.runtimes.litert.grid import Grid

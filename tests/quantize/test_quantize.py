@@ -8,7 +8,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.lab.errors import LabError
-from helpers.quantize.recipes import INPUT_NAME, SIGNATURE, quantize_file, require_promised
+from helpers.quantize.recipes.catalogue import quantize_file
+from helpers.quantize.recipes.contract import require_promised
+from helpers.quantize.recipes.edge_quantizer import INPUT_NAME, SIGNATURE
 from helpers.run.variants import VARIANTS, get_variant
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import read_facts

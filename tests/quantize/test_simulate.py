@@ -10,12 +10,14 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from ai_edge_quantizer import recipe
 
 from helpers.lab.errors import LabError
 from helpers.quantize.kinds.catalogue import KINDS, get_kind
 from helpers.quantize.kinds.coding import decode, pack
 from helpers.quantize.layers.decibels import EXACT_DB
-from helpers.quantize.recipes import HALF_WEIGHTS, apply_recipe, recipe
+from helpers.quantize.recipes.edge_quantizer import apply_recipe
+from helpers.quantize.recipes.float16 import HALF_WEIGHTS
 from helpers.quantize.simulate import Simulated, simulated
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
 from helpers.runtimes.litert.reader import operator_name

@@ -9,10 +9,10 @@ from ai_edge_litert import schema_py_generated as schema
 from helpers.lab.errors import LabError
 from helpers.lab.records import jsonable, structured
 from helpers.quantize.kinds.catalogue import get_kind
-from helpers.quantize.recipes import quantize_file
+from helpers.quantize.recipes.catalogue import quantize_file
+from helpers.quantize.recipes.simulated_file import bits_text, write_simulated
 from helpers.quantize.records import CodedWeights, NotAsAsked
 from helpers.quantize.simulate import simulated
-from helpers.quantize.simulated_file import bits_text, write_simulated
 from helpers.run.forms import FORMS, SIMULATED, UNTRAINED, get_form, is_simulated
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.lab.errors import LabError
 from helpers.quantize.kinds.catalogue import KINDS
-from helpers.quantize.recipes import RECIPES
+from helpers.quantize.recipes.catalogue import RECIPES
 from helpers.run.experiment import chosen_variants
 from helpers.run.forms import (
     ALL,
@@ -19,6 +19,7 @@ from helpers.run.forms import (
     is_trained,
     require_forms,
 )
+from helpers.run.own_files import own_variant
 from helpers.run.variants import BASELINE, VARIANTS
 
 
@@ -30,9 +31,11 @@ def test_every_kind_of_weights_is_a_form_but_float16_which_is_a_file_of_its_own(
     simulated = {name for name, form in FORMS.items() if is_simulated(form)}
     assert simulated - set(TRAINED) == set(KINDS) - set(VARIANTS)
     assert set(TRAINED.values()) <= set(KINDS)
-    assert {form.recipe for form in ALL.values() if not (is_simulated(form) or is_trained(form))} <= set(
-        RECIPES
-    )
+
+
+def test_every_form_and_every_file_of_the_users_own_names_a_recipe_and_every_recipe_is_named():
+    own = own_variant("own-detector", "/a/detector.tflite")
+    assert {form.recipe for form in (*ALL.values(), own)} == set(RECIPES)
 
 
 def test_chosen_forms_come_in_registry_order_with_the_baseline():

@@ -11,7 +11,8 @@ from helpers.energy.why.records import Copy, Machine
 from helpers.energy.why.roofline import bound_of
 from helpers.lab.intervals import Absent
 from helpers.quantize.layers.measure import layer_errors
-from helpers.quantize.recipes import apply_recipe, quantize_file
+from helpers.quantize.recipes.catalogue import quantize_file
+from helpers.quantize.recipes.edge_quantizer import apply_recipe
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.graph import Operator, Tensor

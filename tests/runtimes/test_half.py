@@ -6,10 +6,10 @@ import pytest
 
 from helpers.lab.errors import LabError, UnavailableError
 from helpers.lab.intervals import Absent
-from helpers.quantize import half_arithmetic
-from helpers.quantize.half_arithmetic import INTERFACE, notes_on, require_half
 from helpers.quantize.layers.measure import layer_errors
-from helpers.quantize.recipes import quantize_file
+from helpers.quantize.recipes import float16
+from helpers.quantize.recipes.catalogue import quantize_file
+from helpers.quantize.recipes.float16 import INTERFACE, arithmetic_notes, require_half
 from helpers.run.forms import FLOAT16_COMPUTE, NOT_TIMED, NOT_WEIGHED, get_form, why_unmeasured
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.half import asks_for_half
@@ -112,7 +112,7 @@ def test_what_is_no_tflite_file_asks_for_nothing_and_fails_as_before(tmp_path, c
 
 def test_a_runtime_that_computes_in_float32_all_the_same_is_found_out(files, monkeypatch):
     require_half(files[FLOAT16_COMPUTE])
-    monkeypatch.setattr(half_arithmetic, "Core", lambda path, half=True: Core(path, half=False))
+    monkeypatch.setattr(float16, "Core", lambda path, half=True: Core(path, half=False))
     with pytest.raises(UnavailableError, match="XNNPACK computes in float32"):
         require_half(files[FLOAT16_COMPUTE])
 
@@ -133,8 +133,7 @@ def test_layers_are_not_compared_with_other_arithmetic(files):
 
 
 def test_notes_say_whether_the_processor_multiplies_float16():
-    assert notes_on(get_form("float16")) == ()
-    native, emulated = (notes_on(HALF, flags) for flags in (["avx512_fp16"], ["f16c", "avx2"]))
+    native, emulated = (arithmetic_notes(flags) for flags in (["avx512_fp16"], ["f16c", "avx2"]))
     assert native == ("This processor multiplies float16 (avx512_fp16).", INTERFACE)
     assert "XNNPACK emulates it" in emulated[0]
     assert "latency and energy are those of the emulation" in emulated[0]

@@ -11,7 +11,7 @@ from helpers.energy.why.reasons import delegated, explain_files, int8_kernels, p
 from helpers.energy.why.records import Cast, Copy, Machine, Why
 from helpers.lab.intervals import Absent
 from helpers.lab.records import jsonable, structured
-from helpers.quantize.recipes import quantize_file
+from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert import c_interface as litert_c
 from helpers.runtimes.litert import operator_times_probe

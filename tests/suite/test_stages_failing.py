@@ -21,9 +21,10 @@ from helpers.evaluate import stage as evaluate
 from helpers.evaluate.checks import check_evaluate
 from helpers.lab.errors import LabError
 from helpers.lab.files import sha256_file
-from helpers.quantize import recipes
 from helpers.quantize import stage as quantize
 from helpers.quantize.checks import check_quantize
+from helpers.quantize.recipes import catalogue
+from helpers.quantize.recipes.contract import Recipe
 from helpers.run.variants import CONTROL
 from helpers.show.checks import require
 from helpers.suite import publish
@@ -39,13 +40,17 @@ def finished(lab_data):
     return finish(lab_data)
 
 
+def fail_int8(patch, error: Exception) -> None:
+    class Failing(Recipe):
+        def make(self, work):
+            raise error
+
+    patch.setattr(catalogue, "RECIPES", {**catalogue.RECIPES, "int8": Failing()})
+
+
 @pytest.fixture
 def failing_int8(monkeypatch):
-    def raise_it():
-        raise RuntimeError(REASON)
-
-    changed = {**recipes.RECIPES, "int8": raise_it}
-    monkeypatch.setattr(recipes, "RECIPES", changed)
+    fail_int8(monkeypatch, RuntimeError(REASON))
 
 
 def without_int8(finished, name: str):
@@ -184,12 +189,9 @@ def test_without_float32s_accuracy_a_model_keeps_its_sizes_and_latencies(finishe
 def test_a_variant_that_failed_is_tried_again(finished, monkeypatch):
     """What made it fail may have been cured: a full disk, too little memory."""
     run = without_int8(finished, "cured")
-
-    def raise_it():
-        raise LabError("int8.tflite cannot be written: No space left on device.", "", "free some space")
-
+    error = LabError("int8.tflite cannot be written: No space left on device.", "", "free some space")
     with monkeypatch.context() as patch:
-        patch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "int8": raise_it})
+        fail_int8(patch, error)
         assert "No space left" in quantize.make_variants(run, run.models[0])["int8"].failure
     assert quantize.make_variants(run, run.models[0])["int8"].failure == ""
     assert sha256_file(run.paths.variant_file(run.models[0].id, "int8")) == sha256_file(

@@ -3,7 +3,7 @@
 import dataclasses
 
 from helpers.quantize.layers.layer_error import LayerError
-from helpers.quantize.recipes import quantize_file
+from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.operator_kinds import DEPTHWISE
 

@@ -10,7 +10,8 @@ import numpy as np
 from ai_edge_quantizer import qtyping, recipe_manager
 
 from helpers.lab.quietly import stderr_muted
-from helpers.quantize.recipes import HALF_WEIGHTS, apply_recipe
+from helpers.quantize.recipes.edge_quantizer import apply_recipe
+from helpers.quantize.recipes.float16 import HALF_WEIGHTS
 
 SHAPE = (1, 8, 8, 3)
 PER_TENSOR = qtyping.QuantGranularity.TENSORWISE

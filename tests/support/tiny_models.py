@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.quantize.recipes.contract import sizes
 from helpers.quantize.records import MadeFile
-from helpers.quantize.stage import sizes
 from helpers.runtimes.litert.reader import read_facts
 
 SIZE = 32

@@ -9,7 +9,7 @@ from helpers.quantize.trained.grids import activation_grids
 from helpers.quantize.trained.int8_file import int8_content, int8_layers, write_int8
 from helpers.quantize.trained.trained_codes import TrainedCodes, coded
 from helpers.quantize.trained.weight_file import with_own_biases
-from helpers.run.forms import TRAINED, get_form
+from helpers.run.forms import TRAINED
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import graph_of, read_graph
 from helpers.training.activations import RoundedActivations
@@ -39,7 +39,7 @@ class Trained:
         self.codes = codes_of(self.layers, self.activations)
         base, self.file = folder / f"{case}.tflite", folder / f"{case}-int8.tflite"
         base.write_bytes(network_bytes(case))
-        write_int8(base, get_form(FORM), self.codes, (), "train again", self.file)
+        write_int8(base, self.codes, (), "train again", self.file)
 
 
 def codes_of(layers, activations) -> TrainedCodes:

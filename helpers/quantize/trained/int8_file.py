@@ -11,23 +11,22 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import write_bytes
 from helpers.quantize.kinds.coding import Coded
 from helpers.quantize.kinds.groups import from_channels
-from helpers.quantize.recipes import get_recipe, kept_float, recipe_applied, require_promised
+from helpers.quantize.recipes.edge_quantizer import kept_float, recipe_applied
+from helpers.quantize.recipes.integers import INT8 as INT8_RECIPE
 from helpers.quantize.trained.constants import WeightLayer, bias_place, weight_layers, whole_model
 from helpers.quantize.trained.grids import INT8, activation_grids
 from helpers.quantize.trained.trained_codes import TrainedCodes, require_fitting
 from helpers.quantize.trained.weight_file import convolutions_of, with_own_biases
-from helpers.run.variants import Variant
-from helpers.runtimes.litert.graph import FileFacts, Graph
+from helpers.runtimes.litert.graph import Graph
 from helpers.runtimes.litert.operator_kinds import WEIGHTS
 from helpers.runtimes.litert.reader import graph_of, operator_name
 
-RECIPE = "int8"
 INT32_ENDS = (-(2**31), 2**31 - 1)
 
 
 def int8_content(content: bytes, photos: Iterable[np.ndarray], float_operators: Sequence[str] = ()) -> bytes:
     """The deployable int8 file of a float32 one (``with_own_biases``), as variant int8 is made."""
-    return recipe_applied(content, [*get_recipe(RECIPE), *kept_float(float_operators)], photos)
+    return recipe_applied(content, [*INT8_RECIPE.steps(), *kept_float(float_operators)], photos)
 
 
 def int8_layers(layers: Sequence[WeightLayer], graph: Graph) -> tuple[WeightLayer, ...]:
@@ -41,14 +40,9 @@ def int8_layers(layers: Sequence[WeightLayer], graph: Graph) -> tuple[WeightLaye
 
 
 def write_int8(
-    float_file: Path,
-    variant: Variant,
-    codes: TrainedCodes,
-    float_operators: Sequence[str],
-    cure: str,
-    output: Path,
-) -> FileFacts:
-    """Write the int8 file and return what it holds.
+    float_file: Path, codes: TrainedCodes, float_operators: Sequence[str], cure: str, output: Path
+) -> None:
+    """Write the int8 file.
 
     Raises:
         LabError: the codes were trained for another network; ``cure``: what helps then.
@@ -60,7 +54,6 @@ def write_int8(
     layers = int8_layers(weight_layers(content), graph)
     require_fitting(codes, layers, cure)
     write_bytes(output, with_trained(made, graph, layers, codes, cure))
-    return require_promised(output, variant)
 
 
 def any_image(content: bytes) -> np.ndarray:

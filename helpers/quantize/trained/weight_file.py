@@ -10,9 +10,9 @@ from ai_edge_litert.tools import flatbuffer_utils
 from helpers.lab.files import write_bytes
 from helpers.quantize.kinds.coding import Coded, decode, pack
 from helpers.quantize.layers.decibels import power
+from helpers.quantize.recipes.simulated_file import made_of
 from helpers.quantize.records import MadeFile
 from helpers.quantize.simulate import Simulated, SimulatedLayer, buffer_views
-from helpers.quantize.simulated_file import made_of
 from helpers.quantize.trained.constants import ABSENT, WeightLayer, bias_place, weight_layers, whole_model
 from helpers.quantize.trained.trained_codes import TrainedCodes, require_fitting
 from helpers.run.variants import Variant

@@ -15,7 +15,7 @@ from helpers.models.darknet.layers import Convolution, MaxPool
 from helpers.models.darknet.network import build_network
 from helpers.models.darknet.operations import convolve, mish, pool
 from helpers.models.darknet.weights import parse_weights
-from helpers.quantize.recipes import quantize_file
+from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import read_facts

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from helpers.quantize.kinds.coding import decode
 from helpers.quantize.kinds.groups import by_channel, in_groups
 from helpers.quantize.kinds.uniform import Uniform
-from helpers.quantize.recipes import apply_recipe
+from helpers.quantize.recipes.edge_quantizer import apply_recipe
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
 from helpers.runtimes.litert.reader import operator_name
 from tests.support.drawn_weights import error, weights

@@ -1,7 +1,8 @@
-"""The form ``float16-compute``: a file that asks for float16 arithmetic, checked to get it."""
+"""Recipes of 16-bit floats; a file that asks for float16 arithmetic is checked to get it."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import flatbuffers
 import numpy as np
@@ -9,17 +10,54 @@ from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab import host
 from helpers.lab.errors import UnavailableError
+from helpers.lab.files import write_bytes
+from helpers.quantize.recipes.contract import Recipe, Work, made_file
+from helpers.quantize.records import MadeFile
 from helpers.run.forms import FLOAT16_COMPUTE
-from helpers.run.variants import Variant
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.half import ASKS_FOR_HALF
 
+HALF_WEIGHTS = [
+    {
+        "regex": ".*",
+        "operation": "*",
+        "algorithm_key": "float_casting",
+        "op_config": {
+            "weight_tensor_config": {"num_bits": 16, "dtype": "FLOAT"},
+            "compute_precision": "FLOAT",
+            "explicit_dequantize": True,
+        },
+    }
+]
 # Of x86-64 and of Arm: the processor multiplies float16.
 NATIVE = ("avx512_fp16", "asimdhp")
 INTERFACE = (
     "It runs through LiteRT's CompiledModel, whose own cost per inference is part of its latency; "
     "the other forms run through the Interpreter, which cannot be told to."
 )
+
+
+class HalfWeights(Recipe):
+    """16 bits a weight in the file, float32 arithmetic."""
+
+    def content(self, work: Work) -> bytes:
+        from helpers.quantize.recipes.edge_quantizer import quantized
+
+        return quantized(work, HALF_WEIGHTS)
+
+    def make(self, work: Work) -> MadeFile:
+        write_bytes(work.output, self.content(work))
+        return made_file(work)
+
+
+class HalfArithmetic(HalfWeights):
+    """The same, multiplied in float16."""
+
+    def make(self, work: Work) -> MadeFile:
+        write_bytes(work.output, asking_for_half(self.content(work)))
+        made = made_file(work, arithmetic_notes())
+        require_half(work.output)
+        return made
 
 
 def asking_for_half(content: bytes) -> bytes:
@@ -57,14 +95,12 @@ def require_half(path: Path) -> None:
         )
 
 
-def notes_on(variant: Variant, flags: Sequence[str] | None = None) -> tuple[str, ...]:
-    """What must be told of float16 arithmetic on this machine; nothing of any other form.
+def arithmetic_notes(flags: Sequence[str] | None = None) -> tuple[str, ...]:
+    """What must be told of float16 arithmetic on this machine.
 
     Args:
         flags: of the processor; None for those of this one.
     """
-    if variant.id != FLOAT16_COMPUTE:
-        return ()
     present = set(host.isa_flags() if flags is None else flags)
     native = next((flag for flag in NATIVE if flag in present), "")
     done = (
@@ -74,3 +110,6 @@ def notes_on(variant: Variant, flags: Sequence[str] | None = None) -> tuple[str,
         "Accuracy is that of float16 arithmetic; latency and energy are those of the emulation."
     )
     return (done, INTERFACE)
+
+
+RECIPES = MappingProxyType({"float16": HalfWeights(), FLOAT16_COMPUTE: HalfArithmetic()})

@@ -1,17 +1,24 @@
-"""The file of a simulated form: float32 weights that lie on its grid, and what its codes would weigh."""
+"""The recipe of simulated forms: float32 weights that lie on its grid, and what its codes would weigh."""
 
 import dataclasses
 import zlib
 from pathlib import Path
+from types import MappingProxyType
 
 from helpers.lab.files import write_bytes
 from helpers.lab.units import how_many
 from helpers.quantize.kinds.catalogue import get_kind
+from helpers.quantize.recipes.contract import Recipe, Work
 from helpers.quantize.records import CodedWeights, MadeFile, NotAsAsked
 from helpers.quantize.simulate import FLOAT, Simulated, simulated
-from helpers.run.forms import TRAINED
+from helpers.run.forms import SIMULATED, TRAINED
 from helpers.run.variants import Variant
 from helpers.runtimes.litert.reader import read_facts
+
+
+class OnItsGrid(Recipe):
+    def make(self, work: Work) -> MadeFile:
+        return write_simulated(work.float_file, work.variant, work.output)
 
 
 def write_simulated(float_file: Path, variant: Variant, output: Path) -> MadeFile:
@@ -73,3 +80,6 @@ def bits_text(coded: CodedWeights) -> str:
     if coded.skipped:
         parts.append(f"{how_many(len(coded.skipped), 'layer')} as in float32")
     return f"{'; '.join(parts)}."
+
+
+RECIPES = MappingProxyType({SIMULATED: OnItsGrid()})

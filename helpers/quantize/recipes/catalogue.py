@@ -1,0 +1,51 @@
+"""The recipes by name: what ``Variant.recipe`` names."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from helpers.lab.errors import unknown_name
+from helpers.quantize.recipes import as_it_is, float16, integers, own_file, simulated_file, trained_file
+from helpers.quantize.recipes.contract import Recipe, Work
+from helpers.run.variants import Variant
+from helpers.runtimes.litert.graph import FileFacts
+
+_FILES = (as_it_is, float16, integers, simulated_file, trained_file, own_file)
+RECIPES: Mapping[str, Recipe] = MappingProxyType({
+    name: recipe for file in _FILES for name, recipe in file.RECIPES.items()
+})  # fmt: skip
+
+
+def get_recipe(name: str) -> Recipe:
+    """A recipe by its name; raises ``LabError`` for one that there is not."""
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise unknown_name("recipe", name, RECIPES) from None
+
+
+def module_of(name: str) -> str:
+    """The module that a recipe is in: its code, and all that this imports, is what makes a file."""
+    return next(file.__name__ for file in _FILES if name in file.RECIPES)
+
+
+def quantize_file(
+    float_file: Path,
+    variant: Variant,
+    photos: Iterable[np.ndarray],
+    output: Path,
+    float_operators: Sequence[str] = (),
+) -> FileFacts:
+    """Write ``variant`` of a float32 ``.tflite``, of whatever model, and return what the written file holds.
+
+    Args:
+        variant: one that is made of this file and photos alone: neither trained nor the user's own.
+        photos: as ``Work.calibration`` gives them; ``float_operators``: as there.
+
+    Raises:
+        LabError: the written file is not what the variant promises.
+    """
+    work = Work(variant, float_file, output, lambda: photos, float_operators)
+    return get_recipe(variant.recipe).make(work).facts
