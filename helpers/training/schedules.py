@@ -16,8 +16,8 @@ class Course:
     started_from: str = ""
 
 
-# With labels, 7000 photos: 218 steps an epoch. So the codes that come with the project were made; int4-qat once
-# more from its own end (--start-from int4-qat --rate 0.002), after the others.
+# With labels, 7000 photos: 218 steps an epoch. So the codes that come with the project were made; what was
+# trained once more from its own end (--start-from itself) says so in its record.
 EMBEDDED = MappingProxyType(
     {
         "int8-qat": Course(FormSchedule(epochs=1, photos=3500, peak_rate=1e-3)),
