@@ -13,7 +13,7 @@ from helpers.lab import host
 from helpers.lab.errors import LabError, unknown_name
 from helpers.lab.files import sha256_json, sha256_path
 from helpers.lab.fingerprint import code_digest, notebook_imports
-from helpers.lab.paths import BESIDE, NOTEBOOKS, run_folder
+from helpers.lab.paths import BESIDE, EMBEDDED, NOTEBOOKS, run_folder
 from helpers.lab.records import Origin, Record, outputs_whole, read_record
 from helpers.models.families import find_files
 from helpers.quantize.trained.trained_codes import codes_file
@@ -142,14 +142,16 @@ def beside_inputs(run: Run) -> dict[str, str]:
 
 
 def trained_inputs(run: Run, stage: Stage) -> dict[str, str]:
-    """Hashes of the codes that trained forms are made of, as far as they are there.
+    """Hashes of what was trained, as far as it is there.
 
-    02 reads those that are among the variants, 07 and 08 all.
+    02 reads the codes of the forms that are among the variants, 07 and 08 those of all; 08 also what came of
+    gradients in few bits.
     """
     asked = [variant.id for variant in run.variants if is_trained(variant)]
     forms = {"02_quantize": asked, "07_ladder": TRAINED, "08_training": TRAINED}.get(stage.name, ())
     files = {f"{model.id}/{form}": codes_file(model, form) for model in run.models for form in forms}
-    return {name: sha256_path(path) for name, path in files.items() if path.is_file()}
+    files |= {"gradients": EMBEDDED / "gradients"} if stage.name == "08_training" else {}
+    return {name: sha256_path(path) for name, path in files.items() if path.exists()}
 
 
 def read_stage(run: Run, name: str) -> Record:

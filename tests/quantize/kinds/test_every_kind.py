@@ -19,7 +19,9 @@ NAMES = tuple(KINDS)
 # Their scales are made anew of products that float32 has rounded: the last place may change.
 TO_THE_LAST_PLACE = tuple(name for name in NAMES if name.startswith(("uniform", "apot")))
 # The best grid of 5 bits and more is searched for, and of decoded weights the search may end on another one.
-SEARCHED = tuple(f"uniform-{bits}-channel-lse" for bits in (5, 6, 7, 8))
+SEARCHED = tuple(
+    f"uniform-{n}-{scales}-lse" for n in (5, 6, 7, 8) for scales in ("tensor", "channel", "block")
+)
 # Distinct values of a channel, or of a layer where there is one table.
 LEVELS = {"ternary": 3, "binary": 2, "log2-3": 7, "log2-4": 15, "log2-5": 31, "apot-4": 15, "apot-5": 31}
 
