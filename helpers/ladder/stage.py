@@ -39,6 +39,15 @@ CODE = (
 ACTIVATION_BITS = {"int8": 8, "int8-dynamic": 8, "int4-dynamic": 8, "int16x8": 16, "float16": 16}
 
 
+def ladder_folder(run: Run, model: Model) -> Path:
+    return run.paths.folder / LADDER / model.id
+
+
+def draws_file(run: Run, model: Model, form: str) -> Path:
+    """AP of a form on the photos and on each resample of them, the same for all forms: ``[1 + B]``, 0..1."""
+    return ladder_folder(run, model) / f"{form}.npy"
+
+
 @dataclass(frozen=True)
 class Ladder:
     """One model on the photos of the run, and where what is known of its forms lies.
@@ -57,7 +66,7 @@ class Ladder:
 
     @property
     def folder(self) -> Path:
-        return self.run.paths.folder / "ladder" / self.model.id
+        return ladder_folder(self.run, self.model)
 
     @property
     def working_folder(self) -> Path:
@@ -72,7 +81,7 @@ class Ladder:
         return self.folder / f"{form}.json"
 
     def draws_file(self, form: str) -> Path:
-        return self.folder / f"{form}.npy"
+        return draws_file(self.run, self.model, form)
 
     def origin_of(self, form: Variant) -> Origin:
         """What a form's rung is computed from."""

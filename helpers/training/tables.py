@@ -8,6 +8,7 @@ import pandas as pd
 from helpers.lab.errors import found_of
 from helpers.lab.intervals import Absent, Interval
 from helpers.lab.units import format_duration
+from helpers.ladder.tables import interval_text
 from helpers.quantize.records import TrainedForm
 from helpers.run.experiment import Run
 from helpers.training.few_weights import FewWeights
@@ -49,7 +50,7 @@ def won_back_table(run: Run, found: Sequence[Pair]) -> pd.DataFrame:
             "AP not trained": points(pair.before),
             "AP trained": points(pair.after),
             "float32": points(pair.float32),
-            "intervals": apart(pair),
+            "won back [95 %]": "" if isinstance(pair.gain, Absent) else interval_text(pair.gain.scaled(100)),
         }
         for pair in found
     ]
@@ -62,14 +63,6 @@ def points(ap: Interval | Absent) -> str:
     if isinstance(ap, Absent):
         return found_of(ap.reason)
     return f"{100 * ap.value:.1f} [{100 * ap.low:.1f}, {100 * ap.high:.1f}]"
-
-
-def apart(pair: Pair) -> str:
-    """Whether the two intervals share no value: more than is needed for a difference to be real."""
-    if not pair.known:
-        return ""
-    higher, lower = pair.after.low > pair.before.high, pair.after.high < pair.before.low
-    return "apart: training wins" if higher else "apart: training loses" if lower else "overlap"
 
 
 def weights_table(

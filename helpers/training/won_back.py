@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from helpers.lab.intervals import Absent, Interval
+from helpers.lab.intervals import Absent, Interval, interval_of
+from helpers.ladder.stage import draws_file
+from helpers.models.registry import Model
 from helpers.run.experiment import Run
 
 LADDER_TABLE = "ladder.csv"
@@ -20,7 +23,11 @@ UNTRAINED_PAIR = {
 
 @dataclass(frozen=True)
 class Pair:
-    """AP of a trained form and of the one of the same bits without training, 0..1; or why there is none."""
+    """AP of a trained form and of the one of the same bits without training, 0..1; or why there is none.
+
+    Attributes:
+        gain: the first less the second, paired: on the same photos, and the same resamples of them.
+    """
 
     model: str
     trained: str
@@ -28,6 +35,7 @@ class Pair:
     after: Interval | Absent
     before: Interval | Absent
     float32: Interval | Absent
+    gain: Interval | Absent
 
     @property
     def known(self) -> bool:
@@ -49,6 +57,7 @@ def pairs(run: Run) -> list[Pair]:
             trained,
             untrained,
             *(ap_of(table, model.id, form) for form in (trained, untrained, "float32")),
+            gain_of(run, model, trained, untrained),
         )
         for model in run.models
         for trained, untrained in UNTRAINED_PAIR.items()
@@ -65,3 +74,12 @@ def ap_of(table: pd.DataFrame, model: str, form: str) -> Interval | Absent:
         why = row.get("failed")
         return Absent("it has no AP" if pd.isna(why) or not why else str(why))
     return Interval(row["ap"], row["ap_low"], row["ap_high"])
+
+
+def gain_of(run: Run, model: Model, trained: str, untrained: str) -> Interval | Absent:
+    """From what 07 keeps of every form."""
+    files = [draws_file(run, model, form) for form in (trained, untrained)]
+    if not all(file.is_file() for file in files):
+        return Absent("")
+    after, before = map(np.load, files)
+    return interval_of(after - before)

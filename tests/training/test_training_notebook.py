@@ -12,6 +12,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import write_json, write_text
 from helpers.lab.intervals import Absent, Interval
 from helpers.lab.records import jsonable
+from helpers.ladder.stage import draws_file
 from helpers.quantize.records import LABELS, EpochLoss, TrainedForm
 from helpers.quantize.trained import trained_codes
 from helpers.run.experiment import open_run
@@ -101,7 +102,7 @@ def test_without_07_every_pair_says_so(run):
     assert not any(pair.known for pair in found)
     table = tables.won_back_table(run, found)
     assert (table["AP trained"] == "not in this run's 07_ladder").all()
-    assert (table["intervals"] == "").all()
+    assert (table["won back [95 %]"] == "").all()
     assert stage.won_back_picture(run, found).axes[0].texts
 
 
@@ -111,12 +112,17 @@ def test_ap_is_that_of_07(run):
         run, float32=(0.5, 0.47, 0.53), int8=(0.49, 0.46, 0.52), int8_qat=(0.5, 0.47, 0.53),
         uniform_2_channel_lse=(0.01, 0.0, 0.02), int2_qat=(0.4, 0.37, 0.43), ternary=(nan, nan, nan),
     )  # fmt: skip
+    draws = np.linspace(-0.005, 0.005, 401) / 0.95
+    for form, ap in (("int2-qat", 0.4 + draws), ("uniform-2-channel-lse", np.full(401, 0.01))):
+        file = draws_file(run, run.models[0], form)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, np.concatenate([[0.4 if form == "int2-qat" else 0.01], ap]))
     found = {pair.trained: pair for pair in pairs(run)}
     assert found["int2-qat"].after == Interval(0.4, 0.37, 0.43)
     table = tables.won_back_table(run, list(found.values())).set_index("form")
     assert table.loc["int2-qat", "AP trained"] == "40.0 [37.0, 43.0]"
-    assert table.loc["int2-qat", "intervals"] == "apart: training wins"
-    assert table.loc["int8-qat", "intervals"] == "overlap"
+    assert table.loc["int2-qat", "won back [95 %]"] == "+39.00 [+38.50, +39.50]"
+    assert table.loc["int8-qat", "won back [95 %]"] == ""
     assert table.loc["ternary-qat", "AP not trained"] == "it has no AP"
     drawn = stage.won_back_picture(run, list(found.values()))
     names = [tick.get_text() for tick in drawn.axes[0].get_yticklabels()]
