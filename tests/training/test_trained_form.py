@@ -18,7 +18,7 @@ from helpers.quantize.trained.trained_codes import TrainedCodes, codes_file
 from helpers.run.experiment import open_run
 from helpers.run.forms import SIMULATED, get_form, is_simulated
 from helpers.run.variants import BASELINE, VARIANTS
-from helpers.suite.ledger import trained_inputs
+from helpers.suite.ledger import STAGES, trained_inputs
 from helpers.training.command import train_asked
 from tests.models.darknet import generate
 from tests.support.coco_sources import make_source
@@ -83,16 +83,19 @@ def test_a_run_makes_the_files_of_what_was_trained(run, records):
             assert (facts.storage_dtype, facts.compute_dtype) == ("int8", "int8")
 
 
-def test_new_codes_make_02_run_again(run, records):
-    before = trained_inputs(run)
+def test_new_codes_make_02_07_and_08_run_again(run, records):
+    before = trained_inputs(run, STAGES["02_quantize"])
     model = run.models[0]
     assert set(before) == {f"{model.id}/{form}" for form in FORMS}
     path = codes_file(model, "ternary-qat")
     content = path.read_bytes()
     path.write_bytes(content + b" ")
-    after = trained_inputs(run)
+    after = trained_inputs(run, STAGES["02_quantize"])
+    later = [trained_inputs(run, STAGES[name]) for name in ("05_compare", "07_ladder", "08_training")]
     path.write_bytes(content)
     assert [name for name in before if before[name] != after[name]] == [f"{model.id}/ternary-qat"]
+    assert not later[0]
+    assert all(inputs[f"{model.id}/ternary-qat"] == after[f"{model.id}/ternary-qat"] for inputs in later[1:])
 
 
 def test_trained_again_the_finished_training_gives_the_same_codes(run, records):

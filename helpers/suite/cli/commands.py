@@ -283,8 +283,9 @@ def train(
         if gradients:
             from helpers.training.gradients.stage import train_gradients
 
-            made = train_gradients(datasets_dir())
-            console.print("\n".join(map(display, made)) or "All forms of gradients are trained already.")
+            lines = map(display, train_gradients(datasets_dir()))
+            told = "\n".join(lines) or "All forms of gradients are trained already."
+            console.print(told, soft_wrap=True)
         elif form:
             from helpers.run.experiment import open_run
             from helpers.training.command import train_asked
