@@ -16,6 +16,7 @@ from helpers.quantize.layers.opened import read_whole
 from helpers.quantize.layers.weights import read_weights
 from helpers.quantize.stage import read_variant, working_files
 from helpers.run.experiment import Run
+from helpers.run.forms import is_trained
 from helpers.run.variants import BASELINE
 from helpers.runtimes.litert.graph import Operator, Tensor
 from helpers.runtimes.litert.grid import Grid
@@ -91,7 +92,9 @@ def stored_channels(run: Run, model: Model) -> Iterator[OneLayer]:
 
 
 def integer_variants(run: Run, model: Model, files: Iterable[str]) -> list[str]:
-    facts = {variant: read_variant(run, model, variant).values.facts for variant in files}
+    # The integers of what was trained are not those of float32's weights.
+    trained = {variant.id for variant in run.variants if is_trained(variant)}
+    facts = {v: read_variant(run, model, v).values.facts for v in files if v not in trained}
     stored = [variant for variant in facts if facts[variant].storage_dtype == "int8"]
     return sorted(stored, key=lambda variant: facts[variant].compute_dtype != "int8")
 
