@@ -37,8 +37,10 @@ def publish(run: Run) -> list[Path]:
             "python -m helpers run --profile quick, then publish that.",
         )
     ladder = run.paths.folder / "ladder" / run.models[0].id / "figures"
-    folders = (run.paths.figures, run.paths.pictures, ladder)
+    folders = (run.paths.figures, run.paths.pictures)
     sources = [path for folder in folders for path in folder.glob("[!.]*")]
+    for folder in (ladder, run.paths.folder / "training"):
+        sources += [*folder.glob("*.png"), *folder.glob("*.pdf")]
     sources += [run.paths.results(suffix) for suffix in ("csv", "md", "tex")]
     sources.append(table_file(run))
     with atomic_folder(FIGURES) as temporary:
