@@ -1,11 +1,13 @@
 """What textbooks say of quantization, and what this run answers, each with its interval."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 
+from helpers.compare.verdict import why_unjudged
 from helpers.lab.intervals import Interval, interval_of
 from helpers.run.forms import EDGES, LADDER_EDGES
 from helpers.run.variants import BASELINE
@@ -49,7 +51,7 @@ def against_float32(*forms: str) -> tuple[tuple[str, str], ...]:
 
 
 CLAIMS = (
-    Claim("float16 costs nothing.", against_float32("float16", "bfloat16", "tf32"), True),
+    Claim("float16 costs nothing.", against_float32("float16", "float16-compute", "bfloat16", "tf32"), True),
     Claim(
         "8 bits cost nothing.",
         against_float32(
@@ -115,14 +117,19 @@ CLAIMS = (
 )  # fmt: skip
 
 
-def answers(draws: Mapping[str, np.ndarray], margin_points: float) -> list[Answer]:
+def answers(draws: Mapping[str, np.ndarray], margin_points: float, conclusive: bool = True) -> list[Answer]:
     """Every pair of which both forms have an AP.
 
     Args:
         draws: form -> AP on the photos and on the same resamples of them, ``[1 + B]``, 0..1.
         margin_points: the loss that still counts as none.
+        conclusive: whether the run is made for conclusions; if not, or where float32 finds next to nothing,
+            nothing is judged.
     """
-    return list(chain.from_iterable(answers_of(claim, draws, margin_points) for claim in CLAIMS))
+    found = list(chain.from_iterable(answers_of(claim, draws, margin_points) for claim in CLAIMS))
+    base = float(draws[BASELINE][0]) if BASELINE in draws else math.nan
+    unjudged = why_unjudged(base, margin_points / 100, conclusive)
+    return [replace(answer, answer=unjudged) for answer in found] if unjudged else found
 
 
 def answers_of(claim: Claim, draws: Mapping[str, np.ndarray], margin_points: float) -> list[Answer]:

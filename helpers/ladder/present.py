@@ -10,11 +10,13 @@ from helpers.compare.figures.absent import nothing_to_show
 from helpers.lab.paths import display
 from helpers.ladder.claims import answers
 from helpers.ladder.figures import bits, gains, levels, noise
+from helpers.ladder.figures.gains import shown_pairs
 from helpers.ladder.one_tensor import OneTensor, open_tensor
 from helpers.ladder.stage import Ladder, read_draws
 from helpers.show.context import Context, picture_context
 from helpers.show.style import LabFigure, save_figure
 
+NO_PAIR = "of no pair of these forms does one find more than next to nothing"
 NO_AP = "there is nothing to be found in these photos, so no form has an AP"
 LEVELS, NOISE, BITS, GAINS = "levels_of_kinds", "noise_against_bits", "ap_against_bits", "gains"
 
@@ -38,8 +40,10 @@ def draw(ladder: Ladder, frame: pd.DataFrame) -> dict[str, LabFigure]:
         NOISE: ("Noise and bits", noise.HOW_TO_READ, lambda: noise.noise_against_bits(own, model, context)),
         GAINS: ("What buys what", gains.HOW_TO_READ, lambda: gains.gains(found, model, margin, context)),
     }
+    nothing = dict.fromkeys(told, "" if own["ap"].notna().any() else NO_AP)
+    nothing[GAINS] = nothing[GAINS] or ("" if shown_pairs(found) else NO_PAIR)
     for name, (title, how_to_read, draw_one) in told.items():
-        drawn[name] = draw_one() if own["ap"].notna().any() else nothing_to_show(title, NO_AP, context)
+        drawn[name] = nothing_to_show(title, nothing[name], context) if nothing[name] else draw_one()
         drawn[name].how_to_read = how_to_read
     return drawn
 

@@ -135,7 +135,7 @@ def claims_table(ladder: Ladder) -> pd.DataFrame:
 
 
 def answers_of_run(ladder: Ladder) -> list[Answer]:
-    return answers(read_draws(ladder), ladder.run.margin_points)
+    return answers(read_draws(ladder), ladder.run.margin_points, ladder.run.profile.conclusive)
 
 
 PAIRS = ("claim", "form", "against", "bits", "ΔAP (points) [95 %]", "answer")

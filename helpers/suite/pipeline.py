@@ -245,7 +245,10 @@ def note_time(run: Run, stage: Stage, seconds: float) -> None:
 def made_files(run: Run) -> list[Path]:
     """What a finished run offers its reader."""
     paths = run.paths
-    figures = sorted([*paths.figures.glob("*.png"), *paths.folder.glob("ladder/*/figures/*.png")])
+    later = [
+        path for place in ("ladder/*/figures", "training") for path in paths.folder.glob(f"{place}/*.png")
+    ]
+    figures = sorted([*paths.figures.glob("*.png"), *later])
     notebooks = [paths.executed_notebook(get_stage(name).name) for name in STAGES]
     tables = [*(paths.results(suffix) for suffix in ("csv", "md", "tex")), table_file(run)]
     return [path for path in [paths.report, *tables, *figures, *notebooks] if path.exists()]

@@ -1,10 +1,12 @@
-"""What ``python -m helpers train --form`` does with its options."""
+"""What ``python -m helpers train`` does with its options."""
 
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from helpers.lab.paths import data_dir, datasets_dir
+from helpers.models.registry import DEFAULT_MODEL, get_model
 from helpers.quantize.records import TrainedForm
 from helpers.quantize.trained.trained_codes import codes_file
 from helpers.run.experiment import Run
@@ -30,3 +32,13 @@ def train_asked(
     before = start_from or usual.started_from
     target = output or codes_file(model, form)
     return target, train_form(run, model, form, schedule, "" if before == BASELINE else before, target)
+
+
+def train_embedded(epochs: int, photos: int, seed: int, output: Path | None) -> Path:
+    """The embedded detector from scratch; returns the file of its weights, beside which the record is."""
+    from helpers.models.embedded.training import Schedule, train
+
+    schedule = Schedule(photos=photos, epochs=epochs, seed=seed)
+    target = output or get_model(DEFAULT_MODEL).source.weights
+    train(datasets_dir(), data_dir() / "training" / f"{photos}-{epochs}-{seed}", target, schedule)
+    return target

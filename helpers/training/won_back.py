@@ -68,7 +68,7 @@ def ap_of(table: pd.DataFrame, model: str, form: str) -> Interval | Absent:
     """AP with its interval from ``ladder.csv``."""
     rows = table[(table["model"] == model) & (table["variant"] == form)].to_dict("records")
     if not rows:
-        return Absent("not in this run's 07_ladder")
+        return Absent(f"not compared by 07 in this run (--form {form})")
     row = rows[0]
     if pd.isna(row.get("ap")):
         why = row.get("failed")

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from helpers.compare.verdict import NOTHING_FOUND, SMALL_RUN
 from helpers.ladder.claims import (
     CLAIMS,
     FEW,
@@ -90,3 +91,10 @@ def test_every_form_is_of_one_family_and_has_its_look(form):
 def test_no_two_families_look_alike():
     looks = [(each.look.colour, each.look.marker) for each in FAMILIES.values()]
     assert len(set(looks)) == len(looks)
+
+
+def test_a_small_run_and_a_float32_that_finds_nothing_judge_nothing():
+    found = {"float32": np.full(401, 0.5), "float16": draws(0.5, 0.001)}
+    assert {answer.answer for answer in answers(found, 1.0)} == {YES}
+    assert {answer.answer for answer in answers(found, 1.0, conclusive=False)} == {SMALL_RUN}
+    assert {answer.answer for answer in answers(found, 60.0)} == {NOTHING_FOUND}

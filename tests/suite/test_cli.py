@@ -309,3 +309,12 @@ def test_damaged_weights_stop_the_run_with_one_message(finished, tmp_path):
     folder = finished.data / "runs" / "damaged-weights"
     assert names_in(folder / "notebooks") == {"01_download.failed.ipynb"}
     assert not (folder / "stages" / "01_download.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--model", "yolov3_tiny"), ("--gradients", "--form", "int4-qat")], ids=" ".join
+)
+def test_two_trainings_at_once_are_wrong_usage(arguments):
+    code, text = invoke("train", *arguments)
+    assert code == 2
+    assert "one training at a time" in " ".join(text.split())

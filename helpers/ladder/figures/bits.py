@@ -46,8 +46,8 @@ def ap_against_bits(frame: pd.DataFrame, model: str, context: Context) -> LabFig
         for family, members in families:
             draw_family(axes, family, members, base)
     span = max(base - float(100 * rows["ap"].min()), 2 * NEAR_POINTS)
-    whole.set_ylim(base - 1.05 * span, base + 0.08 * span)
-    near.set_ylim(base - NEAR_POINTS, base + 0.35 * NEAR_POINTS)
+    whole.set_ylim(max(base - 1.05 * span, -0.05 * span), base + 0.08 * span)
+    near.set_ylim(max(base - NEAR_POINTS, -0.05 * NEAR_POINTS), base + 0.35 * NEAR_POINTS)
     whole.set_ylabel("AP (points)   better →")
     near.set_ylabel(f"AP, within {NEAR_POINTS:g} of float32")
     scale_bits(near, rows.loc[rows["variant"] != BASELINE, "weight_bits"])

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from helpers.compare.verdict import NOTHING_FOUND
 from helpers.ladder.claims import NOTHING, Answer, Claim
 from helpers.ladder.families import family_of, marker_of
 from helpers.show.captions import FOOTER_IN, add_caption, paired_interval
@@ -29,7 +30,7 @@ HOW_TO_READ = (
 @styled
 def gains(found: Sequence[Answer], model: str, margin_points: float, context: Context) -> LabFigure:
     """A row per pair, below a heading per claim."""
-    shown = [answer for answer in found if answer.answer != NOTHING]
+    shown = shown_pairs(found)
     groups = [(claim, list(own)) for claim, own in groupby(shown, lambda answer: answer.claim)]
     lines = len(shown) + len(groups)
     figure = new_figure(ROW_IN * lines + 0.7 + FOOTER_IN)
@@ -56,6 +57,10 @@ def gains(found: Sequence[Answer], model: str, margin_points: float, context: Co
         "of names. Pairs of which both find next to nothing are not drawn. "
     )
     return add_caption(figure, text + paired_interval(context) + ".", context)
+
+
+def shown_pairs(found: Sequence[Answer]) -> list[Answer]:
+    return [answer for answer in found if answer.answer not in (NOTHING, NOTHING_FOUND)]
 
 
 def write_heading(axes: Axes, text: str, place: float) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -140,8 +141,11 @@ def source_sha256(model: Model, files: Sequence[Path]) -> str:
 
 
 def train_command(model: Model, form: str) -> str:
-    named = "" if model.id == DEFAULT_MODEL else f" --model {model.given}"
-    return f"`python -m helpers train{named} --form {form}`"
+    """Of another model than the embedded one with what says on whose calibration photos."""
+    if model.id == DEFAULT_MODEL:
+        return f"`python -m helpers train --form {form}`"
+    command = f"`python -m helpers train --model {shlex.quote(model.given)} --form {form}`"
+    return f"{command} (with the run's --profile, --coco-dir, --model-dir)"
 
 
 def require_codes_file(model: Model, form: str) -> Path:
@@ -150,7 +154,7 @@ def require_codes_file(model: Model, form: str) -> Path:
         raise LabError(
             f"{form} of {model.id} is not trained: {display(path)} does not exist.",
             "weights that were trained with this form's rounding in the loop",
-            f"train it: {train_command(model, form)} (with the run's --profile, --coco-dir, --model-dir).",
+            f"train it: {train_command(model, form)}.",
         )
     return path
 

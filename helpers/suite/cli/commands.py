@@ -15,7 +15,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import disk_errors_explained
 from helpers.lab.paths import data_dir, datasets_dir, display
 from helpers.lab.units import format_bytes, format_duration
-from helpers.models.registry import DEFAULT_MODEL, get_model
+from helpers.models.registry import DEFAULT_MODEL
 from helpers.run.forms import TRAINED
 from helpers.suite.cli.options import (
     USUAL,
@@ -279,13 +279,16 @@ def train(
     Both resume after the last finished epoch. The photos that a form of another model than the embedded one
     is trained on are the profile's calibration photos.
     """
+    if (gradients and form) or (model != DEFAULT_MODEL and not form):
+        raise typer.BadParameter(
+            "one training at a time: --gradients, or --form and perhaps --model, or none."
+        )
     with errors_explained():
         if gradients:
             from helpers.training.gradients.stage import train_gradients
 
-            lines = map(display, train_gradients(datasets_dir()))
-            told = "\n".join(lines) or "All forms of gradients are trained already."
-            console.print(told, soft_wrap=True)
+            told = "\n".join(map(display, train_gradients(datasets_dir())))
+            console.print(told or "All forms of gradients are trained already.", soft_wrap=True)
         elif form:
             from helpers.run.experiment import open_run
             from helpers.training.command import train_asked
@@ -293,22 +296,14 @@ def train(
             run = open_run(profile, "", [model], coco_dir=coco_dir, model_dir=model_dir)
             changes = {"epochs": epochs, "photos": photos, "peak_rate": rate, "seed": seed}
             target, record = train_asked(run, form, start_from, changes, Path(output) if output else None)
-            last = record.history[-1]
-            console.print(f"Trained on {record.trained_on}, {record.photos} photos; loss {last.loss:.4f}.")
+            told = f"{record.photos} photos; loss {record.history[-1].loss:.4f}."
+            console.print(f"Trained on {record.trained_on}, {told}")
             console.print(f"Codes:  {display(target)}\nRecord: {display(target.with_suffix('.json'))}")
         else:
-            train_embedded(epochs or 20, photos or 7000, seed, output)
+            from helpers.training.command import train_embedded
 
-
-def train_embedded(epochs: int, photos: int, seed: int, output: str) -> None:
-    from helpers.models.embedded.training import Schedule
-    from helpers.models.embedded.training import train as train_detector
-
-    schedule = Schedule(photos=photos, epochs=epochs, seed=seed)
-    target = Path(output) if output else get_model(DEFAULT_MODEL).source.weights
-    work = data_dir() / "training" / f"{photos}-{epochs}-{seed}"
-    train_detector(datasets_dir(), work, target, schedule)
-    console.print(f"Weights: {display(target)}\nRecord:  {display(target.with_suffix('.json'))}")
+            target = train_embedded(epochs or 20, photos or 7000, seed, Path(output) if output else None)
+            console.print(f"Weights: {display(target)}\nRecord:  {display(target.with_suffix('.json'))}")
 
 
 @app.command("setup-mongod")
