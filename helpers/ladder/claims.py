@@ -50,6 +50,17 @@ def against_float32(*forms: str) -> tuple[tuple[str, str], ...]:
     return tuple((form, BASELINE) for form in forms)
 
 
+# Also what 08 lays beside one another.
+TRAINING = Claim(
+    "Training recovers what rounding loses.",
+    (
+        ("int8-qat", "int8"),
+        ("int4-qat", "uniform-4-channel-lse"),
+        ("int2-qat", "uniform-2-channel-lse"),
+        ("ternary-qat", "ternary"),
+        ("binary-qat", "binary"),
+    ),
+)
 CLAIMS = (
     Claim("float16 costs nothing.", against_float32("float16", "float16-compute", "bfloat16", "tf32"), True),
     Claim(
@@ -104,16 +115,7 @@ CLAIMS = (
         "First and last layers need more bits.",
         tuple((form + EDGES, form) for form in LADDER_EDGES),
     ),
-    Claim(
-        "Training recovers what rounding loses.",
-        (
-            ("int8-qat", "int8"),
-            ("int4-qat", "uniform-4-channel-lse"),
-            ("int2-qat", "uniform-2-channel-lse"),
-            ("ternary-qat", "ternary"),
-            ("binary-qat", "binary"),
-        ),
-    ),
+    TRAINING,
 )  # fmt: skip
 
 

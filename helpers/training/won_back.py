@@ -6,19 +6,14 @@ import numpy as np
 import pandas as pd
 
 from helpers.lab.intervals import Absent, Interval, interval_of
+from helpers.ladder.claims import TRAINING
 from helpers.ladder.stage import draws_file
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
 
 LADDER_TABLE = "ladder.csv"
 # Trained form -> the form of the same bits that needs no training.
-UNTRAINED_PAIR = {
-    "int8-qat": "int8",
-    "int4-qat": "uniform-4-channel-lse",
-    "int2-qat": "uniform-2-channel-lse",
-    "ternary-qat": "ternary",
-    "binary-qat": "binary",
-}
+UNTRAINED_PAIR = dict(TRAINING.pairs)
 
 
 @dataclass(frozen=True)
