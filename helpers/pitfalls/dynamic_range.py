@@ -12,7 +12,7 @@ from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, times
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.runtimes.litert.graph import FileFacts
+from helpers.runtimes.file_facts import FileFacts
 from helpers.runtimes.litert.reader import read_facts
 
 TITLE = "dynamic range mistaken for int8"

@@ -30,7 +30,7 @@ from helpers.lab.intervals import Absent, Interval, interval_of, spread
 from helpers.meters.absent import AbsentMeter
 from helpers.quantize.records import MadeFile
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.runtimes.litert.graph import FileFacts
+from helpers.runtimes.file_facts import FileFacts
 from helpers.tasks.detection.quantities import NONE_OF_SIZE
 from helpers.tasks.detection.score import Score, score
 from tests.support.random_coco import random_detections, random_ground_truth

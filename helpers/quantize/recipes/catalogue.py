@@ -10,7 +10,7 @@ from helpers.lab.errors import unknown_name
 from helpers.quantize.recipes import as_it_is, float16, integers, own_file, simulated_file, trained_file
 from helpers.quantize.recipes.contract import Recipe, Work
 from helpers.run.variants import Variant
-from helpers.runtimes.litert.graph import FileFacts
+from helpers.runtimes.file_facts import FileFacts
 
 _FILES = (as_it_is, float16, integers, simulated_file, trained_file, own_file)
 RECIPES: Mapping[str, Recipe] = MappingProxyType({

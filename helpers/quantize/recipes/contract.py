@@ -12,7 +12,7 @@ import numpy as np
 from helpers.lab.errors import LabError
 from helpers.quantize.records import MadeFile
 from helpers.run.variants import Variant
-from helpers.runtimes.litert.graph import FileFacts
+from helpers.runtimes.file_facts import FileFacts
 from helpers.runtimes.litert.reader import read_facts
 
 

@@ -278,27 +278,6 @@ class Graph:
         return Boundary(cast.index, cast.type, before, after, source.dtype, target.dtype)
 
 
-@dataclass(frozen=True)
-class FileFacts:
-    """What a variant's file holds.
-
-    Attributes:
-        storage_dtype: dtype in which most convolution weights (by count) are stored.
-        compute_dtype: arithmetic in which most convolution weights are multiplied, as ``arithmetic`` has it.
-        weights: weight dtype -> number of stored convolution weights.
-        kernels: "OPERATOR input/weight" -> number of convolutions.
-        operators: operator -> number.
-        per_channel: whether every 8-bit convolution has one scale per output channel.
-    """
-
-    storage_dtype: str
-    compute_dtype: str
-    weights: dict[str, int]
-    kernels: dict[str, int]
-    operators: dict[str, int]
-    per_channel: bool
-
-
 def stored_bytes(tensors: Iterable[Tensor]) -> int:
     """Bytes in the file of the constants among ``tensors``, a buffer that several share counted once."""
     return sum({tensor.buffer: tensor.stored_bytes for tensor in tensors}.values())

@@ -9,7 +9,8 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab.errors import LabError
-from helpers.runtimes.litert.graph import FileFacts, Graph, Operator, Tensor, count_types
+from helpers.runtimes.file_facts import FileFacts
+from helpers.runtimes.litert.graph import Graph, Operator, Tensor, count_types
 from helpers.runtimes.litert.half import ASKS_FOR_HALF
 
 MARK = b"TFL3"
