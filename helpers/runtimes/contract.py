@@ -67,10 +67,8 @@ class Runtime:
         if not lacking:
             return ""
         names = " and ".join(lacking)
-        return (
-            f"{names} {'is' if len(lacking) == 1 else 'are'} not installed; `make setup RUNTIMES={self.extra}` "
-            f"adds {self.title}."
-        )
+        are = "is" if len(lacking) == 1 else "are"
+        return f"{names} {are} not installed; `make setup RUNTIMES={self.extra}` adds {self.title}."
 
     def versions(self) -> Mapping[str, str]:
         """Distribution -> version of what its results depend on; empty where the lock says it."""
