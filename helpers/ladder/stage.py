@@ -26,6 +26,7 @@ from helpers.quantize.trained.trained_codes import codes_file
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.forms import LADDER, TRAINED, is_simulated, is_trained, require_forms
 from helpers.run.standing import scored_models
+from helpers.run.variant_files import variant_file
 from helpers.run.variants import BASELINE, Variant
 from helpers.tasks.detection.resample import paired_resamples
 
@@ -75,7 +76,7 @@ class Ladder:
 
     @property
     def float_file(self) -> Path:
-        return self.run.paths.variant_file(self.model.id, BASELINE)
+        return variant_file(self.run, self.model, BASELINE)
 
     def record_file(self, form: str) -> Path:
         return self.folder / f"{form}.json"

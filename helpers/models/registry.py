@@ -90,6 +90,11 @@ class Model:
     name: str = ""
 
     @property
+    def runtime(self) -> str:
+        """Id of its home runtime: what a form without another name is made for."""
+        return "litert"
+
+    @property
     def given(self) -> str:
         """What names it completely, in every folder: notebooks are given this."""
         return self.name or self.id

@@ -15,7 +15,7 @@ from helpers.lab.records import Origin, Record, V, current_record, hash_outputs,
 from helpers.meters.carbon import grid
 from helpers.meters.choose import require_meter
 from helpers.models.registry import DEFAULT_MODEL, Model, get_model
-from helpers.run.forms import require_forms
+from helpers.run.forms import require_forms, usual_forms
 from helpers.run.options import (
     MARGIN_POINTS,
     WIDTH_PERCENT,
@@ -29,7 +29,7 @@ from helpers.run.options import (
 )
 from helpers.run.own_files import is_own, own_variants
 from helpers.run.profiles import PROFILES, Profile, get_profile
-from helpers.run.variants import VARIANTS, Variant
+from helpers.run.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def open_run(
         profile: id of a profile.
         run_name: name of the run's folder below ``data/runs``; the profile's id if empty.
         models: ids of models, or models of one's own (``models.own_model``); the embedded one if empty.
-        variants: ids of variants, all if there is none; the baseline is always among them. And ``.tflite``
+        variants: ids of variants; if there is none, the usual ones in every runtime that is there. The
+            baseline of each runtime is always among them. And ``.tflite``
             files of one's own, ``PATH`` or ``PATH@LABELS``: each is one more variant of every model.
         threads, meter, power_w, region, width_percent, margin_points, forms, runs: as in ``Run``.
         coco_dir, model_dir: as in ``Run``; empty for what COCO_DIR and MODEL_DIR say.
@@ -140,7 +141,7 @@ def chosen_models(names: Sequence[str]) -> tuple[Model, ...]:
 
 def chosen_variants(names: Sequence[str]) -> tuple[Variant, ...]:
     own = [name for name in names if is_own(name)]
-    return require_forms([name for name in names if name not in own] or list(VARIANTS)) + own_variants(own)
+    return require_forms([name for name in names if name not in own] or usual_forms()) + own_variants(own)
 
 
 def known_forms(names: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from helpers.lab.errors import LabError, unknown_name
 from helpers.runtimes.contract import Runtime, Session
 from helpers.runtimes.litert.runtime import LiteRT
 
+OPENVINO, ONNX_RUNTIME = "openvino", "onnxruntime"
 LITERT = LiteRT("litert", "LiteRT", ".tflite", "o", ("ai_edge_litert",))
 
 _ENTRIES: tuple[Runtime, ...] = (LITERT,)

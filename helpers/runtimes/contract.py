@@ -100,3 +100,8 @@ class Runtime:
     def profile(self, path: Path, invocations: int, threads: int) -> dict[str, Any]:
         """Time by operator, as ``litert.operator_times.profile_file`` gives it, or ``{"absent": reason}``."""
         return {"absent": f"{self.title} tells no time by operator"}
+
+
+def is_finite(heads: Mapping[str, np.ndarray]) -> bool:
+    """Whether every output is all finite numbers; those that are no floats always are."""
+    return all(np.isfinite(head.sum()) or np.isfinite(head).all() for head in heads.values())

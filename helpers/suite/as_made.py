@@ -14,8 +14,8 @@ from helpers.lab.files import disk_errors_explained, read_json, write_text
 from helpers.lab.paths import RunPaths, runs_dir
 from helpers.models.registry import DEFAULT_MODEL
 from helpers.run.experiment import Run, open_run, run_paths
+from helpers.run.forms import usual_forms
 from helpers.run.options import RUN_NAME
-from helpers.run.variants import VARIANTS
 
 OPTIONS, LOCK = "options.json", "run.lock"
 # What ``options_of`` keeps, as the command line has it.
@@ -59,7 +59,7 @@ def open_as_made(name: str) -> Run | None:
 def as_typed(options: Mapping[str, Any]) -> str:
     """What ``options_of`` gives, as one would type it: the profile, and whatever is not as by default."""
     usual = {name: getattr(Run, name, None) for name in FLAGS} | {"run_name": options["profile"]}
-    usual |= {"models": [DEFAULT_MODEL], "variants": list(VARIANTS)}
+    usual |= {"models": [DEFAULT_MODEL], "variants": usual_forms()}
     words = [
         flagged(FLAGS[name], value, name in TOGETHER)
         for name, value in options.items()

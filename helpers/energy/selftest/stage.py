@@ -13,6 +13,7 @@ from helpers.lab.records import Record, current_record
 from helpers.meters.proof import measure_known_power
 from helpers.models.registry import Model
 from helpers.run.experiment import Run, keep, origin
+from helpers.run.variant_files import variant_file
 from helpers.run.variants import BASELINE
 
 
@@ -21,7 +22,7 @@ def selftest(run: Run, model: Model, runs: int = RUNS) -> Record[SelfTestRuns]:
 
     An interrupted self-test goes on.
     """
-    path, file = run.paths.selftest_record(model.id), run.paths.variant_file(model.id, BASELINE)
+    path, file = run.paths.selftest_record(model.id), variant_file(run, model, BASELINE)
     settings = {"runs": runs, "rounds": ROUNDS, "repeats": REPEATS}
     settings |= {"threads": run.threads, "seed": run.profile.seed}
     source = origin(

@@ -6,10 +6,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from helpers.lab.errors import unknown_name
+from helpers.lab.errors import LabError, unknown_name
 from helpers.quantize.recipes import as_it_is, float16, integers, own_file, simulated_file, trained_file
 from helpers.quantize.recipes.contract import Recipe, Work
-from helpers.run.variants import Variant
+from helpers.run.own_files import OWN_FILE
+from helpers.run.variants import AT, Variant
+from helpers.runtimes.catalogue import LITERT, ONNX_RUNTIME, get_runtime
 from helpers.runtimes.file_facts import FileFacts
 
 _FILES = (as_it_is, float16, integers, simulated_file, trained_file, own_file)
@@ -18,12 +20,27 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType({
 })  # fmt: skip
 
 
+def recipe_name(recipe: str, home: str) -> str:
+    """Name of what makes a variant of a model.
+
+    Args:
+        recipe: as the variant names it; after ``@`` stands the runtime that it is for.
+        home: id of the model's home runtime, which the recipe is for if it names none.
+    """
+    return recipe if AT in recipe or home == LITERT.id or recipe == OWN_FILE else f"{recipe}{AT}{home}"
+
+
 def get_recipe(name: str) -> Recipe:
     """A recipe by its name; raises ``LabError`` for one that there is not."""
-    try:
+    if name in RECIPES:
         return RECIPES[name]
-    except KeyError:
-        raise unknown_name("recipe", name, RECIPES) from None
+    form, _, runtime = name.partition(AT)
+    if (runtime and form in RECIPES) or f"{form}{AT}{ONNX_RUNTIME}" in RECIPES:
+        home = get_runtime(runtime or LITERT.id)
+        others = [each.partition(AT)[0] for each in RECIPES if AT in each and each.endswith(home.id)]
+        made = ", ".join(others) or "the forms of LiteRT"
+        raise LabError(f"no {form} is made for {home.title}.", f"one of: {made}", f"leave {form} out.")
+    raise unknown_name("recipe", name, RECIPES)
 
 
 def module_of(name: str) -> str:
