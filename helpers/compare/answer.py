@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers.compare.choice import Choice, Row, by_latency, by_size, choice_of, names_of
 from helpers.compare.findings import Judgement, bracketed, floor_text, inverse, judge_difference, times
-from helpers.compare.noise import ratio_of
+from helpers.compare.noise import speed_ratio
 from helpers.compare.report.lacking import listed
 from helpers.compare.unknown import failed_forms, not_known
 from helpers.compare.verdict import NOTHING_FOUND
@@ -140,7 +140,7 @@ def for_speed(choice: Choice) -> tuple[tuple[str, ...], str]:
 
 def lead_text(leaders: Sequence[Row]) -> str:
     """``1.69× faster [1.66, 1.72] than float32``; of several, each, and that their order is open."""
-    texts = [times(inverse(ratio_of(row, "latency")), "faster") for row in leaders]
+    texts = [times(inverse(speed_ratio(row)), "faster") for row in leaders]
     if len(leaders) == 1:
         return f"{texts[0]} than {BASELINE}"
     each = listed([f"{row['variant']} {text}" for row, text in zip(leaders, texts, strict=True)])
@@ -166,7 +166,7 @@ def none_faster(choice: Choice, timed: Sequence[Row]) -> tuple[tuple[str, ...], 
         return (BASELINE,), f"no other form is known to be within {choice.margin}{passed}."
     if not timed:
         return (), f"no form within {choice.margin} has a latency to hold against {BASELINE}'s{passed}."
-    ratio = ratio_text(ratio_of(timed[0], "latency"))
+    ratio = ratio_text(speed_ratio(timed[0]))
     closest = f"{timed[0]['variant']}, {ratio}, {floor_text(choice.floor)}"
     return (BASELINE,), f"no form within {choice.margin} is shown faster (closest: {closest}){passed}."
 

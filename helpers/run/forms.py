@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from helpers.lab.errors import LabError, unknown_name
-from helpers.run.variants import AT, BASELINE, VARIANTS, Variant, baseline_of
+from helpers.run.variants import AT, BASELINE, VARIANTS, Variant, baseline_of, control_of, is_baseline
 from helpers.runtimes.catalogue import OPENVINO, get_runtime
 
 LADDER = "ladder"
@@ -200,6 +200,10 @@ ALL = MappingProxyType({
     for form in (*VARIANTS.values(), *OTHER_RUNTIMES.values(), *FORMS.values())
     for each in with_edges(form)
 })  # fmt: skip
+
+
+BASELINES = tuple(name for name in ALL if is_baseline(name))
+CONTROLS = tuple(map(control_of, BASELINES))
 
 
 def usual_forms() -> list[str]:

@@ -44,6 +44,11 @@ def is_control(variant_id: str) -> bool:
     return form_named(variant_id) == CONTROL
 
 
+def is_compared(variant_id: str) -> bool:
+    """Whether its accuracy is held against another's: neither the model's float32 nor a control's is."""
+    return variant_id != BASELINE and not is_control(variant_id)
+
+
 def reference_of(variant_id: str) -> str:
     """What a variant's accuracy is held against: the float32 of its runtime, and that of another runtime
     against the model's own."""

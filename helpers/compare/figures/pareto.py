@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 from helpers.energy.quantities import LATENCY
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
-from helpers.run.variants import CONTROL
+from helpers.run.variants import is_control
 from helpers.show.captions import FOOTER_IN, accuracy_interval, add_caption, threads_text
 from helpers.show.context import Context, known
 from helpers.show.placement import place_labels
@@ -53,7 +53,7 @@ def draw_pareto(axes: Axes, frame: pd.DataFrame) -> list[Point]:
     """Draw one model; returns the variants that have both values."""
     points = [(row, LATENCY.at(row), AP.at(row)) for row in records_of(frame)]
     whole = [point for point in points if point[1] and point[2]]
-    draw_front(axes, [p for p in whole if p[0]["variant"] != CONTROL])
+    draw_front(axes, [p for p in whole if not is_control(str(p[0]["variant"]))])
     # The baseline lies on top of its near copies, whose corners stay visible around it.
     for index, point in enumerate(whole):
         draw_point(axes, *point, zorder=4 - 0.1 * index)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.energy.why.records import Cast, Explanation, Why
 from helpers.lab.intervals import NAN, Absent
-from helpers.run.variants import BASELINE
+from helpers.run.variants import BASELINE, reference_of
 from helpers.runtimes.litert.operator_kinds import ALL_KINDS, BETWEEN, LITERT
 
 LARGEST = 3
@@ -112,14 +112,17 @@ def runner_text(row: Mapping[str, Any]) -> str:
 def reasons(explained: Why) -> dict[str, str]:
     """For every variant but the baseline: what each kind of operator adds to or takes from its time."""
     variants = explained.variants
-    others = {name: about for name, about in variants.items() if name != BASELINE}
-    if BASELINE not in variants or isinstance(variants[BASELINE].profile, Absent):
-        return dict.fromkeys(others, f"n/a: {BASELINE} has no profile")
-    base = times_of(variants[BASELINE])
-    return {
-        name: unless_absent(about.profile, lambda about=about: reason_text(times_of(about), base))
-        for name, about in others.items()
-    }
+    return {name: reason_of_one(name, variants) for name in variants if name != BASELINE}
+
+
+def reason_of_one(name: str, variants: Mapping[str, Explanation]) -> str:
+    """Against the float32 of its runtime; float32 of another runtime against the model's own, which shows
+    what one runtime does faster than the other."""
+    base, about = reference_of(name), variants[name]
+    if base not in variants or isinstance(variants[base].profile, Absent):
+        return f"n/a: {base} has no profile"
+    times = times_of(variants[base])
+    return unless_absent(about.profile, lambda: reason_text(times_of(about), times, base))
 
 
 def times_of(about: Explanation) -> dict[str, tuple[float, str]]:
@@ -131,10 +134,12 @@ def times_of(about: Explanation) -> dict[str, tuple[float, str]]:
     return times
 
 
-def reason_text(times: Mapping[str, tuple[float, str]], base: Mapping[str, tuple[float, str]]) -> str:
+def reason_text(
+    times: Mapping[str, tuple[float, str]], base: Mapping[str, tuple[float, str]], name: str = BASELINE
+) -> str:
     """``+3.1 ms against float32: depthwise convolution +2.3 (LiteRT's own kernels), ...``, largest first."""
     kinds = [kind for kind in ALL_KINDS if kind in times or kind in base]
     change = {kind: times.get(kind, (0.0,))[0] - base.get(kind, (0.0,))[0] for kind in kinds}
     largest = sorted(kinds, key=lambda kind: -abs(change[kind]))[:LARGEST]
     parts = [f"{kind} {change[kind]:+.2f}{times.get(kind, (0, ''))[1]}" for kind in largest]
-    return f"{sum(change.values()):+.2f} ms against {BASELINE}: {', '.join(parts)}"
+    return f"{sum(change.values()):+.2f} ms against {name}: {', '.join(parts)}"
