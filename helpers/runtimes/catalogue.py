@@ -7,11 +7,15 @@ from types import MappingProxyType
 from helpers.lab.errors import LabError, unknown_name
 from helpers.runtimes.contract import Runtime, Session
 from helpers.runtimes.litert.runtime import LiteRT
+from helpers.runtimes.onnxruntime.runtime import OnnxRuntime
+from helpers.runtimes.openvino.runtime import OpenVINO
 
 OPENVINO, ONNX_RUNTIME = "openvino", "onnxruntime"
 LITERT = LiteRT("litert", "LiteRT", ".tflite", "o", ("ai_edge_litert",))
+OPENVINO = OpenVINO("openvino", "OpenVINO", ".xml", "s", ("openvino", "nncf"), "openvino")
+ONNXRUNTIME = OnnxRuntime("onnxruntime", "ONNX Runtime", ".onnx", "^", ("onnxruntime", "onnx"), "onnxruntime")
 
-_ENTRIES: tuple[Runtime, ...] = (LITERT,)
+_ENTRIES: tuple[Runtime, ...] = (LITERT, OPENVINO, ONNXRUNTIME)
 RUNTIMES: Mapping[str, Runtime] = MappingProxyType({runtime.id: runtime for runtime in _ENTRIES})
 
 

@@ -1,0 +1,27 @@
+"""OpenVINO as a runtime."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from helpers.lab.host import package_version
+from helpers.runtimes.contract import Runtime, Session
+
+
+class OpenVINO(Runtime):
+    def versions(self) -> Mapping[str, str]:
+        return {name: package_version(name) for name in self.packages}
+
+    def load(self, path: Path, threads: int = 1) -> Session:
+        from helpers.runtimes.openvino.core import OpenVINOCore
+
+        return OpenVINOCore(path, threads)
+
+    def import_all(self) -> None:
+        import helpers.runtimes.openvino.core  # noqa: F401
+        from helpers.runtimes.openvino.library import openvino
+
+        openvino()
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """The ``.xml`` and its ``.bin``."""
+        return (path, path.with_suffix(".bin"))
