@@ -186,8 +186,10 @@ _IN_OPENVINO = {
 
 
 def in_openvino(form: Variant, meaning: str) -> Variant:
-    name = f"{form.id}{AT}{OPENVINO}"
-    return replace(form, id=name, recipe=f"{form.recipe}{AT}{OPENVINO}", meaning=meaning, runtime=OPENVINO)
+    name = f"{form.id}{AT}{OPENVINO.id}"
+    return replace(
+        form, id=name, recipe=f"{form.recipe}{AT}{OPENVINO.id}", meaning=meaning, runtime=OPENVINO.id
+    )
 
 
 OTHER_RUNTIMES = MappingProxyType({

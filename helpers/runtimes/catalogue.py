@@ -10,7 +10,6 @@ from helpers.runtimes.litert.runtime import LiteRT
 from helpers.runtimes.onnxruntime.runtime import OnnxRuntime
 from helpers.runtimes.openvino.runtime import OpenVINO
 
-OPENVINO, ONNX_RUNTIME = "openvino", "onnxruntime"
 LITERT = LiteRT("litert", "LiteRT", ".tflite", "o", ("ai_edge_litert",))
 OPENVINO = OpenVINO("openvino", "OpenVINO", ".xml", "s", ("openvino", "nncf"), "openvino")
 ONNXRUNTIME = OnnxRuntime("onnxruntime", "ONNX Runtime", ".onnx", "^", ("onnxruntime", "onnx"), "onnxruntime")

@@ -11,7 +11,7 @@ from helpers.quantize.recipes import as_it_is, float16, integers, own_file, simu
 from helpers.quantize.recipes.contract import Recipe, Work
 from helpers.run.own_files import OWN_FILE
 from helpers.run.variants import AT, Variant
-from helpers.runtimes.catalogue import LITERT, ONNX_RUNTIME, get_runtime
+from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, get_runtime
 from helpers.runtimes.file_facts import FileFacts
 
 _FILES = (as_it_is, float16, integers, simulated_file, trained_file, own_file)
@@ -35,7 +35,7 @@ def get_recipe(name: str) -> Recipe:
     if name in RECIPES:
         return RECIPES[name]
     form, _, runtime = name.partition(AT)
-    if (runtime and form in RECIPES) or f"{form}{AT}{ONNX_RUNTIME}" in RECIPES:
+    if (runtime and form in RECIPES) or f"{form}{AT}{ONNXRUNTIME.id}" in RECIPES:
         home = get_runtime(runtime or LITERT.id)
         others = [each.partition(AT)[0] for each in RECIPES if AT in each and each.endswith(home.id)]
         made = ", ".join(others) or "the forms of LiteRT"
