@@ -36,7 +36,7 @@ def kind_rows(about: Explanation) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], list[float]] = {}
     for timed in profile.operators:
         groups.setdefault((timed.kind, timed.runs_by), []).append(timed.us)
-    groups[(BETWEEN, LITERT)] = [profile.between_us]
+    groups[(BETWEEN, about.runtime)] = [profile.between_us]
     whole, measured_ms = profile.whole_mean_us, median(profile.plain_us) / 1e3
     return [
         {
@@ -64,16 +64,17 @@ def table_row(variant: str, about: Explanation) -> dict[str, Any]:
     unheld = profile if measured is None else bound
     return {
         "variant": variant,
+        "runtime": about.runtime,
         "storage": about.storage_dtype,
         "compute": about.compute_dtype,
         "usable ISA": ", ".join(about.isa) or "none of those known",
         "operators": sum(about.operators.values()),
         "by XNNPACK (operators)": unless_absent(share, lambda: f"{share.operators:.0%}"),
         "by XNNPACK (multiply-adds)": unless_absent(share, lambda: f"{share.macs:.0%}"),
-        "casts": casts_text(about.casts, about.folded),
-        "multiply-adds (M)": round(about.macs / 1e6, 1),
-        "weights (bytes)": about.weights_bytes,
-        "moved (MB)": round(about.bytes_moved / 1e6, 1),
+        "casts": unless_absent(about.casts, lambda: casts_text(about.casts, about.folded)),
+        "multiply-adds (M)": unless_absent(about.macs, lambda: f"{about.macs / 1e6:.1f}"),
+        "weights (bytes)": unless_absent(about.weights_bytes, lambda: f"{about.weights_bytes}"),
+        "moved (MB)": unless_absent(about.bytes_moved, lambda: f"{about.bytes_moved / 1e6:.1f}"),
         "bound (ms)": unless_absent(bound, lambda: f"{bound.ms:.2f}"),
         "measured (ms)": unless_absent(profile, lambda: f"{measured:.2f}"),
         "share of bound": unless_absent(unheld, lambda: f"{held:.0%}"),
