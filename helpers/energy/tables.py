@@ -111,7 +111,8 @@ def stored_columns(stored: StoredBytes | Absent) -> dict[str, float | str]:
     }
     if isinstance(stored, Absent):
         return dict.fromkeys(columns, f"n/a: {stored.reason}")
-    return {title: getattr(stored, name) / 1e6 for title, name in columns.items()}
+    found = {title: getattr(stored, name) for title, name in columns.items()}
+    return {title: f"n/a: {n.reason}" if isinstance(n, Absent) else n / 1e6 for title, n in found.items()}
 
 
 def energy_table(run: Run, model: Model) -> pd.DataFrame:

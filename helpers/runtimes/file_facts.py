@@ -1,6 +1,9 @@
 """What the file of a core holds, in the words of every runtime."""
 
+from collections import Counter
 from dataclasses import dataclass
+
+from helpers.lab.intervals import Absent
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,15 @@ class StoredBytes:
     Attributes:
         file_bytes: of all its parts.
         weights_bytes: of the convolutions' weights.
-        alive_bytes: largest sum of activations that are between being made and their last use.
+        alive_bytes: largest sum of activations that are between being made and their last use;
+            why it is not known, of a runtime that does not tell.
     """
 
     file_bytes: int
     weights_bytes: int
-    alive_bytes: int
+    alive_bytes: int | Absent
+
+
+def most(counts: Counter[str], otherwise: str = "") -> str:
+    """The name that is counted most often; ``otherwise`` of none."""
+    return counts.most_common(1)[0][0] if counts else otherwise

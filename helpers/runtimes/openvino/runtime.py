@@ -5,6 +5,7 @@ from pathlib import Path
 
 from helpers.lab.host import package_version
 from helpers.runtimes.contract import Runtime, Session
+from helpers.runtimes.file_facts import FileFacts, StoredBytes
 
 
 class OpenVINO(Runtime):
@@ -25,3 +26,13 @@ class OpenVINO(Runtime):
     def files(self, path: Path) -> tuple[Path, ...]:
         """The ``.xml`` and its ``.bin``."""
         return (path, path.with_suffix(".bin"))
+
+    def facts(self, path: Path) -> FileFacts:
+        from helpers.runtimes.openvino.reader import read_facts
+
+        return read_facts(path)
+
+    def stored(self, path: Path) -> StoredBytes:
+        from helpers.runtimes.openvino.reader import stored_bytes
+
+        return stored_bytes(path)
