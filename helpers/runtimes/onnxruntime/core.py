@@ -79,13 +79,23 @@ class OnnxCore:
         return self.outputs()
 
 
-def open_session(path: Path, threads: int, profile: Path | None = None) -> Any:
-    """The ``onnxruntime.InferenceSession``; raises ``LabError`` where ONNX Runtime refuses the file."""
+def open_session(path: Path, threads: int, profile: Path | None = None, optimized: Path | None = None) -> Any:
+    """The ``onnxruntime.InferenceSession``.
+
+    Args:
+        profile: beginning of the name of a file for the times of operators.
+        optimized: a file for the graph that is run instead of that of ``path``.
+
+    Raises:
+        LabError: the file is absent, or ONNX Runtime refuses it.
+    """
     if not path.is_file():
         raise LabError(f"{path} does not exist.", "the file of a variant", "run 02_quantize.ipynb.")
-    library = onnxruntime()
+    chosen = options(threads, profile)
+    if optimized:
+        chosen.optimized_model_filepath = str(optimized)
     try:
-        return library.InferenceSession(str(path), options(threads, profile), providers=[PROVIDER])
+        return onnxruntime().InferenceSession(str(path), chosen, providers=[PROVIDER])
     except Exception as error:  # its exceptions share no class but this one
         found = f"{path} cannot be loaded by ONNX Runtime: {' '.join(str(error).split())}"
         raise LabError(found, "a whole .onnx file", MADE_ANEW) from error

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from helpers.lab.host import package_version
 from helpers.runtimes.contract import Runtime, Session
+from helpers.runtimes.file_facts import FileFacts, StoredBytes
 
 
 class OnnxRuntime(Runtime):
@@ -20,3 +21,13 @@ class OnnxRuntime(Runtime):
         from helpers.runtimes.onnxruntime.core import onnxruntime
 
         onnxruntime()
+
+    def facts(self, path: Path) -> FileFacts:
+        from helpers.runtimes.onnxruntime.reader import read_facts
+
+        return read_facts(path)
+
+    def stored(self, path: Path) -> StoredBytes:
+        from helpers.runtimes.onnxruntime.reader import stored_bytes
+
+        return stored_bytes(path)
