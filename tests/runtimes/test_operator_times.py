@@ -13,20 +13,19 @@ from helpers.lab.intervals import Absent
 from helpers.lab.records import jsonable, structured
 from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.run.variants import VARIANTS
-from helpers.runtimes.litert import c_interface as litert_c
-from helpers.runtimes.litert import operator_times_probe
-from helpers.runtimes.litert.operator_kinds import (
+from helpers.runtimes.kinds_of_operators import (
     ALL_KINDS,
     CASTS,
     DENSE,
     DEPTHWISE,
     ELEMENTWISE,
-    LITERT,
     MOVES,
     OTHER,
     POINTWISE,
-    XNNPACK,
 )
+from helpers.runtimes.litert import c_interface as litert_c
+from helpers.runtimes.litert import operator_times_probe
+from helpers.runtimes.litert.operator_kinds import LITERT, XNNPACK
 from helpers.runtimes.litert.operator_times import (
     kind_of_name,
     operators_of,

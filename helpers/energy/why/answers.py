@@ -9,7 +9,8 @@ import pandas as pd
 from helpers.energy.why.records import Cast, Explanation, Why
 from helpers.lab.intervals import NAN, Absent
 from helpers.run.variants import BASELINE, reference_of
-from helpers.runtimes.litert.operator_kinds import ALL_KINDS, BETWEEN, LITERT
+from helpers.runtimes.kinds_of_operators import ALL_KINDS, BETWEEN
+from helpers.runtimes.litert.operator_kinds import LITERT
 
 LARGEST = 3
 

@@ -52,7 +52,7 @@ class Timed:
     """An operator as the profiler tells it.
 
     Attributes:
-        kind: one of ``operator_kinds``.
+        kind: one of ``kinds_of_operators.KINDS``.
         runs_by: what ran it: "XNNPACK" or "LiteRT", or the title of another runtime.
         node: its number in the graph; None inside XNNPACK's part.
         us: mean over the faster half of the invocations.

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from helpers.runtimes.kinds_of_operators import CASTS
 from helpers.runtimes.litert.grid import Grid, grid_of
 from helpers.runtimes.litert.operator_kinds import (
-    CASTS,
     CONVOLUTIONS,
     VIEWS,
     WEIGHTS,

@@ -14,17 +14,8 @@ from typing import Any
 
 from helpers.lab.conditions import require_at_least
 from helpers.lab.processes import probe_environment, why_dead
-from helpers.runtimes.litert.operator_kinds import (
-    CASTS,
-    DENSE,
-    DEPTHWISE,
-    ELEMENTWISE,
-    LITERT,
-    MOVES,
-    OTHER,
-    POINTWISE,
-    XNNPACK,
-)
+from helpers.runtimes.kinds_of_operators import CASTS, DENSE, DEPTHWISE, ELEMENTWISE, MOVES, OTHER, POINTWISE
+from helpers.runtimes.litert.operator_kinds import LITERT, XNNPACK
 
 INVOCATIONS, TIMEOUT_S = 50, 300
 # tflite::Profiler::EventType: a node that LiteRT runs; an operator inside a delegate, of two ways to tell it.
@@ -112,7 +103,7 @@ def operators_of(events: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def kind_of_name(name: str) -> str:
-    """One of ``operator_kinds.KINDS`` for an operator's name."""
+    """One of ``kinds_of_operators.KINDS`` for an operator's name."""
     return next((kind for words, kind in _KINDS if any(word in name for word in words)), OTHER)
 
 
