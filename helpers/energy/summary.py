@@ -14,7 +14,7 @@ import numpy as np
 from helpers.energy.records import Latency, Memory
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
 from helpers.energy.rounds.records import Measurement
-from helpers.energy.rounds.schedule import BARE
+from helpers.energy.rounds.schedule import bare_of
 from helpers.energy.rounds.warmup import warmup_of
 from helpers.lab.intervals import Absent, Interval, percentile_interval, resample_weights
 from helpers.run.variants import BASELINE
@@ -198,7 +198,8 @@ def memory_summary(raw: Memory, variant: str) -> MemorySummary | Absent:
     rounds = [played.probes for played in raw.rounds if variant in played.probes]
     if variant in raw.failures or not rounds:
         return why_missing(raw, variant)
-    bare = np.array([probes[BARE].peak_rss_bytes for probes in rounds], float)
+    bare_runtime = bare_of(rounds[0][variant].runtime)
+    bare = np.array([probes[bare_runtime].peak_rss_bytes for probes in rounds], float)
     above = np.array([probes[variant].peak_rss_bytes for probes in rounds]) - bare
     return MemorySummary(
         variant,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from helpers.lab.host import package_version
 from helpers.runtimes.contract import Runtime, Session
@@ -31,3 +32,8 @@ class OnnxRuntime(Runtime):
         from helpers.runtimes.onnxruntime.reader import stored_bytes
 
         return stored_bytes(path)
+
+    def profile(self, path: Path, invocations: int, threads: int) -> dict[str, Any]:
+        from helpers.runtimes.onnxruntime.operator_times import profile_file
+
+        return profile_file(path, invocations, threads)

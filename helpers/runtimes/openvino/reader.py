@@ -30,7 +30,7 @@ class Convolution:
 
     Attributes:
         name: of the operator; ``type``: OpenVINO's.
-        dtype: of the stored weights; ``shape``: theirs.
+        dtype: of the stored weights; ``shape``: theirs, as the operator meets them.
         bytes: of them.
         scales: number of scales that widen them; 0 without.
     """
@@ -64,12 +64,13 @@ def convolution_of(node: Any) -> Convolution | None:
     constant = way[-1]
     if constant.get_type_name() != "Constant":
         return None
+    met, stored = node.input(1).get_partial_shape(), constant.get_output_shape(0)
     scales = [scales_of(step) for step in way if step.get_type_name() in ("Multiply", "FakeQuantize")]
     return Convolution(
         node.get_friendly_name(),
         node.get_type_name(),
         dtype_of(constant.get_element_type()),
-        tuple(constant.get_output_shape(0)),
+        tuple(stored if met.is_dynamic else met.to_shape()),
         constant.get_byte_size(),
         max(scales, default=0),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from helpers.lab.host import package_version
 from helpers.runtimes.contract import Runtime, Session
@@ -36,3 +37,8 @@ class OpenVINO(Runtime):
         from helpers.runtimes.openvino.reader import stored_bytes
 
         return stored_bytes(path)
+
+    def profile(self, path: Path, invocations: int, threads: int) -> dict[str, Any]:
+        from helpers.runtimes.openvino.operator_times import profile_file
+
+        return profile_file(path, invocations, threads)
