@@ -7,14 +7,22 @@ from types import MappingProxyType
 import numpy as np
 
 from helpers.lab.errors import LabError, unknown_name
-from helpers.quantize.recipes import as_it_is, float16, integers, own_file, simulated_file, trained_file
+from helpers.quantize.recipes import (
+    as_it_is,
+    float16,
+    integers,
+    openvino_files,
+    own_file,
+    simulated_file,
+    trained_file,
+)
 from helpers.quantize.recipes.contract import Recipe, Work
 from helpers.run.own_files import OWN_FILE
 from helpers.run.variants import AT, Variant
 from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, get_runtime
 from helpers.runtimes.file_facts import FileFacts
 
-_FILES = (as_it_is, float16, integers, simulated_file, trained_file, own_file)
+_FILES = (as_it_is, float16, integers, simulated_file, trained_file, own_file, openvino_files)
 RECIPES: Mapping[str, Recipe] = MappingProxyType({
     name: recipe for file in _FILES for name, recipe in file.RECIPES.items()
 })  # fmt: skip

@@ -1,10 +1,13 @@
 """OpenVINO and NNCF, imported without their telemetry, which asks nobody before it writes and sends."""
 
 import importlib
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
+from unittest.mock import patch
 
 TELEMETRY = "openvino_telemetry"
 
@@ -16,8 +19,27 @@ def openvino() -> ModuleType:
 
 def nncf() -> ModuleType:
     openvino()
-    with telemetry_absent():
-        return importlib.import_module("nncf")
+    loggers = logging.getLoggerClass()
+    try:
+        with telemetry_absent():
+            library = importlib.import_module("nncf")
+    finally:
+        logging.setLoggerClass(loggers)  # NNCF would make every later logger one of its own
+    library.set_log_level(logging.ERROR)
+    return library
+
+
+@contextmanager
+def progress_hidden() -> Iterator[None]:
+    """Keep NNCF's progress bars away; it has no setting for that."""
+    from nncf.common.logging import track_progress
+
+    class Hidden(track_progress.Progress):
+        def __init__(self, *columns: Any, **settings: Any):
+            super().__init__(*columns, **{**settings, "disable": True})
+
+    with patch.object(track_progress, "Progress", Hidden):
+        yield
 
 
 @contextmanager

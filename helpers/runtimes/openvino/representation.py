@@ -4,6 +4,7 @@ Two things stand in the ``.xml``'s runtime information beside the graph: the has
 hash of the ``.xml`` identifies both, and the precision in which floats are to be multiplied.
 """
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,6 +35,7 @@ def write_ir(model: Any, path: Path, precision: str, half_weights: bool = False)
     if precision not in PRECISIONS:
         raise LabError(f"precision {precision!r}.", f"one of {', '.join(PRECISIONS)}", "name one of them.")
     model = model.clone()
+    settle_names(model)
     model.set_rt_info(precision, [SECTION, PRECISION])
     with TemporaryDirectory() as folder:
         written = Path(folder) / path.name
@@ -44,6 +46,16 @@ def write_ir(model: Any, path: Path, precision: str, half_weights: bool = False)
         # The .xml comes last: an interrupted writing leaves one that does not fit to its .bin, which is told.
         write_bytes(weights_file(path), weights_file(written).read_bytes())
         write_bytes(path, written.read_bytes())
+
+
+def settle_names(model: Any) -> None:
+    """Name each operator without a name of its own by its place in the graph.
+
+    OpenVINO counts such names up for as long as a process runs: the same core would give another file.
+    """
+    for place, node in enumerate(model.get_ordered_ops()):
+        if re.fullmatch(rf"{node.get_type_name()}_\d+", node.get_friendly_name()):
+            node.set_friendly_name(f"{node.get_type_name()}_{place}")
 
 
 def read_ir(path: Path) -> Any:
