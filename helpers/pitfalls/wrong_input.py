@@ -16,7 +16,7 @@ from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import core_inputs
 from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, points, rounded
 from helpers.run.variants import BASELINE
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.catalogue import load_core
 from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
 from helpers.tasks.detection.tails.selection import Detections
@@ -102,7 +102,7 @@ def original_answers(bench: Bench, core: Path, photos: Sequence[np.ndarray]) -> 
 
 
 def answers(bench: Bench, core: Path, photos: Sequence[np.ndarray], way: Preprocessing) -> list[Detections]:
-    loaded = Core(core)
+    loaded = load_core(core)
     return [bench.interface.tail(loaded(core_input(photo, way))) for photo in photos]
 
 

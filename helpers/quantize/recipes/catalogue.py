@@ -62,15 +62,17 @@ def quantize_file(
     photos: Iterable[np.ndarray],
     output: Path,
     float_operators: Sequence[str] = (),
+    home: str = LITERT.id,
 ) -> FileFacts:
-    """Write ``variant`` of a float32 ``.tflite``, of whatever model, and return what the written file holds.
+    """Write ``variant`` of a float32 core, of whatever model, and return what the written file holds.
 
     Args:
         variant: one that is made of this file and photos alone: neither trained nor the user's own.
         photos: as ``Work.calibration`` gives them; ``float_operators``: as there.
+        home: id of the home runtime, for which the core is.
 
     Raises:
         LabError: the written file is not what the variant promises.
     """
     work = Work(variant, float_file, output, lambda: photos, float_operators)
-    return get_recipe(variant.recipe).make(work).facts
+    return get_recipe(recipe_name(variant.recipe, home)).make(work).facts

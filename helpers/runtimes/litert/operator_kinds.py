@@ -29,7 +29,7 @@ Shape = tuple[int, ...]
 
 
 def kind_of(operator: str, weights: Shape = ()) -> str:
-    """Kind of an ``operator`` of this type; ``weights``: their shape, of a convolution."""
+    """One of ``KINDS``; ``operator``: its type; ``weights``: their shape, of a convolution."""
     if operator == "DEPTHWISE_CONV_2D":
         return DEPTHWISE
     if operator == "FULLY_CONNECTED" or (operator == "CONV_2D" and weights[1:3] == (1, 1)):

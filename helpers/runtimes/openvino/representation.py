@@ -16,6 +16,8 @@ from helpers.runtimes.openvino.library import openvino
 SECTION, WEIGHTS_SHA256, PRECISION = "quantlab", "bin_sha256", "precision"
 # What ``INFERENCE_PRECISION_HINT`` takes.
 PRECISIONS = ("f32", "bf16", "f16")
+# OpenVINO's own name of an operator: what it was when it was made, and a number.
+COUNTED_UP = re.compile(r"[A-Z][A-Za-z0-9]*_\d+")
 MADE_ANEW = "delete both files and run 02_quantize.ipynb again."
 
 
@@ -54,7 +56,7 @@ def settle_names(model: Any) -> None:
     OpenVINO counts such names up for as long as a process runs: the same core would give another file.
     """
     for place, node in enumerate(model.get_ordered_ops()):
-        if re.fullmatch(rf"{node.get_type_name()}_\d+", node.get_friendly_name()):
+        if COUNTED_UP.fullmatch(node.get_friendly_name()):
             node.set_friendly_name(f"{node.get_type_name()}_{place}")
 
 
