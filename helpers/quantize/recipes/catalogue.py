@@ -11,6 +11,7 @@ from helpers.quantize.recipes import (
     as_it_is,
     float16,
     integers,
+    onnxruntime_files,
     openvino_files,
     own_file,
     simulated_file,
@@ -22,7 +23,9 @@ from helpers.run.variants import AT, Variant
 from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, get_runtime
 from helpers.runtimes.file_facts import FileFacts
 
-_FILES = (as_it_is, float16, integers, simulated_file, trained_file, own_file, openvino_files)
+_FILES = (
+    as_it_is, float16, integers, simulated_file, trained_file, own_file, openvino_files, onnxruntime_files,
+)  # fmt: skip
 RECIPES: Mapping[str, Recipe] = MappingProxyType({
     name: recipe for file in _FILES for name, recipe in file.RECIPES.items()
 })  # fmt: skip
