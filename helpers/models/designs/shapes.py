@@ -82,7 +82,7 @@ def cellwise(shapes: Shapes, size: tuple[int, int], classes: int) -> Iterator[Re
         rows, columns = shape[2:0:-1] if columns_first else shape[1:]
         for design in DESIGNS.values():
             for strides in design.strides if design.decoding != "queries" else ():
-                if cells_of(size, strides) * design.anchors_each == rows:
+                if cells_of(size, strides) * design.anchors_each == rows > 0:
                     yield from of_columns(tuple(shapes), design, columns, classes, columns_first, strides)
 
 
@@ -99,12 +99,14 @@ def of_columns(
     if design.bins > 1 and classes and (columns - classes) % COORDINATES == 0 < columns - classes:
         bins = (columns - classes) // COORDINATES
     left = columns - COORDINATES * bins - int(design.objectness)
-    # Ultralytics writes columns first, the others rows first; what another tool has turned is read, too.
     if left > 0 and (bins > 1) == (design.bins > 1):
         yield Reading("cells", outputs, design, left, columns_first, strides, bins)
 
 
 def cells_of(size: tuple[int, int], strides: tuple[int, ...]) -> int:
+    """0 where the input is smaller than a stride."""
+    if max(strides) > min(size):
+        return 0
     return sum(int(np.prod(grid_of(size, stride))) for stride in strides)
 
 

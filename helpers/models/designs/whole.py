@@ -89,3 +89,17 @@ def in_pixels(coordinates: np.ndarray, unless_told: bool = False) -> bool:
 
 def within(scores: np.ndarray) -> bool:
     return bool(scores.size) and float(scores.min()) >= -SLACK and float(scores.max()) <= 1 + SLACK
+
+
+def is_told(reading: Reading, tail: WholeTail, classes: int) -> bool:
+    """Whether shapes and values suffice to know the design: rows that one exporter alone writes.
+
+    They are YOLOv5's three rows per cell, Ultralytics' columns before rows, offsets in cells of YOLOX and
+    distributions of NanoDet that are not decoded, and DETR's column for no object.
+    """
+    if reading.kind == "queries":
+        return reading.classes == classes + 1
+    if reading.kind == "found":
+        return False
+    raw = tail.decoding != "centres"
+    return raw or reading.design.anchors_each > 1 or reading.columns_first

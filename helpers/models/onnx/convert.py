@@ -6,6 +6,7 @@ from pathlib import Path
 
 from helpers.lab.files import write_bytes
 from helpers.models.designs.catalogue import unknown_design
+from helpers.models.designs.whole import is_told
 from helpers.models.interface import Interface
 from helpers.models.onnx import trial
 from helpers.models.onnx.network import Network, read
@@ -55,7 +56,7 @@ def chosen(network: Network, classes: int, named: str, limits: Limits) -> Found:
     for known in possible:
         if plan := first_that_agrees(known, head_plans(network, known), network):
             return known, plan
-    known = the_one(network, possible, bool(named or network.told))
+    known = the_one(network, possible, classes, bool(named or network.told))
     plan = first_that_agrees(known, part_plans(network, known), network)
     return known, plan or whole_plan(network, known)
 
@@ -69,12 +70,14 @@ def first_that_agrees(known: Understood, plans: Iterator[Plan], network: Network
     return None
 
 
-def the_one(network: Network, possible: list[Understood], told: bool) -> Understood:
-    """The only reading, if it is told: shapes alone do not say how photos are prepared.
+def the_one(network: Network, possible: list[Understood], classes: int, told: bool) -> Understood:
+    """The only reading, if it is told, or shapes and values tell it.
 
-    DETR's column for no object tells it, though.
+    Args:
+        classes: as many as the label map names.
+        told: whether the user or the exporter has named the design.
     """
-    shown = [known for known in possible if told or getattr(known.tail, "conversion", "") == "softmax"]
+    shown = [known for known in possible if told or is_told(known.reading, known.tail, classes)]
     if len(shown) == 1 or (shown and told):
         return shown[0]
     maybe = " or ".join(dict.fromkeys(known.design.name for known in possible))
