@@ -124,11 +124,10 @@ def test_an_address_lasts_as_it_is_and_a_path_becomes_whole(tmp_path, monkeypatc
 
 
 OTHERS = {
-    "net.onnx": "export the detector as a SavedModel",
     "net.tflite": "--variant",
     "net.weights": "name the .cfg",
     "net.tar.gz": "unpack it",
-    "net.keras": "export the detector",
+    "net.keras": "export the detector as ONNX",
 }
 
 

@@ -1,0 +1,105 @@
+"""The tail of a file that is used whole: what its outputs mean, by their shapes and their values."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from helpers.models.designs.shapes import Reading
+from helpers.tasks.detection.limits import Limits
+from helpers.tasks.detection.tails.cells import cell_places
+from helpers.tasks.detection.tails.found_rows import FoundRowsTail
+from helpers.tasks.detection.tails.joined_rows import JoinedRowsTail
+from helpers.tasks.detection.tails.queries import QueriesTail
+
+Heads = Mapping[str, np.ndarray]
+WholeTail = JoinedRowsTail | QueriesTail | FoundRowsTail
+FARTHEST_RELATIVE = 2.0  # no coordinate of 0..1 is farther away; of pixels nearly all are
+FOLLOWS_CELLS = 0.5  # correlation of decoded centres with their cells is nearly 1, of offsets within cells 0
+SLACK = 1e-3  # by which rounding of an int8 output may leave 0..1
+
+
+def whole_tail(
+    reading: Reading, heads: Heads, size: tuple[int, int], classes: int, limits: Limits
+) -> WholeTail | None:
+    """What follows a file's own outputs; None where their values contradict the reading.
+
+    Args:
+        heads: what the file answers for noise, by output.
+        size: height and width of the input, in pixels.
+        classes: as many as the label map names.
+        limits: what is kept, suppression aside, which is the design's.
+    """
+    if reading.kind == "found":
+        boxes = FoundRowsTail(size, reading.outputs, classes, limits).columns(dict(heads))[0]
+        return FoundRowsTail(size, reading.outputs, classes, limits, not boxes.size or in_pixels(boxes, True))
+    limits = reading.design.limits(limits)
+    if reading.kind == "queries":
+        return queries_tail(reading, heads, classes, limits)
+    return cells_tail(reading, heads, size, limits)
+
+
+def queries_tail(reading: Reading, heads: Heads, classes: int, limits: Limits) -> QueriesTail:
+    tail = QueriesTail(reading.outputs, reading.classes, limits, "none")
+    if within(tail.candidates(dict(heads))[1]):
+        return tail
+    if reading.classes == classes + 1:
+        return QueriesTail(reading.outputs, classes, limits, "softmax")
+    return QueriesTail(reading.outputs, reading.classes, limits, "sigmoid")
+
+
+def cells_tail(
+    reading: Reading, heads: Heads, size: tuple[int, int], limits: Limits
+) -> JoinedRowsTail | None:
+    design = reading.design
+    facts = {"objectness": design.objectness, "columns_first": reading.columns_first}
+    plain = JoinedRowsTail(size, reading.outputs, reading.classes, limits, **facts)
+    scores_first = design.parts[0] == "class"
+    rows = plain.rows(dict(heads))
+    scores = rows[:, : reading.classes] if scores_first else rows[:, 4:]
+    if not within(scores):
+        return None
+    if is_decoded(reading, rows, size):
+        pixels = in_pixels(rows[:, :2])
+        return JoinedRowsTail(size, reading.outputs, reading.classes, limits, pixels=pixels, **facts)
+    raw = {"strides": reading.strides, "offset": design.offset, "clipped": design.clipped}
+    return JoinedRowsTail(
+        size, reading.outputs, reading.classes, limits, design.decoding,
+        scores_first=scores_first, **facts, **raw,
+    )  # fmt: skip
+
+
+def is_decoded(reading: Reading, rows: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether rows ``[N, columns]`` begin with centres, which follow their cells, not with offsets."""
+    if reading.design.decoded is not None:
+        return reading.design.decoded
+    place = cell_places(size, reading.strides, reading.design.offset)
+    across = [np.corrcoef(rows[:, axis], place[:, axis])[0, 1] for axis in (0, 1) if np.ptp(rows[:, axis])]
+    return bool(across) and min(across) > FOLLOWS_CELLS
+
+
+def in_pixels(coordinates: np.ndarray, unless_told: bool = False) -> bool:
+    """Whether coordinates are pixels, not 0..1.
+
+    Args:
+        unless_told: the answer where they are all 0, as of a file that has found nothing.
+    """
+    farthest = float(np.abs(coordinates).max())
+    return unless_told if farthest == 0 else farthest > FARTHEST_RELATIVE
+
+
+def within(scores: np.ndarray) -> bool:
+    return bool(scores.size) and float(scores.min()) >= -SLACK and float(scores.max()) <= 1 + SLACK
+
+
+def is_told(reading: Reading, tail: WholeTail, classes: int) -> bool:
+    """Whether shapes and values suffice to know the design: rows that one exporter alone writes.
+
+    They are YOLOv5's three rows per cell, Ultralytics' columns before rows, offsets in cells of YOLOX and
+    distributions of NanoDet that are not decoded, and DETR's column for no object.
+    """
+    if reading.kind == "queries":
+        return reading.classes == classes + 1
+    if reading.kind == "found":
+        return False
+    raw = tail.decoding != "centres"
+    return raw or reading.design.anchors_each > 1 or reading.columns_first
