@@ -7,6 +7,7 @@ from helpers.lab.errors import unknown_name
 
 BASELINE = "float32"
 CONTROL = "float32-control"
+OF_RUNTIME = "@"  # ``int8@openvino``: the form, and what runs it; without it LiteRT
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,21 @@ _ENTRIES = (
 )  # fmt: skip
 
 VARIANTS = MappingProxyType({variant.id: variant for variant in _ENTRIES})
+
+
+def baseline_of(variant_id: str) -> str:
+    """What the variant's ratios are to: float32 of the same runtime."""
+    return BASELINE + runtime_ending(variant_id)
+
+
+def control_of(variant_id: str) -> str:
+    """The control that shows the noise of its ratios: float32 of the same runtime, once more."""
+    return CONTROL + runtime_ending(variant_id)
+
+
+def runtime_ending(variant_id: str) -> str:
+    """``@openvino``; empty for LiteRT."""
+    return "".join(variant_id.partition(OF_RUNTIME)[1:])
 
 
 def get_variant(variant_id: str) -> Variant:
