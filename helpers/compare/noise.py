@@ -1,8 +1,7 @@
 """The noise floor: what measuring shows where nothing differs.
 
-Two things tell of it. The control, float32 measured twice in the same process, shows what the rounds of
-this run take for a difference; the self-test, in fresh processes, shows how far processes differ. The
-larger rules.
+Two things tell of it. The control, float32 measured twice in the same rounds, shows what this run takes for a
+difference; the self-test, many such measurements, shows how far they stray. The larger rules.
 """
 
 import math

@@ -263,6 +263,7 @@ def build_context(run: Run) -> Context:
         profile=run.profile.id,
         images=records[f"score/{BASELINE}"].values.images,
         rounds=len(latency.values.rounds),
+        processes=latency.values.process_count,
         memory_probes=len(records["memory"].values.rounds),
         resamples=run.profile.resamples,
         level=LEVEL,

@@ -1,29 +1,19 @@
-"""Latency of inference alone: ``Core.invoke``, in interleaved rounds, every repeat kept."""
+"""Latency of inference alone: ``Core.invoke``, in interleaved rounds over fresh processes, all kept."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from helpers.energy.records import Latency, LatencyRound, LatencySettings, Visit
 from helpers.energy.rounds.disturbance import Watch, disturbance_facts
-from helpers.energy.rounds.playing import (
-    Cores,
-    Inputs,
-    RoundCallback,
-    begin,
-    inputs_of,
-    require_inputs,
-    run_rounds,
-)
-from helpers.energy.rounds.records import Plan
-from helpers.energy.rounds.schedule import WARMUPS, round_order
+from helpers.energy.rounds.playing import Inputs, RoundCallback, begin, require_inputs, run_rounds
+from helpers.energy.rounds.records import Observed, Plan
+from helpers.energy.rounds.schedule import WARMUPS, round_order, rounds_in_process
 from helpers.energy.rounds.stopping import LEAST_ROUNDS, stopping_facts, why_stop
+from helpers.energy.rounds.team import Team, Timed, photos_written
 from helpers.energy.rounds.warmup import warmup_facts
-from helpers.lab.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
-from helpers.runtimes.litert.core import Core
+from helpers.lab.conditions import conditions, moment, pinned, require_at_least
 
 
 def measure_latency(
@@ -40,44 +30,57 @@ def measure_latency(
     width: float | None = None,
     budget_s: float | None = None,
     least_rounds: int = LEAST_ROUNDS,
+    rounds_per_process: int | None = None,
+    delays: Mapping[str, float] | None = None,
 ) -> Latency:
     """Raw latency samples of every variant.
 
-    Each round visits each variant once, in a random order of its own; a visit loads the core
-    afresh, then come ``warmups`` invocations, since loading and switching leave caches cold, then ``repeats``
-    timed ones. The image is set outside the timed part, and is the same for all variants at the same place
-    of a round.
+    Each round visits each variant once, in a random order of its own, those of all runtimes interleaved. A
+    visit is ``warmups`` invocations, since switching leaves caches cold, then ``repeats`` timed ones. The
+    image is set outside the timed part, and is the same for all variants at the same place of a round.
 
-    Rounds end at ``rounds``, or earlier: as soon as the 95 % interval of every variant's ratio to the
+    After ``rounds_per_process`` rounds they go on in fresh processes, one per runtime, of which one works at
+    a time: ``schedule`` says after how many, and why. A core is loaded at its first visit in a process. This
+    process decides order and end, and times nothing itself.
+
+    Rounds end at ``rounds``, or earlier: as soon as the 95 % interval of every variant's ratio to its
     baseline is at most ``width`` wide, or the rounds have taken ``budget_s``. See ``stopping`` for what that
     does to the intervals.
 
     Args:
-        files: variant -> ``.tflite``; the control is the baseline's file under ``variants.CONTROL``.
+        files: variant -> file of a core; the control is the baseline's file under ``variants.CONTROL``.
         inputs: real photos as the cores take them, each ``[1, H, W, 3]``; one array
             ``[n, 1, H, W, 3]`` will do.
         rounds: largest number of rounds in all, those in ``done`` included; their number where neither
             ``width`` nor ``budget_s`` is given.
         repeats: timed invocations per visit.
-        threads: threads of the runtime; the process is pinned to as many processor cores.
+        threads: threads of the runtime; all processes are pinned to as many processor cores.
         warmups: untimed invocations at the start of a visit; kept, and marked.
         progress: whether to show a progress bar.
         on_round: called with the raw result so far after every round, to save it.
-        done: an earlier, unfinished raw result of the same settings, to go on from.
+        done: an earlier, unfinished raw result of the same settings, to go on from, in fresh processes.
         width: wanted full width of the intervals, relative to the ratio: ``stopping.WIDTH`` is 2 %.
-        budget_s: seconds of rounds, those in ``done`` included; exceeded by at most a round.
+        budget_s: seconds of rounds, those in ``done`` and the start of processes included; exceeded by at
+            most the rounds of one process.
         least_rounds: rounds that are played even if the budget is spent.
+        rounds_per_process: rounds between two starts of processes; None for ``schedule.rounds_in_process``.
+        delays: variant -> share by which each of its invocations is made longer, for a known difference.
     """
     require_at_least(1, rounds=rounds, repeats=repeats, threads=threads, least_rounds=least_rounds)
+    share = rounds_in_process(files.values()) if rounds_per_process is None else rounds_per_process
+    require_at_least(1, rounds_per_process=share)
     require_at_least(0, warmups=warmups, width=width or 0, budget_s=budget_s or 0)
     plan = Plan(rounds, min(least_rounds, rounds), width, budget_s)
-    settings = LatencySettings(tuple(files), threads, seed, repeats, warmups)
-    with pinned(threads) as cpus, no_garbage_collection():
-        cores = Cores(files, threads)
+    settings = LatencySettings.of(files, threads, seed, repeats, warmups, share)
+    with (
+        photos_written(files, require_inputs(inputs)) as photos,
+        pinned(threads) as cpus,
+        Team(files, photos, threads, delays, keep=share > 1) as team,
+    ):
         begun = begin(Latency.begun(settings, conditions(threads, cpus)), done)
-        play = latency_round(cores, require_inputs(inputs), settings, cpus)
+        play = Player(team, settings, cpus, begun.rounds)
         raw = run_rounds(
-            begun, rounds, play, cores.failures, progress, on_round, lambda raw: bool(why_stop(raw, plan))
+            begun, rounds, play, team.failures, progress, on_round, lambda raw: bool(why_stop(raw, plan))
         )
     return found_out(raw, plan)
 
@@ -92,43 +95,61 @@ def found_out(raw: Latency, plan: Plan) -> Latency:
     )
 
 
-def latency_round(
-    cores: Cores, inputs: Inputs, settings: LatencySettings, cpus: Sequence[int] | None
-) -> Callable[[int], LatencyRound]:
-    """The function that plays round ``number``."""
+class Player:
+    """Plays round after round, in fresh processes when those at work have had their share.
 
-    def play(number: int) -> LatencyRound:
+    Args:
+        team: the processes.
+        cpus: processor cores to watch; None for all.
+        earlier: rounds that were played before, in processes that are gone.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        settings: LatencySettings,
+        cpus: Sequence[int] | None,
+        earlier: Sequence[LatencyRound] = (),
+    ):
+        self._team, self._settings, self._cpus = team, settings, cpus
+        self._process = earlier[-1].process if earlier else -1
+        self._left = 0
+
+    def __call__(self, number: int) -> LatencyRound:
+        """Round ``number``."""
+        settings, noted, started_s = self._settings, moment(), time.perf_counter()
+        self._use_process()
+        start_s, watch = time.perf_counter() - started_s, Watch(self._cpus)
         order = round_order(settings.variants, number, settings.seed)
-        places = range(number * settings.repeats, (number + 1) * settings.repeats)
-        started_s, loaded_s, noted, watch = time.perf_counter(), cores.loading_s, moment(), Watch(cpus)
-        visits = cores.visit_all(
-            order, lambda core: time_visit(core, taken(inputs_of(core, inputs), places), settings.warmups)
-        )
-        observed, load_s = watch.observed(), cores.loading_s - loaded_s
-        wall_s = time.perf_counter() - started_s
-        return LatencyRound(order, noted, observed, wall_s, load_s, invoke_s(visits), visits)
+        timed = self._visits(order, range(number * settings.repeats, (number + 1) * settings.repeats))
+        observed = with_switches(watch.observed(), list(timed.values()))
+        visits = {variant: Visit(each.warmup_ns, each.timed_ns) for variant, each in timed.items()}
+        return LatencyRound(
+            self._process, order, noted, observed, time.perf_counter() - started_s, start_s,
+            sum(each.load_s for each in timed.values()), invoke_s(visits), visits,
+        )  # fmt: skip
 
-    return play
+    def _use_process(self) -> None:
+        if not self._left:
+            self._team.fresh()
+            self._process += 1
+            self._left = self._settings.rounds_per_process
+        self._left -= 1
+
+    def _visits(self, order: Sequence[str], places: range) -> dict[str, Timed]:
+        """In this order, without those that have failed."""
+        found = {variant: self._team.visit(variant, places, self._settings.warmups) for variant in order}
+        return {variant: timed for variant, timed in found.items() if timed is not None}
 
 
-def taken(photos: Sequence[np.ndarray], places: range) -> list[np.ndarray]:
-    """Photos in turn, from the first again after the last."""
-    return [photos[place % len(photos)] for place in places]
+def with_switches(observed: Observed, timed: Sequence[Timed]) -> Observed:
+    """With the switches of the processes that timed, in place of those of this one, which waited."""
+    counts = [each.switches for each in timed]
+    known = None not in counts and counts
+    voluntary, involuntary = map(sum, zip(*counts, strict=True)) if known else (None, None)
+    return replace(observed, voluntary_switches=voluntary, involuntary_switches=involuntary)
 
 
 def invoke_s(visits: Mapping[str, Visit]) -> float:
     """Seconds of all invocations of a round, warm-ups included."""
     return sum(sum(visit.warmup_ns) + sum(visit.timed_ns) for visit in visits.values()) * 1e-9
-
-
-def time_visit(core: Core, images: Sequence[np.ndarray], warmups: int) -> Visit:
-    """Each warm-up, and one invocation per image."""
-    warmup_ns = tuple(time_invoke(core, images[0]) for _ in range(warmups))
-    return Visit(warmup_ns, tuple(time_invoke(core, image) for image in images))
-
-
-def time_invoke(core: Core, image: np.ndarray) -> int:
-    core.set_input(image)
-    started_ns = time.perf_counter_ns()
-    core.invoke()
-    return time.perf_counter_ns() - started_ns

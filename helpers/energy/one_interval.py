@@ -7,11 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from helpers.energy.records import Latency, Visit, read_measurement
+from helpers.energy.next_process import LEVEL, left_out
+from helpers.energy.records import Latency, LatencyRound, Visit, read_measurement
 from helpers.energy.rounds.warmup import warmup_of
-from helpers.energy.summary import LEVEL, LEVEL_BY_WIDTH, ended_by_width, latency_ratio, resampled_rounds
+from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width, latency_ratio, processes_of
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
+from helpers.lab.units import how_many
 from helpers.models.registry import Model
 from helpers.quantize.stage import read_variant, timed_files
 from helpers.run.experiment import Run
@@ -30,20 +32,23 @@ class OneRatio:
         model, variant: ids.
         own, base: float64 ``[rounds, repeats]`` in ms: the timed inferences of the variant and of float32 in
             the same rounds, warm-ups left out.
+        processes: int ``[rounds]``: number of the process that each round was played in.
         warmups_ms: what was left out at the start of the variant's first round.
         table: the ratio as the table has it.
-        percent: the two percentiles that its bounds are.
-        drawn: int ``[resamples, rounds]``: the rounds that each of the table's resamples holds.
+        level: at which its bounds were drawn.
+        outside: how many averages of pairs of processes lie outside the bounds at each end; -1 where there
+            are too few processes for such bounds.
     """
 
     model: str
     variant: str
     own: np.ndarray
     base: np.ndarray
+    processes: np.ndarray
     warmups_ms: np.ndarray
     table: Interval
-    percent: tuple[float, float]
-    drawn: np.ndarray
+    level: float
+    outside: int
 
 
 def open_ratio(run: Run, models: Sequence[Model]) -> OneRatio | None:
@@ -51,9 +56,9 @@ def open_ratio(run: Run, models: Sequence[Model]) -> OneRatio | None:
     for model in models:
         raw = read_measurement(run, model, Latency).values
         for variant in compared(run, model):
-            ratio = latency_ratio(raw, variant, run.profile.resamples, run.profile.seed)
+            ratio = latency_ratio(raw, variant)
             if isinstance(ratio, Interval):
-                return one_ratio(run, model, variant, raw, ratio)
+                return one_ratio(model, variant, raw, ratio)
             print(f"{model.id}, {variant}: no ratio to open: {reason_of(raw, variant, ratio)}.")
     return None
 
@@ -69,8 +74,9 @@ def compared(run: Run, model: Model) -> list[str]:
     return [*sorted(files, key=lambda variant: computed[variant] != "int8"), CONTROL]
 
 
-def one_ratio(run: Run, model: Model, variant: str, raw: Latency, ratio: Interval) -> OneRatio:
-    visits = [played.visits for played in raw.rounds if {variant, BASELINE} <= played.visits.keys()]
+def one_ratio(model: Model, variant: str, raw: Latency, ratio: Interval) -> OneRatio:
+    rounds = rounds_with(raw, {variant, BASELINE})
+    visits, processes = [played.visits for played in rounds], np.array(processes_of(rounds))
     level = LEVEL_BY_WIDTH if ended_by_width(raw) else LEVEL
     first, extra = visits[0][variant], warmup_of(raw, variant).extra
     return OneRatio(
@@ -78,11 +84,16 @@ def one_ratio(run: Run, model: Model, variant: str, raw: Latency, ratio: Interva
         variant,
         timed_ms(raw, visits, variant),
         timed_ms(raw, visits, BASELINE),
+        processes,
         np.array(first.warmup_ns + first.timed_ns[:extra]) * 1e-6,
         ratio,
-        (50 * (1 - level), 50 * (1 + level)),
-        resampled_rounds(len(visits), run.profile.resamples, run.profile.seed),
+        level,
+        left_out(len(np.unique(processes)), level),
     )
+
+
+def rounds_with(raw: Latency, variants: set[str]) -> list[LatencyRound]:
+    return [played for played in raw.rounds if variants <= played.visits.keys()]
 
 
 def timed_ms(raw: Latency, visits: Sequence[Mapping[str, Visit]], variant: str) -> np.ndarray:
@@ -91,51 +102,60 @@ def timed_ms(raw: Latency, visits: Sequence[Mapping[str, Visit]], variant: str) 
     return np.array([visit[variant].timed_ns[extra:] for visit in visits]) * 1e-6
 
 
-def picture(run: Run, opened: OneRatio, medians: np.ndarray) -> LabFigure:
-    """The ratio of every round, and ``medians`` of resampled rounds with their percentiles."""
+def picture(run: Run, opened: OneRatio, averages: np.ndarray) -> LabFigure:
+    """The ratio of every round by its process, and ``averages`` of pairs of processes, sorted, as ratios."""
     context = replace(picture_context(run), threads=run.threads)
-    return draw_ratio(opened, medians, context)
+    return draw_ratio(opened, averages, context)
 
 
 @styled
-def draw_ratio(opened: OneRatio, medians: np.ndarray, context: Context) -> LabFigure:
-    if not len(medians):
-        raise LabError("no resamples.", "at least one", "draw rounds first.")
-    low, high = opened.percent
+def draw_ratio(opened: OneRatio, averages: np.ndarray, context: Context) -> LabFigure:
+    if not len(averages):
+        raise LabError("no averages.", "those of all pairs of processes", "average the processes first.")
+    processes = how_many(len(np.unique(opened.processes)), "fresh process", "fresh processes")
     text = (
-        f"{opened.variant} / float32 of {opened.model}, n = {len(opened.own)} rounds of "
-        f"{opened.own.shape[1]} timed inferences. Above: a dot for the ratio of medians of each round. "
-        f"Below: medians of {len(medians)} resamples of these rounds; bar: their percentiles {low:g} and "
-        f"{high:g}, an interval of 95 %."
+        f"{opened.variant} / float32 of {opened.model}, n = {how_many(len(opened.own), 'round')} of "
+        f"{opened.own.shape[1]} timed inferences in {processes}. "
+        "Above: a dot for the ratio of medians of each round, by its process. "
+        f"Below: averages of all pairs of processes; bar: {bar_text(opened)}, an interval of 95 %."
     )
     figure = new_figure(3.3 + FOOTER_IN)
-    rounds, resamples = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.4))
+    rounds, pairs = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.4))
     draw_rounds(rounds, opened)
-    draw_resamples(resamples, opened, medians)
+    draw_averages(pairs, opened, averages)
     return add_caption(figure, text, context)
+
+
+def bar_text(opened: OneRatio) -> str:
+    """What the bounds are."""
+    if opened.outside < 0:
+        return "from Student's t, since there are too few processes for ranks"
+    return f"all but the {opened.outside} lowest and the {opened.outside} highest"
 
 
 def draw_rounds(axes: Axes, opened: OneRatio) -> None:
     ratios = np.median(opened.own, axis=1) / np.median(opened.base, axis=1)
     style = look_of(opened.variant).marker_style(6)
-    axes.plot(ratios, np.arange(1, len(ratios) + 1), gid="rounds", **style)
+    axes.plot(ratios, opened.processes + 1, gid="rounds", **style)
     reference_line(axes, 1)
-    axes.set_ylabel("Round")
-    axes.set_ylim(0, len(ratios) + 1)
+    axes.set_ylabel("Process")
+    axes.set_ylim(opened.processes.min(), opened.processes.max() + 2)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.set_title("Rounds")
 
 
-def draw_resamples(axes: Axes, opened: OneRatio, medians: np.ndarray) -> None:
-    counts, edges = np.histogram(medians, 25)
-    axes.stairs(counts, edges, fill=True, color=FAINT, gid="resamples")
+def draw_averages(axes: Axes, opened: OneRatio, averages: np.ndarray) -> None:
+    counts, edges = np.histogram(averages, 25)
+    axes.stairs(counts, edges, fill=True, color=FAINT, gid="averages")
     reference_line(axes, 1)
-    low, high = np.percentile(medians, opened.percent)
+    low, high = opened.table.low, opened.table.high
     top = 1.15 * counts.max()
     axes.plot([low, high], [top, top], color=look_of(opened.variant).colour, linewidth=3, gid="interval")
     style = {"fontsize": SMALL_PT, "color": INK, "va": "bottom", "textcoords": "offset points"}
-    axes.annotate(f"{low:.3f} to {high:.3f}", (low, top), (0, 3), **style, gid="bounds")
+    text = f"{low:.3f} to {high:.3f}" if np.isfinite(low) else "one process: no bounds"
+    at = low if np.isfinite(low) else opened.table.value
+    axes.annotate(text, (at, top), (0, 3), **style, gid="bounds")
     axes.set_ylim(0, 1.35 * top)
-    axes.set_ylabel("Resamples")
+    axes.set_ylabel("Pairs")
     axes.set_xlabel("Ratio to float32")
-    axes.set_title("Medians of resampled rounds")
+    axes.set_title("Averages of pairs of processes")

@@ -5,7 +5,7 @@ nothing at all could be measured: every variant has the reason, and ``conditions
 rounds are None.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from helpers.lab.records import Number, Record, read_record
 from helpers.meters.base import MeterFacts, Reading
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
+from helpers.run.variants import baseline_of
 
 NOTEBOOK = "04_energy.ipynb"
 NO_ARENA = "LiteRT's Python interface does not tell the size of its tensor arena"
@@ -33,10 +34,23 @@ class LatencySettings(Settings):
     Attributes:
         repeats: timed invocations per visit.
         warmups: untimed ones before them.
+        rounds_per_process: after so many rounds they go on in fresh processes.
+        baselines: variant -> the variant that its ratio is to; a baseline's is itself.
     """
 
     repeats: int
     warmups: int
+    rounds_per_process: int
+    baselines: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls, variants: Iterable[str], threads: int, seed: int, repeats: int, warmups: int, per_process: int
+    ) -> "LatencySettings":
+        """Every variant compared with float32 of its runtime."""
+        names = tuple(variants)
+        baselines = {variant: baseline_of(variant) for variant in names}
+        return cls(names, threads, seed, repeats, warmups, per_process, baselines)
 
 
 @dataclass(frozen=True)
@@ -52,17 +66,22 @@ class LatencyRound:
     """Every variant visited once.
 
     Attributes:
+        process: number of the processes that it was played in, one per runtime: rounds of one number share
+            them, and in them the luck of where things lie in memory.
         order: in which they were visited.
-        observed: what the system told meanwhile.
-        wall_s: length of the round.
-        load_s, invoke_s: of it, spent on loading cores and on invoking them, warm-ups included.
+        observed: what the system told meanwhile, once the processes had started.
+        wall_s: length of the round, the start of its processes included.
+        start_s, load_s, invoke_s: of it, spent on starting processes, on loading cores and on invoking them,
+            warm-ups included.
         visits: variant -> samples, without those that failed.
     """
 
+    process: int
     order: tuple[str, ...]
     moment: Moment
     observed: Observed
     wall_s: Number
+    start_s: Number
     load_s: Number
     invoke_s: Number
     visits: Mapping[str, Visit]
@@ -97,6 +116,7 @@ class Latency:
     """Latency of inference alone.
 
     Attributes:
+        rounds: those of one process follow one another.
         failures: variant -> why it could not be loaded or run.
         stopping, warmup, disturbed: what the rounds say together; ``warmup`` is by variant.
     """
@@ -114,6 +134,11 @@ class Latency:
     @classmethod
     def begun(cls, settings: LatencySettings, conditions: Conditions | None = None) -> "Latency":
         return cls(settings, conditions, (), {}, None, {}, None)
+
+    @property
+    def process_count(self) -> int:
+        """In how many fresh processes the rounds were played; those of a round count as one."""
+        return len({played.process for played in self.rounds})
 
 
 @dataclass(frozen=True)

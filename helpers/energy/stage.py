@@ -13,7 +13,7 @@ from helpers.energy.memory import measure_memory
 from helpers.energy.records import Energy, Latency, LatencySettings, Memory
 from helpers.energy.rounds.partial import PartialRounds
 from helpers.energy.rounds.records import M, Settings
-from helpers.energy.rounds.schedule import WARMUPS
+from helpers.energy.rounds.schedule import WARMUPS, rounds_in_process
 from helpers.energy.rounds.stopping import LEAST_ROUNDS
 from helpers.energy.threads import other_counts, record_name
 from helpers.energy.windows import energy_settings, measure_energy
@@ -101,8 +101,9 @@ def sampled_latency(run: Run, model: Model, name: str, options: Mapping[str, Any
         return measure_latency(files, sample_inputs(run, model), **options, **resume)
 
     def begun(variants: tuple[str, ...]) -> Latency:
+        share = rounds_in_process(measured_files(run, model).values())
         threads, seed, repeats = (options[option] for option in ("threads", "seed", "repeats"))
-        return Latency.begun(LatencySettings(variants, threads, seed, repeats, WARMUPS))
+        return Latency.begun(LatencySettings.of(variants, threads, seed, repeats, WARMUPS, share))
 
     return measured(run, model, name, options, begun, measure, "helpers.energy.latency")
 

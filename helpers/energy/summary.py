@@ -1,8 +1,8 @@
-"""Summaries of raw latency and memory samples, computed on load; of energy in ``energy_summary``.
+"""Summaries of raw latency and memory samples, computed on load; of energy in ``windows_summary``.
 
-Intervals come from resampling rounds: samples of one round share its conditions, so rounds are the units that
-repeat. They are percentile bootstrap intervals (Efron 1979); under some ten rounds they are narrower than
-their level says.
+Intervals of latency hold for the next process: ``next_process`` says how. Of energy and of the loop in parts,
+measured in one process, they come from resampling rounds (percentile bootstrap, Efron 1979); under some ten
+rounds they are narrower than their level says.
 """
 
 import functools
@@ -11,19 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from helpers.energy.records import Latency, Memory
+from helpers.energy.next_process import LEVEL, over_processes, ratio_over_processes
+from helpers.energy.records import Latency, LatencyRound, Memory
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
 from helpers.energy.rounds.records import Measurement
 from helpers.energy.rounds.schedule import bare_of
 from helpers.energy.rounds.warmup import warmup_of
 from helpers.lab.intervals import Absent, Interval, percentile_interval, resample_weights
-from helpers.run.variants import BASELINE
 
 RESAMPLES = 1000
-LEVEL = 0.95
-# Where rounds may end on the interval's width, 95 % drawn hold the truth in 92 to 94 of 100, these in 94.5 to
-# 96.5: see stopping.
-LEVEL_BY_WIDTH = 0.97
+# Where rounds may end on the interval's width, bounds drawn at 95 % hold the truth less often: see stopping.
+LEVEL_BY_WIDTH = 0.96
 
 
 @dataclass(frozen=True)
@@ -31,16 +29,21 @@ class LatencySummary:
     """Latency of one variant, warm-ups left out: the fixed ones, and those found in the samples.
 
     Attributes:
-        rounds, samples: how many rounds and timed invocations it rests on.
-        p50_ms, p90_ms, p99_ms, mean_ms: over the samples of all rounds, in ms.
-        ratio: to the baseline: median over rounds of (median of the variant / median of the baseline in the
-            same round). Slow drift cancels in it, so it is surer than p50 / p50, and may differ from it.
+        processes, rounds, samples: how many fresh processes, rounds and timed invocations it rests on.
+        p50_ms, p90_ms, p99_ms, mean_ms: over the samples of all rounds, in ms. The intervals of p50 and mean
+            hold for the next process; a tail that only some processes have is not known from a few of them,
+            so those of p90 and p99 hold less often than they say (simulated with 6 to 20 processes that
+            vary by more than their rounds do: 70 to 85 of 100).
+        ratio: to float32 of the same runtime, over processes, of (median of the variant / median of the
+            baseline in the same round). Slow drift cancels in it, so it is surer than p50 / p50, and may
+            differ from it.
         warmups: invocations left out at the start of every visit.
         disturbed: how many rounds are marked as disturbed; they count in all of the above.
         undisturbed_ratio: ``ratio`` without those rounds.
     """
 
     variant: str
+    processes: int
     rounds: int
     samples: int
     p50_ms: Interval
@@ -104,22 +107,48 @@ def percentile_over_samples(percent: float) -> Callable[[np.ndarray], np.ndarray
     return lambda samples: np.percentile(samples, percent, axis=(1, 2))
 
 
+def mean_over_samples(samples: np.ndarray) -> np.ndarray:
+    return samples.mean(axis=(1, 2))
+
+
 def median_over_rounds(values: np.ndarray) -> np.ndarray:
     return np.median(values, axis=1)
 
 
-def ratio_interval(ratios: np.ndarray, resamples: int, seed: int, by_width: bool) -> Interval:
-    """Median of ``[rounds]`` with the bounds that hold the truth with probability ``LEVEL``.
+@dataclass(frozen=True)
+class Ratios:
+    """Ratios of a variant to its baseline, of the rounds that have both.
+
+    Attributes:
+        values: medians in the same round, one over the other: float64 ``[rounds]``.
+        processes: number of the process of each.
+    """
+
+    values: np.ndarray
+    processes: tuple[int, ...]
+
+    @property
+    def process_count(self) -> int:
+        return len(set(self.processes))
+
+
+def ratio_interval(ratios: Ratios, by_width: bool) -> Interval:
+    """With the bounds that hold the truth with probability ``LEVEL``.
 
     ``by_width``: whether rounds could end on the width of this interval, which calls for wider bounds.
     """
     drawn = LEVEL_BY_WIDTH if by_width else LEVEL
-    return replace(bootstrap(ratios, median_over_rounds, resamples, seed, drawn), level=LEVEL)
+    return replace(ratio_over_processes(ratios.values, ratios.processes, drawn), level=LEVEL)
 
 
 def ended_by_width(raw: Latency) -> bool:
     """Whether a width was asked for, met or not."""
     return raw.stopping is not None and raw.stopping.plan.width is not None
+
+
+def processes_of(rounds: Collection[LatencyRound]) -> tuple[int, ...]:
+    """Number of the process of each round."""
+    return tuple(played.process for played in rounds)
 
 
 def timed_ms(raw: Latency, variant: str) -> dict[int, np.ndarray]:
@@ -129,21 +158,23 @@ def timed_ms(raw: Latency, variant: str) -> dict[int, np.ndarray]:
     return {number: np.array(visit.timed_ns[extra:]) * 1e-6 for number, visit in visits.items() if visit}
 
 
-def paired_ratios(raw: Latency, variant: str, without: Collection[int] = ()) -> np.ndarray:
-    """Ratio to the baseline in every round that has both: ``[rounds]``; empty if the baseline failed."""
-    own, base = timed_ms(raw, variant), timed_ms(raw, BASELINE)
-    shared = [] if BASELINE in raw.failures else sorted((own.keys() & base.keys()) - set(without))
-    return np.array([np.median(own[number]) / np.median(base[number]) for number in shared])
+def paired_ratios(raw: Latency, variant: str, without: Collection[int] = ()) -> Ratios:
+    """Ratio to the baseline in every round that has both, of which none is left out; none if that failed."""
+    baseline = raw.settings.baselines[variant]
+    own, base = timed_ms(raw, variant), timed_ms(raw, baseline)
+    shared = [] if baseline in raw.failures else sorted((own.keys() & base.keys()) - set(without))
+    values = np.array([np.median(own[number]) / np.median(base[number]) for number in shared])
+    return Ratios(values, processes_of([raw.rounds[number] for number in shared]))
 
 
-def latency_ratio(
-    raw: Latency, variant: str, resamples: int, seed: int, without: Collection[int] = ()
-) -> Interval | Absent:
-    """Ratio of a variant's latency to the baseline's, paired by round; some rounds left out if asked."""
-    ratios = paired_ratios(raw, variant, without)
-    if not len(ratios):
-        return Absent(f"no {'undisturbed ' if without else ''}round has both the variant and {BASELINE}")
-    return ratio_interval(ratios, resamples, seed, ended_by_width(raw))
+def latency_ratio(raw: Latency, variant: str, without: Collection[int] = ()) -> Interval | Absent:
+    """Ratio of a variant's latency to its baseline's, paired by round; some rounds left out if asked."""
+    ratios, baseline = paired_ratios(raw, variant, without), raw.settings.baselines[variant]
+    if not len(ratios.values):
+        return Absent(f"no {'undisturbed ' if without else ''}round has both the variant and {baseline}")
+    if variant == baseline:
+        return Interval(1, 1, 1)
+    return ratio_interval(ratios, ended_by_width(raw))
 
 
 def why_missing(raw: Measurement, variant: str) -> Absent:
@@ -165,27 +196,34 @@ def samples_of(raw: Latency, variant: str) -> np.ndarray | Absent:
     return np.stack(list(finished.values()))
 
 
+def sample_processes(raw: Latency, variant: str) -> tuple[int, ...]:
+    """Number of the process of each round of ``samples_of``."""
+    return processes_of([played for played in raw.rounds if variant in played.visits])
+
+
 def latency_summary(raw: Latency, variant: str, resamples: int, seed: int) -> LatencySummary | Absent:
     samples_ms = samples_of(raw, variant)
     if isinstance(samples_ms, Absent):
         return samples_ms
-    marked = disturbed_rounds(raw)
+    marked, processes = disturbed_rounds(raw), sample_processes(raw, variant)
     unwatched = isinstance(marked, Absent)
-    p50_ms, p90_ms, p99_ms = (
-        bootstrap(samples_ms, percentile_over_samples(percent), resamples, seed) for percent in (50, 90, 99)
+    p50_ms, p90_ms, p99_ms, mean_ms = (
+        over_processes(samples_ms, processes, statistic, resamples, seed)
+        for statistic in (*map(percentile_over_samples, (50, 90, 99)), mean_over_samples)
     )
     return LatencySummary(
         variant,
+        processes=len(set(processes)),
         rounds=len(samples_ms),
         samples=samples_ms.size,
         p50_ms=p50_ms,
         p90_ms=p90_ms,
         p99_ms=p99_ms,
-        mean_ms=bootstrap(samples_ms, lambda samples: samples.mean(axis=(1, 2)), resamples, seed),
-        ratio=latency_ratio(raw, variant, resamples, seed),
+        mean_ms=mean_ms,
+        ratio=latency_ratio(raw, variant),
         warmups=warmup_of(raw, variant).left_out,
         disturbed=marked if unwatched else len(marked),
-        undisturbed_ratio=marked if unwatched else latency_ratio(raw, variant, resamples, seed, marked),
+        undisturbed_ratio=marked if unwatched else latency_ratio(raw, variant, marked),
     )
 
 

@@ -67,6 +67,7 @@ def latency_table(run: Run, model: Model) -> pd.DataFrame:
             "p99 (ms)": bracketed(s.p99_ms),
             "ratio": bracketed(s.ratio),
             "rounds": s.rounds,
+            "processes": s.processes,
             "disturbed rounds": s.disturbed.reason if isinstance(s.disturbed, Absent) else s.disturbed,
             "warm-ups": s.warmups,
             "samples": s.samples,
@@ -75,14 +76,15 @@ def latency_table(run: Run, model: Model) -> pd.DataFrame:
 
 
 def latency_note(run: Run, model: Model) -> str:
-    """Why the rounds ended, and how wide the widest interval of a ratio is then."""
+    """After how many processes the rounds ended and why, and how wide the widest interval of a ratio is."""
     raw = read_measurement(run, model, Latency).values
     stopping = raw.stopping
     if stopping is None:
         return f"Ended after 0 rounds: {why_nothing(raw)}."
     widths = [width for width in stopping.reached_widths.values() if width is not None]
     widest = f"; the widest interval of a ratio is {max(widths):.1%} of it" if widths else ""
-    return f"Ended after {how_many(len(raw.rounds), 'round')}: {stopping.why}{widest}."
+    processes = how_many(raw.process_count, "fresh process", "fresh processes")
+    return f"Ended after {how_many(len(raw.rounds), 'round')} in {processes}: {stopping.why}{widest}."
 
 
 def memory_table(run: Run, model: Model) -> pd.DataFrame:

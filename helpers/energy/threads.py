@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers.energy.next_process import LEVEL, drawn_rounds, over_processes, stretch, stretched
 from helpers.energy.quantities import LATENCY, LATENCY_RATIO
 from helpers.energy.records import NOTEBOOK, Latency
 from helpers.energy.rounds.disturbance import disturbed_count
 from helpers.energy.summary import (
-    LEVEL,
-    bootstrap,
     latency_ratio,
     percentile_over_samples,
-    resampled_rounds,
+    sample_processes,
     samples_of,
 )
 from helpers.lab.errors import LabError
@@ -31,7 +30,7 @@ from helpers.show.values import reference_cell
 
 SPEEDUP = Quantity("speedup", "times as fast", digits=2)
 COLUMNS = (
-    "model", "variant", "threads", "rounds", "disturbed",
+    "model", "variant", "threads", "rounds", "processes", "disturbed",
     "latency_ms_p50", "latency_ms_p50_low", "latency_ms_p50_high",
     "latency_ratio", "latency_ratio_low", "latency_ratio_high",
     "speedup", "speedup_low", "speedup_high", "failed",
@@ -53,6 +52,7 @@ class AtThreads:
     threads: int
     variant: str
     rounds: int
+    processes: int
     disturbed: int | Absent
     p50_ms: Interval | Absent
     ratio: Interval | Absent
@@ -111,31 +111,52 @@ def require_same_files(records: Mapping[str, Record], main: Record) -> None:
         )
 
 
-def resampled_medians(samples: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Medians over all samples of resampled rounds: ``[resamples]``."""
-    return MEDIAN(samples[resampled_rounds(len(samples), resamples, seed)])
+@dataclass(frozen=True)
+class Samples:
+    """Timed samples of one variant at one thread count.
+
+    Attributes:
+        ms: float64 ``[rounds, samples]``, warm-ups left out.
+        processes: number of the process of each round.
+    """
+
+    ms: np.ndarray
+    processes: tuple[int, ...]
+
+
+def samples_at(raw: Latency, variant: str) -> Samples | Absent:
+    own = samples_of(raw, variant)
+    return own if isinstance(own, Absent) else Samples(own, sample_processes(raw, variant))
+
+
+def resampled_medians(samples: Samples, resamples: int, seed: int) -> np.ndarray:
+    """Medians over all samples of resampled processes: ``[resamples]``."""
+    return MEDIAN(samples.ms[drawn_rounds(samples.processes, resamples, seed)])
 
 
 def speedup(
-    alone: np.ndarray | Absent, together: np.ndarray | Absent, resamples: int, seed: int
+    alone: Samples | Absent, together: Samples | Absent, resamples: int, seed: int
 ) -> Interval | Absent:
     """How many times faster ``together`` is than ``alone``: the quotient of their medians.
 
-    The two were measured one after the other, so their rounds are resampled independently of one another;
-    percentile bootstrap. What changed between the two measurements is not in the interval.
+    The two were measured one after the other, so their processes are resampled independently of one another;
+    percentile bootstrap, stretched as for the fewer processes of the two (``next_process``). What changed
+    between the two measurements is not in the interval.
 
     Args:
-        alone, together: samples in ms ``[rounds, samples]`` at one thread and at several. Of one and the
-            same measurement the quotient is exactly 1.
+        alone, together: at one thread and at several. Of one and the same measurement the quotient is
+            exactly 1.
     """
     if isinstance(alone, Absent) or isinstance(together, Absent):
         return alone if isinstance(alone, Absent) else together
-    if np.array_equal(alone, together):
+    if np.array_equal(alone.ms, together.ms):
         return Interval(1, 1, 1)
     slow = resampled_medians(alone, resamples, seed)
-    # Another seed: with the same one, equally many rounds would be drawn in pairs.
+    # Another seed: with the same one, equally many processes would be drawn in pairs.
     fast = resampled_medians(together, resamples, seed + 1)
-    return percentile_interval(float(np.median(alone) / np.median(together)), slow / fast, LEVEL)
+    value = float(np.median(alone.ms) / np.median(together.ms))
+    fewest = min(len(set(each.processes)) for each in (alone, together))
+    return stretched(percentile_interval(value, slow / fast, LEVEL), stretch(fewest))
 
 
 def summarize_threads(raws: Mapping[int, Latency], resamples: int, seed: int) -> list[AtThreads]:
@@ -144,7 +165,7 @@ def summarize_threads(raws: Mapping[int, Latency], resamples: int, seed: int) ->
     Args:
         raws: thread count -> latency of the same variants; 1 must be among them.
     """
-    alone = {variant: samples_of(raws[1], variant) for variant in raws[1].settings.variants}
+    alone = {variant: samples_at(raws[1], variant) for variant in raws[1].settings.variants}
     return [
         summary_at(threads, raw, variant, samples, resamples, seed)
         for threads, raw in raws.items()
@@ -153,16 +174,15 @@ def summarize_threads(raws: Mapping[int, Latency], resamples: int, seed: int) ->
 
 
 def summary_at(
-    threads: int, raw: Latency, variant: str, alone: np.ndarray | Absent, resamples: int, seed: int
+    threads: int, raw: Latency, variant: str, alone: Samples | Absent, resamples: int, seed: int
 ) -> AtThreads:
-    own = samples_of(raw, variant)
-    if isinstance(own, Absent):
-        rounds, p50_ms, ratio = 0, own, own
-    else:
-        rounds, p50_ms = len(own), bootstrap(own, MEDIAN, resamples, seed)
-        ratio = latency_ratio(raw, variant, resamples, seed)
+    own, disturbed = samples_at(raw, variant), disturbed_count(raw)
     faster = speedup(alone, own, resamples, seed)
-    return AtThreads(threads, variant, rounds, disturbed_count(raw), p50_ms, ratio, faster)
+    if isinstance(own, Absent):
+        return AtThreads(threads, variant, 0, 0, disturbed, own, own, faster)
+    p50_ms = over_processes(own.ms, own.processes, MEDIAN, resamples, seed)
+    rounds, processes, ratio = len(own.ms), len(set(own.processes)), latency_ratio(raw, variant)
+    return AtThreads(threads, variant, rounds, processes, disturbed, p50_ms, ratio, faster)
 
 
 def summaries_of(run: Run, model: Model) -> list[AtThreads]:
@@ -183,7 +203,7 @@ def threads_frame(run: Run, models: Sequence[Model]) -> pd.DataFrame:
 def frame_row(entry: AtThreads) -> dict[str, Any]:
     p50_ms, disturbed = entry.p50_ms, entry.disturbed
     return {
-        **{name: getattr(entry, name) for name in ("variant", "threads", "rounds")},
+        **{name: getattr(entry, name) for name in ("variant", "threads", "rounds", "processes")},
         "disturbed": NAN if isinstance(disturbed, Absent) else disturbed,
         **spread("latency_ms_p50", p50_ms),
         **spread("latency_ratio", entry.ratio),
@@ -206,6 +226,7 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "ratio to float32": reference_cell(LATENCY_RATIO, row),
         "times as fast as on 1 thread": "reference" if row["threads"] == 1 else SPEEDUP.cell(row),
         "rounds": row["rounds"],
+        "processes": row["processes"],
         "disturbed rounds": row["disturbed"],
     }
 

@@ -4,6 +4,7 @@ import textwrap
 
 from matplotlib.text import Text
 
+from helpers.lab.units import how_many
 from helpers.show.context import Context, known
 from helpers.show.style import FAINT, LabFigure
 
@@ -44,14 +45,22 @@ def threads_text(threads: int | None) -> str:
     return f"{threads or 'unknown'} thread{'' if threads == 1 else 's'}"
 
 
+def rounds_text(context: Context) -> str:
+    """``20 interleaved rounds in 20 processes``; the processes only where they are known."""
+    rounds = f"{known(context, 'rounds')} interleaved rounds"
+    if context.processes is None:
+        return rounds
+    return f"{rounds} in {how_many(context.processes, 'fresh process', 'fresh processes')}"
+
+
 def ratio_interval(context: Context) -> str:
     """How the intervals of latency ratios were taken."""
     wider = context.ratio_level > context.level
     drawn = f", drawn at {100 * context.ratio_level:g} % since rounds could end on their width"
     note = drawn if wider else ""
     return (
-        f"{known(context, 'rounds')} interleaved rounds, {threads_text(context.threads)}. "
-        f"Bars: {level_text(context)} percentile bootstrap over rounds{note}"
+        f"{rounds_text(context)}, {threads_text(context.threads)}. "
+        f"Bars: {level_text(context)} intervals by signed ranks of processes{note}"
     )
 
 

@@ -13,7 +13,8 @@ class Context:
     Attributes:
         run, profile: names.
         images: evaluated photos.
-        rounds: of latency; ``memory_probes``: fresh processes per variant; ``invocations``: of each operator.
+        rounds, processes: of latency, and in how many fresh processes they were played.
+        memory_probes: fresh processes per variant; ``invocations``: of each operator.
         resamples: of the bootstrap.
         level: of all intervals; ``ratio_level``: at which those of latency ratios were drawn, larger where
             rounds could end on their width.
@@ -30,6 +31,7 @@ class Context:
     profile: str = ""
     images: int | None = None
     rounds: int | None = None
+    processes: int | None = None
     memory_probes: int | None = None
     resamples: int | None = None
     level: float = 0.95

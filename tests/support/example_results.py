@@ -182,7 +182,8 @@ def example_threads(results: pd.DataFrame, counts: tuple[int, ...] = (1, 2, 4, 8
             p50_ms = NAN if failed else row["latency_ms_p50"] * shrink
             rows.append(
                 {"model": row["model"], "variant": row["variant"], "threads": count,
-                 "rounds": 0 if failed else 75 if count == 1 else 20, "disturbed": 1, "failed": failed,
+                 "rounds": 0 if failed else 75 if count == 1 else 20,
+                 "processes": 0 if failed else 25 if count == 1 else 7, "disturbed": 1, "failed": failed,
                  **with_bounds("latency_ms_p50", p50_ms, 0.006 * p50_ms, 0.009 * p50_ms),
                  **with_bounds("latency_ratio", row["latency_ratio"], 0.01, 0.01),
                  **with_bounds("speedup", 1 / shrink, 0.02, 0.02)}
@@ -190,7 +191,7 @@ def example_threads(results: pd.DataFrame, counts: tuple[int, ...] = (1, 2, 4, 8
     columns = ("latency_ms_p50", "latency_ratio", "speedup")
     names = [f"{column}{end}" for column in columns for end in ("", "_low", "_high")]
     return pd.DataFrame(
-        rows, columns=["model", "variant", "threads", "rounds", "disturbed", "failed", *names]
+        rows, columns=["model", "variant", "threads", "rounds", "processes", "disturbed", "failed", *names]
     )
 
 

@@ -10,8 +10,8 @@ import seaborn
 from matplotlib.axes import Axes
 
 from helpers.energy.quantities import LATENCY
-from helpers.show.captions import FOOTER_IN, add_caption, threads_text
-from helpers.show.context import Context, known
+from helpers.show.captions import FOOTER_IN, add_caption, rounds_text, threads_text
+from helpers.show.context import Context
 from helpers.show.rows import by_model, variant_rows, write_missing, write_number
 from helpers.show.style import INK, LabFigure, look_of, new_figure, styled
 from helpers.show.values import reason_for
@@ -27,7 +27,7 @@ _REACH_IQR = 12
 def latency_distribution(results: pd.DataFrame, latency_samples: pd.DataFrame, context: Context) -> LabFigure:
     """Distribution of latency per variant, control included; warm-ups left out."""
     text = (
-        f"Each timed inference of {known(context, 'rounds')} interleaved rounds, "
+        f"Each timed inference of {rounds_text(context)}, "
         f"{threads_text(context.threads)}; warm-ups left out. Hill: density. Dots: samples (at most "
         f"{_MOST_POINTS} drawn). Tick: median (p50). Triangle: p99. Samples beyond the axis "
         "are counted on the right."

@@ -101,7 +101,7 @@ def bars_text(machines: Sequence[Machine]) -> str:
     levels = {m.letter: m.context.ratio_level for m in machines}
     wider = ", ".join(f"{letter} {100 * own:g} %" for letter, own in levels.items() if own > level)
     note = f" (of ratios, since rounds could end on their width: {wider})" if wider else ""
-    return f"Bars: {level_text(machines[0].context)} percentile bootstrap over rounds{note}"
+    return f"Bars: {level_text(machines[0].context)} intervals over processes{note}"
 
 
 def origins_text(machines: Sequence[Machine]) -> str:

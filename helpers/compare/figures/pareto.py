@@ -15,8 +15,8 @@ from helpers.energy.quantities import LATENCY
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
 from helpers.run.variants import is_control
-from helpers.show.captions import FOOTER_IN, accuracy_interval, add_caption, threads_text
-from helpers.show.context import Context, known
+from helpers.show.captions import FOOTER_IN, accuracy_interval, add_caption, rounds_text, threads_text
+from helpers.show.context import Context
 from helpers.show.placement import place_labels
 from helpers.show.rows import by_model, missing_text, name_lines, padded, records_of, span_of
 from helpers.show.style import FAINT, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
@@ -31,7 +31,7 @@ def pareto(results: pd.DataFrame, context: Context) -> LabFigure:
     """AP against median latency, intervals both ways, the Pareto front of the values dashed."""
     text = (
         f"COCO AP in points (AP × 100). {accuracy_interval(context)} (AP), "
-        f"and over {known(context, 'rounds')} rounds (latency, {threads_text(context.threads)}). "
+        f"and over processes (latency; {rounds_text(context)}, {threads_text(context.threads)}). "
         "Dashed: Pareto front of the point estimates. "
         "Hollow: the control, float32 timed a second time."
     )

@@ -59,18 +59,24 @@ def caption_text(threads: pd.DataFrame, context: Context) -> str:
     ideal = " Dotted: float32, if twice the threads halved its time." * (threads["threads"].nunique() > 1)
     return (
         "Median latency of one inference (p50), the process on as many cores as threads; both axes "
-        f"logarithmic. n = {rounds_text(threads)}. Bars: {level_text(context)} percentile bootstrap over "
-        f"rounds. Marks of one count stand side by side. Hollow: the control.{ideal}{disturbed_text(threads)}"
+        f"logarithmic. n = {rounds_text(threads)}. Bars: {level_text(context)} bootstrap over "
+        "processes. Marks of one count stand side by side. Hollow: the control."
+        f"{ideal}{disturbed_text(threads)}"
     )
 
 
 def rounds_text(threads: pd.DataFrame) -> str:
-    """``20 to 75 interleaved rounds per thread count``."""
-    rounds = sorted({int(n) for n in threads["rounds"] if n > 0})
+    """``20 to 75 interleaved rounds in 20 to 75 fresh processes per thread count``."""
+    rounds, processes = span_text(threads["rounds"]), span_text(threads["processes"])
     if not rounds:
         return "0 rounds"
-    both = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else f"{rounds[0]}"
-    return f"{both} interleaved rounds per thread count"
+    return f"{rounds} interleaved rounds in {processes} fresh processes per thread count"
+
+
+def span_text(counts: pd.Series) -> str:
+    """``20 to 75``; one number where all are equal, empty where none is above 0."""
+    found = sorted({int(n) for n in counts if n > 0})
+    return " to ".join(map(str, dict.fromkeys([*found[:1], *found[-1:]])))
 
 
 def disturbed_text(threads: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from helpers.run.forms import ALL, CONTROLS
 from helpers.run.variants import BASELINE
-from helpers.show.captions import level_text, margin_points, points_text, threads_text
+from helpers.show.captions import level_text, margin_points, points_text, rounds_text, threads_text
 from helpers.show.context import Context, known
 
 NO_SELFTEST = (
@@ -63,7 +63,8 @@ def method(context: Context) -> list[tuple[str, str]]:
             "Latency",
             "Inference of the quantized core alone. Reading, decoding and resizing of images, box decoding "
             "and non-maximum suppression are outside. Variants take turns in random order over "
-            f"{known(context, 'rounds')} rounds, {threads_text(context.threads)}; warm-ups are left out.",
+            f"{rounds_text(context)}, {threads_text(context.threads)}; warm-ups are left out. Processes are "
+            "the units of the intervals: they cover how far one process differs from the next.",
         ),
         (
             "Noise floor",
@@ -97,8 +98,8 @@ def limits(context: Context) -> list[str]:
         "number of threads. Another processor may order the variants differently.",
         "Accuracy holds for this model and these images. Another model may lose far more, or nothing, from "
         "the same recipe.",
-        "The intervals cover the choice of images and the spread over rounds. They do not cover another "
-        "training, another choice of calibration photos, or another day on this machine.",
+        "The intervals cover the choice of images, and the spread over processes. They do not cover "
+        "another training, another choice of calibration photos, or another day on this machine.",
         "“No difference shown” means that this experiment could not tell the two apart. It does not mean "
         "that they are equal: only “within” a margin says that a loss is no larger.",
         "Several variants are compared with float32. The answers “within” the margin hold for all at once; "

@@ -10,7 +10,8 @@ import numpy as np
 
 from helpers.energy.records import LoopTimes, LoopVisit, Parts, PartsRound, PartsSettings
 from helpers.energy.rounds.disturbance import Watch, disturbance_facts
-from helpers.energy.rounds.playing import RUNTIME_FAILURES, Cores, RoundCallback, begin, one_line, run_rounds
+from helpers.energy.rounds.loading import RUNTIME_FAILURES, one_line
+from helpers.energy.rounds.playing import Cores, RoundCallback, begin, run_rounds
 from helpers.energy.rounds.records import Observed, Plan
 from helpers.energy.rounds.schedule import WARMUPS, round_order
 from helpers.energy.rounds.stopping import stopping_facts, why_stop

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 
 from helpers.energy.rounds.records import Disturbed, Marked, Measurement, Observed
+from helpers.energy.rounds.visiting import context_switches, since
 from helpers.lab.intervals import Absent
 
 PROC = Path("/proc")
@@ -49,20 +50,6 @@ def cpu_ticks(cpus: Sequence[int] | None, proc: Path = PROC) -> tuple[int, int] 
     return sum(fields[7] for fields in ticks), sum(sum(fields) for fields in ticks)
 
 
-def context_switches() -> tuple[int, int] | None:
-    """``(voluntary, involuntary)`` switches of all threads of this process since its start.
-
-    None on Windows, and where both are 0: a kernel that does not count them (gVisor) says so.
-    """
-    try:
-        import resource
-    except ImportError:
-        return None
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    counts = (usage.ru_nvcsw, usage.ru_nivcsw)
-    return counts if any(counts) else None
-
-
 def frequency_mhz(
     cpus: Sequence[int] | None, cpu_folder: Path = CPU_FOLDER, proc: Path = PROC
 ) -> float | None:
@@ -84,10 +71,6 @@ def temperature_c() -> float | None:
         return None
     values = [entry.current for entries in sensors.values() for entry in entries if entry.current]
     return max(values, default=None)
-
-
-def since(before: Sequence[int] | None, after: Sequence[int] | None) -> tuple[int, int] | None:
-    return (after[0] - before[0], after[1] - before[1]) if before and after else None
 
 
 class Watch:

@@ -8,23 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from helpers.energy.rounds.loading import RUNTIME_FAILURES, one_line
 from helpers.energy.rounds.records import M
 from helpers.lab.errors import LabError
 from helpers.lab.progress import progress
 from helpers.runtimes.catalogue import load_core
 from helpers.runtimes.contract import Session
 
-RUNTIME_FAILURES = (LabError, RuntimeError, ValueError, OSError, MemoryError)
-
 RoundCallback = Callable[[Any], None]  # with the raw result so far
 # Photos as every core takes them, or by the core's file.
 Inputs = Sequence[np.ndarray] | Mapping[Path, Sequence[np.ndarray]]
-
-
-def one_line(error: Exception) -> str:
-    """What an error found, for a record."""
-    found = error.found if isinstance(error, LabError) else str(error)
-    return " ".join(found.split()) or type(error).__name__
 
 
 class Cores:

@@ -1,81 +1,67 @@
 """When rounds end: intervals as narrow as asked, the time budget spent, or the most rounds played.
 
-A width that is looked at again and again until it is small is small by luck now and then, and such an
-interval holds the truth less often than it says: naively, a 95 % interval held it in 90.5 to 95 of 100
-simulated measurements, against 94 to 95 for a number of rounds fixed beforehand. So:
+Processes are the units that repeat (``next_process``), so they are what is counted: a width is looked at
+after whole processes. One that is looked at again and again until it is small is small by luck now and then,
+and such an interval holds the truth less often than it says: drawn at 95 %, it held it in 93.2 to 96 of 100
+simulated measurements. So:
 
-- no look before ``LEAST_ROUNDS`` rounds, and each next look only after a quarter more of them;
-- the bootstrap's width rests on the few rounds next to the median and is noisy, so the width that the middle
-  80 % of all rounds imply, which is steadier, must be as narrow too;
-- where a width is asked for, bounds are drawn at 97 % (``summary.LEVEL_BY_WIDTH``);
+- no look before ``LEAST_ROUNDS`` rounds, and each next look only after a quarter more processes;
+- where a width is asked for, bounds are drawn at 96 % (``summary.LEVEL_BY_WIDTH``);
 - only widths are looked at, never whether the ratio differs from 1, so stopping favours no finding.
 
-With these, the interval held the truth in 94.5 to 96.5 of 100 (4000 simulated measurements of one ratio for
-each of six cases: rounds that vary by 2 or 3 %, normal, heavy-tailed or exponential). What remains: rounds
-that are not alike, as when the machine changes its state once, are covered by no interval; and where the
-largest number of rounds or the budget ends them, the interval is as wide as it is.
+SIMULATED What remains: processes that are not alike, as when the machine changes its state once, are covered
+by no interval; and where the largest number of rounds or the budget ends them, the interval is as wide as it
+is.
 """
 
 import math
-from statistics import NormalDist
 
-import numpy as np
-
-from helpers.energy.records import Latency, Parts
+from helpers.energy.records import Latency, LatencyRound, Parts
 from helpers.energy.rounds.records import Plan, Stopping
-from helpers.energy.summary import RESAMPLES, paired_ratios, ratio_interval
-from helpers.run.variants import BASELINE
+from helpers.energy.summary import Ratios, paired_ratios, processes_of, ratio_interval
 
 LEAST_ROUNDS = 20
 GROWTH = 1.25
 NARROW, BUDGET, MOST, FAILED = "narrow enough", "time budget", "most rounds", "every variant failed"
-OUTER = 0.1  # on either side, of the rounds that the implied width leaves out
 
 
-def is_look(rounds: int, least: int) -> bool:
-    """Whether widths are looked at after ``rounds`` rounds: at ``least``, then after a quarter more each."""
+def is_look(processes: int, least: int) -> bool:
+    """Whether widths are looked at after so many processes: at ``least``, then after a quarter more each."""
     look = max(least, 2)
-    while look < rounds:
+    while look < processes:
         look = math.ceil(look * GROWTH)
-    return look == rounds
+    return look == processes
 
 
-def reached_width(ratios: np.ndarray, resamples: int = RESAMPLES, by_width: bool = True) -> float | None:
-    """Full width of the interval of the median over its value; ``ratios`` ``[rounds]``; None if none."""
-    if not len(ratios):
+def whole_processes(rounds: tuple[LatencyRound, ...], rounds_per_process: int) -> int:
+    """How many processes have ended with the last round; 0 while one has rounds to come."""
+    numbers = processes_of(rounds)
+    ended = bool(numbers) and numbers.count(numbers[-1]) >= rounds_per_process
+    return len(set(numbers)) if ended else 0
+
+
+def reached_width(ratios: Ratios, by_width: bool = True) -> float | None:
+    """Full width of a ratio's interval over its value; None if there is none, or one process alone."""
+    if ratios.process_count < 2:
         return None
-    interval = ratio_interval(ratios, resamples, 0, by_width)
+    interval = ratio_interval(ratios, by_width)
     return (interval.high - interval.low) / interval.value
 
 
-def implied_width(ratios: np.ndarray) -> float:
-    """The width that normal rounds with the same middle 80 % would have, over the median.
-
-    The median's standard error is sqrt(pi / 2) times the mean's (Kenney and Keeping 1962).
-    """
-    normal = NormalDist()
-    low, high = np.quantile(ratios, [OUTER, 1 - OUTER])
-    deviation = (high - low) / (2 * normal.inv_cdf(1 - OUTER))
-    error = math.sqrt(math.pi / 2) * deviation / math.sqrt(len(ratios))
-    return float(2 * normal.inv_cdf(0.975) * error / np.median(ratios))
-
-
 def compared(raw: Latency) -> list[str]:
-    """Variants that have a ratio: the control too, the baseline itself and failed ones not."""
-    return [v for v in raw.settings.variants if v != BASELINE and v not in raw.failures]
+    """Variants that have a ratio: controls too, baselines themselves and failed ones not."""
+    baselines = raw.settings.baselines
+    return [v for v in raw.settings.variants if v != baselines[v] and v not in raw.failures]
 
 
-def all_ratios(raw: Latency) -> dict[str, np.ndarray]:
+def all_ratios(raw: Latency) -> dict[str, Ratios]:
     return {variant: paired_ratios(raw, variant) for variant in compared(raw)}
 
 
-def narrow_enough(raw: Latency, width: float, resamples: int = RESAMPLES) -> bool:
+def narrow_enough(raw: Latency, width: float) -> bool:
     """Whether every ratio is known to ``width``; never where there is no ratio."""
-    ratios = list(all_ratios(raw).values())
-    if not ratios or not all(len(own) for own in ratios):
-        return False
-    implied = all(implied_width(own) <= width for own in ratios)
-    return implied and all(reached_width(own, resamples) <= width for own in ratios)
+    widths = [reached_width(own) for own in all_ratios(raw).values()]
+    return bool(widths) and all(reached is not None and reached <= width for reached in widths)
 
 
 def spent_s(raw: Latency | Parts) -> float:
@@ -83,13 +69,18 @@ def spent_s(raw: Latency | Parts) -> float:
     return sum(played.wall_s for played in raw.rounds)
 
 
-def why_stop(raw: Latency | Parts, plan: Plan, resamples: int = RESAMPLES) -> str | None:
+def is_time_to_look(raw: Latency, plan: Plan) -> bool:
+    share = raw.settings.rounds_per_process
+    whole = whole_processes(raw.rounds, share)
+    return is_look(whole, math.ceil(plan.least_rounds / share)) or len(raw.rounds) >= plan.most_rounds
+
+
+def why_stop(raw: Latency | Parts, plan: Plan) -> str | None:
     """Why no further round is to be played; None to go on. By ``raw`` alone, so a resumed run ends alike."""
     rounds = len(raw.rounds)
     if rounds and raw.failures.keys() >= set(raw.settings.variants):
         return FAILED
-    looking = is_look(rounds, plan.least_rounds) or rounds >= plan.most_rounds
-    if plan.width is not None and looking and narrow_enough(raw, plan.width, resamples):
+    if plan.width is not None and is_time_to_look(raw, plan) and narrow_enough(raw, plan.width):
         return NARROW
     if rounds >= plan.most_rounds:
         return MOST
@@ -100,5 +91,5 @@ def why_stop(raw: Latency | Parts, plan: Plan, resamples: int = RESAMPLES) -> st
 def stopping_facts(raw: Latency | Parts, plan: Plan) -> Stopping:
     """For the record of a measurement that has ended."""
     by_width, ratios = plan.width is not None, all_ratios(raw) if isinstance(raw, Latency) else {}
-    reached = {variant: reached_width(own, by_width=by_width) for variant, own in ratios.items()}
+    reached = {variant: reached_width(own, by_width) for variant, own in ratios.items()}
     return Stopping(plan, why_stop(raw, plan) or "", spent_s(raw), reached)

@@ -14,15 +14,19 @@ class SelfTestSettings(Settings):
     """Settings of every run: the control and the delays, each run's rounds, and its repeats in a visit.
 
     Each run adds its number to the seed.
+
+    Attributes:
+        busy: whether a second process burned a core at random moments.
     """
 
     rounds: int
     repeats: int
+    busy: bool
 
 
 @dataclass(frozen=True)
 class SelfTestRun:
-    """A process of its own: variant -> ratio to the baseline."""
+    """A measurement of its own, in fresh processes: variant -> ratio to the baseline."""
 
     ratios: Mapping[str, Interval]
 

@@ -85,7 +85,7 @@ def sentence(result: SelfTest) -> str:
     )
     return (
         f"On this machine, differences in latency under {100 * result.noise:.1f} % are noise. Self-test, "
-        f"{result.runs} processes: float32 against itself gave {alarms} "
+        f"{result.runs} measurements in fresh processes: float32 against itself gave {alarms} "
         f"({rate.value:.0%}, 95 % interval {rate.low:.0%} to {rate.high:.0%}; 5 % are expected); "
         f"a slowdown of {100 * delay:g} % {seen} {result.found[delay]:.0%} of them.{meter}"
     )

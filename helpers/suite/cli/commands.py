@@ -182,9 +182,10 @@ def selftest(
     run_name: RunOption = "",
     models: ModelsOption = None,
     threads: ThreadsOption = 1,
-    runs: Annotated[
-        int, typer.Option(min=1, max=1000, help="Processes that measure float32 against itself.")
-    ] = 20,
+    runs: Annotated[int, typer.Option(min=1, max=1000, help="Measurements of float32 against itself.")] = 20,
+    busy: Annotated[
+        bool, typer.Option("--busy", help="While a second process burns one core at random moments.")
+    ] = False,
     coco_dir: CocoDirOption = "",
     model_dir: ModelDirOption = "",
 ) -> None:
@@ -201,9 +202,10 @@ def selftest(
         with made_here(chosen.paths):
             make_ready(chosen)
             for model in chosen.models:
-                found = summarize_selftest(measure_selftest(chosen, model, runs).values)
+                found = summarize_selftest(measure_selftest(chosen, model, runs, busy).values)
                 console.print(f"{model.id}: {sentence(found)}", soft_wrap=True)
-        console.print("Stored with the run; `python -m helpers run` prints it in the report.")
+        if not busy:
+            console.print("Stored with the run; `python -m helpers run` prints it in the report.")
 
 
 @app.command()
