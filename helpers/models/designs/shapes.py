@@ -44,8 +44,10 @@ def readings(shapes: Shapes, size: tuple[int, int], classes: int, named: str = "
         classes: as many as the label map names; 0 where nobody does.
         named: the name of a design, to have its readings alone (and ``found``, which has none).
     """
-    all_of = [reading for one in (finished, cellwise, by_queries) for reading in one(shapes, size, classes)]
-    fitting = [each for each in all_of if not (named and each.design) or each.design.name == named]
+    found = [*cellwise(shapes, size, classes), *by_queries(shapes, size, classes)]
+    # A row of six numbers per cell is a box, objectness and one class.
+    found += [] if any(each.kind == "cells" for each in found) else finished(shapes)
+    fitting = [each for each in found if not (named and each.design) or each.design.name == named]
     return sorted(fitting, key=lambda each: not fits(each, classes))
 
 
@@ -55,7 +57,7 @@ def fits(reading: Reading, classes: int) -> bool:
     return reading.kind == "found" or reading.classes - classes in more
 
 
-def finished(shapes: Shapes, _size: tuple[int, int], _classes: int) -> Iterator[Reading]:
+def finished(shapes: Shapes) -> Iterator[Reading]:
     """Detections: one output of six columns, or boxes, scores and classes of so many rows."""
     if len(shapes) == 1:
         name, shape = next(iter(shapes.items()))

@@ -77,7 +77,8 @@ def the_one(network: Network, possible: list[Understood], classes: int, told: bo
         classes: as many as the label map names.
         told: whether the user or the exporter has named the design.
     """
-    shown = [known for known in possible if told or is_told(known.reading, known.tail, classes)]
+    likeliest = {known.reading: known for known in reversed(possible)}.values()
+    shown = [known for known in likeliest if told or is_told(known.reading, known.tail, classes)]
     if len(shown) == 1 or (shown and told):
         return shown[0]
     maybe = " or ".join(dict.fromkeys(known.design.name for known in possible))
