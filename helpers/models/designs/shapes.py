@@ -37,7 +37,7 @@ class Reading:
 
 
 def readings(shapes: Shapes, size: tuple[int, int], classes: int, named: str = "") -> list[Reading]:
-    """All that the shapes of the outputs allow; those of ``classes`` classes first.
+    """All that the shapes of the outputs allow; those of ``classes`` classes first, then the usual.
 
     Args:
         size: height and width of the input, in pixels.
@@ -48,7 +48,12 @@ def readings(shapes: Shapes, size: tuple[int, int], classes: int, named: str = "
     # A row of six numbers per cell is a box, objectness and one class.
     found += [] if any(each.kind == "cells" for each in found) else finished(shapes)
     fitting = [each for each in found if not (named and each.design) or each.design.name == named]
-    return sorted(fitting, key=lambda each: not fits(each, classes))
+    return sorted(fitting, key=lambda each: (not fits(each, classes), is_turned(each)))
+
+
+def is_turned(reading: Reading) -> bool:
+    """Whether rows and columns are swapped against what the design's exporter writes."""
+    return reading.kind == "cells" and reading.columns_first != reading.design.columns_first
 
 
 def fits(reading: Reading, classes: int) -> bool:

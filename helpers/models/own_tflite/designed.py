@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.models.designs.catalogue import Design, get_design, unknown_design
+from helpers.models.designs.catalogue import Design, get_design, other_design, unknown_design
 from helpers.models.designs.shapes import Reading, fits, readings
 from helpers.models.designs.whole import is_told, whole_tails
 from helpers.models.interface import Interface
@@ -59,7 +59,7 @@ def fitting(
         if found := [reading for reading in all_of if fits(reading, len(kept))]:
             return kept, found
     if not all_of:
-        raise unknown_design(path, facts.shapes)
+        raise other_design(path, facts.shapes, named) if named else unknown_design(path, facts.shapes)
     return without_background(path, source, names, all_of[0].classes), all_of
 
 
