@@ -126,7 +126,8 @@ def by_queries(shapes: Shapes, size: tuple[int, int], classes: int) -> Iterator[
         return
     if len(flat) == 1:
         (name, shape), rtdetr = next(iter(flat.items())), DESIGNS["rtdetr"]
-        if shape[2] > COORDINATES and not next(cellwise(shapes, size, classes), None):
+        ambiguous = shape[2] == FOUND_COLUMNS and classes != FOUND_COLUMNS - COORDINATES
+        if shape[2] > COORDINATES and not ambiguous and not next(cellwise(shapes, size, classes), None):
             yield Reading("queries", (name,), rtdetr, shape[2] - COORDINATES)
     elif len(flat) == 2:
         yield from pairs(flat, classes)

@@ -31,13 +31,22 @@ def whole_tails(
         limits: what is kept, suppression aside, which is the design's.
     """
     if reading.kind == "found":
-        boxes = FoundRowsTail(size, reading.outputs, classes, limits).columns(dict(heads))[0]
-        pixels = not boxes.size or in_pixels(boxes, True)
-        return [FoundRowsTail(size, reading.outputs, classes, limits, pixels)]
+        return found_tails(reading, heads, size, classes, limits)
     limits = reading.design.limits(limits)
     if reading.kind == "queries":
         return [queries_tail(reading, heads, classes, limits)]
     return cells_tails(reading, heads, size, limits)
+
+
+def found_tails(
+    reading: Reading, heads: Heads, size: tuple[int, int], classes: int, limits: Limits
+) -> list[FoundRowsTail]:
+    """None where the classes are no whole numbers: six columns are a query's of two classes, too."""
+    tail = FoundRowsTail(size, reading.outputs, classes, limits)
+    boxes, _, labels = tail.columns(dict(heads))
+    if not np.array_equal(labels, np.rint(labels)):
+        return []
+    return [dataclasses.replace(tail, pixels=not boxes.size or in_pixels(boxes, True))]
 
 
 def queries_tail(reading: Reading, heads: Heads, classes: int, limits: Limits) -> QueriesTail:
