@@ -25,7 +25,8 @@ LATENCY_RATIO = Quantity(
 )  # fmt: skip
 # Across runtimes; of the home runtime it is the ratio above.
 LATENCY_ACROSS = Quantity(
-    "latency_across_ratio", "Across runtimes", "← faster    Latency / float32 at home    slower →", 1, 3, better="less", table="speed", reason="latency_reason",
+    "latency_across_ratio", "Across runtimes", "← faster    Latency / float32 at home    slower →", 1, 3,
+    better="less", table="speed", reason="latency_reason",
     of=taken("latency", lambda latency: latency.across),
 )  # fmt: skip
 # Its bounds are the lowest and the highest probe.
