@@ -15,12 +15,13 @@ from helpers.compare.verdict_texts import answer_of
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import number
 from helpers.run.forms import SIMULATED
-from helpers.run.variants import BASELINE, is_control
+from helpers.run.variants import BASELINE, form_named, is_control
 from helpers.show.captions import points_text
 from helpers.show.rows import records_of
 from helpers.show.values import failure_of
 
 Row = Mapping[str, Any]
+CALLED = "called"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Choice:
     margin: str
     floor: NoiseFloor | None
     simulated: Sequence[Row] = ()
+
+    @property
+    def base_name(self) -> str:
+        """What float32 is called."""
+        return str(self.base[CALLED]) if self.base else BASELINE
 
     @property
     def within(self) -> list[Row]:
@@ -66,12 +72,23 @@ def choice_of(frame: pd.DataFrame, margin_points: float) -> Choice:
     """From all rows of one model; ``margin_points``: where no row was held against a margin of its own."""
     margins = [POINTS * number(row, "ap_margin") for row in records_of(frame)]
     margin = points_text(round(next(filter(math.isfinite, margins), margin_points), 6))
-    rows = [row for row in records_of(frame) if not is_control(str(row["variant"]))]
+    rows = [row for row in with_names(records_of(frame)) if not is_control(str(row["variant"]))]
     whole = {str(row["variant"]): row for row in rows if not failure_of(row)}
     forms = [row for name, row in whole.items() if name != BASELINE and not is_simulated(row)]
     simulated = [row for name, row in whole.items() if is_simulated(row)]
     failed = [row for row in rows if failure_of(row)]
     return Choice(whole.get(BASELINE), forms, failed, margin, noise_floor(frame, "latency"), simulated)
+
+
+def with_names(rows: Sequence[Row]) -> list[Row]:
+    """Rows with what a form is called for people: where there are several runtimes, with its runtime."""
+    several = len({row.get("runtime") for row in rows}) > 1
+    return [{**row, CALLED: called(row) if several else str(row["variant"])} for row in rows]
+
+
+def called(row: Row) -> str:
+    """``int8 in OpenVINO``."""
+    return f"{form_named(str(row['variant']))} in {row['runtime']}"
 
 
 def is_simulated(row: Row) -> bool:
@@ -103,4 +120,5 @@ def by_size(rows: Sequence[Row]) -> list[Row]:
 
 
 def names_of(rows: Sequence[Row]) -> tuple[str, ...]:
-    return tuple(str(row["variant"]) for row in rows)
+    """What the forms are called."""
+    return tuple(str(row[CALLED]) for row in rows)

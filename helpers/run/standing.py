@@ -6,7 +6,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
-from helpers.run.variants import BASELINE, control_of, is_baseline
+from helpers.run.variants import BASELINE, baseline_of, control_of, is_baseline
 
 
 def made_failure(run: Run, model: Model) -> str:
@@ -25,9 +25,11 @@ def scored_failure(run: Run, model: Model) -> str:
 
 
 def with_controls(run: Run) -> list[str]:
-    """The run's variants, then the control of each runtime among them."""
+    """The run's variants, runtime by runtime, each runtime's control at its end."""
     names = [variant.id for variant in run.variants]
-    return [*names, *(control_of(name) for name in names if is_baseline(name))]
+    bases = [name for name in names if is_baseline(name)]
+    groups = [[*(name for name in names if baseline_of(name) == base), control_of(base)] for base in bases]
+    return [name for group in groups for name in group]
 
 
 def made_models(run: Run) -> tuple[Model, ...]:

@@ -1,15 +1,14 @@
-"""Latency on a small real core."""
+"""Latency on a small real core, and on a made-up machine; ``test_team`` has the processes."""
 
-import gc
 import os
-import types
 
 import numpy as np
 import pytest
 
 from helpers.energy import latency
 from helpers.energy.latency import measure_latency
-from helpers.energy.rounds import playing as rounds_module
+from helpers.energy.rounds.team import Timed
+from helpers.energy.rounds.visiting import DelayedCore, time_visit
 from helpers.energy.summary import summarize_latency
 from helpers.lab import conditions
 from helpers.lab.errors import LabError
@@ -45,7 +44,7 @@ def test_every_repeat_is_kept_and_warmups_are_marked(files):
 def test_every_round_notes_what_can_be_read_of_the_system(files):
     raw = measure(files)
     for played in raw.rounds:
-        assert 0 < played.observed.watched_s <= played.wall_s
+        assert 0 < played.observed.watched_s <= played.wall_s - played.start_s
     assert all(0 <= marked.round < 4 and marked.rules for marked in raw.disturbed.rounds)
 
 
@@ -75,47 +74,16 @@ def test_variant_that_cannot_be_loaded_stops_no_other(files, tmp_path):
     assert isinstance(summarize_latency(raw)["float16"], Absent)
 
 
-def test_variant_that_fails_while_running_stops_no_other(files, monkeypatch):
-    calls = iter(range(10**6))
-
-    class Fragile(rounds_module.Core):
-        def invoke(self):
-            if "large" in self.path.name and next(calls) == 10:
-                raise RuntimeError("the kernel gave up")
-            super().invoke()
-
-    monkeypatch.setattr(rounds_module, "Core", Fragile)
-    raw = measure(files)
-    assert raw.failures == {"int8": "the kernel gave up"}
-    assert [("int8" in played.visits) for played in raw.rounds] == [True, False, False, False]
-    assert all(BASELINE in played.visits for played in raw.rounds)
-
-
-def test_every_visit_loads_its_core_afresh(files, monkeypatch):
-    loaded = []
-
-    class Counted(rounds_module.Core):
-        def __init__(self, path, threads):
-            loaded.append(path.stem)
-            super().__init__(path, threads)
-
-    monkeypatch.setattr(rounds_module, "Core", Counted)
-    measure(files)
-    assert (loaded.count("small"), loaded.count("large")) == (8, 4)
-
-
 def test_wrong_input_shape_is_a_failure_with_a_reason(files):
     raw = measure_latency(files, tiny_images()[..., :16, :, :], rounds=2, repeats=2, progress=False)
     assert set(raw.failures) == set(files)
 
 
-def test_collector_and_affinity_are_restored(files):
-    before = conditions.available_cpus()
-    seen = []
-    raw = measure(files, on_round=lambda _: seen.append((gc.isenabled(), conditions.available_cpus())))
-    assert gc.isenabled()
+def test_affinity_is_restored(files):
+    before, seen = conditions.available_cpus(), []
+    raw = measure(files, on_round=lambda _: seen.append(conditions.available_cpus()))
     assert conditions.available_cpus() == before
-    assert (seen[0][0], tuple(seen[0][1])) == (False, raw.conditions.pinned_to_cpus)
+    assert tuple(seen[0] or ()) == (raw.conditions.pinned_to_cpus or ())
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
@@ -138,24 +106,6 @@ def test_system_without_affinity_is_measured_unpinned(monkeypatch):
         assert cpus is None
 
 
-def test_killed_measurement_goes_on_after_its_last_finished_round(files):
-    whole = measure(files)
-    saved = []
-
-    def save_then_die(raw):
-        saved.append(raw)
-        if len(raw.rounds) == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        measure(files, on_round=save_then_die)
-    earlier = saved[-1]
-    resumed = measure(files, done=earlier)
-    assert resumed.rounds[:2] == earlier.rounds
-    assert [played.order for played in resumed.rounds] == [played.order for played in whole.rounds]
-    assert len(earlier.rounds) == 2
-
-
 def test_earlier_rounds_of_other_settings_are_refused(files):
     with pytest.raises(LabError, match="other settings"):
         measure(files, done=measure(files, rounds=1), repeats=3)
@@ -173,32 +123,43 @@ def test_no_images_is_an_error(files):
 
 
 class SlowlyDrifting:
-    """A machine of its own clock whose speed wanders by 2 percent per second: a stand-in for ``Core``."""
+    """A machine of its own clock whose speed wanders by 2 percent per second: a stand-in for a ``Team``."""
 
     def __init__(self, seed):
         generator = np.random.default_rng(seed)
         self.clock_s = 0.0
         self.factors = np.exp(np.cumsum(generator.normal(0, 0.02, 4000)))
-        self.time = types.SimpleNamespace(
-            perf_counter_ns=lambda: int(self.clock_s * 1e9), perf_counter=lambda: self.clock_s
-        )
+        self.failures = {}
 
-    def load(self, path, threads):
-        """A core of as many ms as its file is named."""
+    def __call__(self, files, photos, threads, delays=None, keep=True):
+        self.files = files
+        return self
 
-        def invoke():
-            self.clock_s += float(path.name) / 1000 * self.factors[int(self.clock_s)]
+    def __enter__(self):
+        return self
 
-        return types.SimpleNamespace(set_input=lambda image: None, invoke=invoke)
+    def __exit__(self, *_):
+        pass
+
+    def fresh(self):
+        pass
+
+    def visit(self, variant, places, warmups):
+        """Invocations of as many ms as the variant's file is named."""
+        times = [self.invoke_ns(float(self.files[variant].name)) for _ in range(warmups + len(places))]
+        return Timed(tuple(times[:warmups]), tuple(times[warmups:]), 0.0, None)
+
+    def invoke_ns(self, latency_ms):
+        spent_s = latency_ms / 1000 * self.factors[int(self.clock_s)]
+        self.clock_s += spent_s
+        return int(spent_s * 1e9)
 
 
 def timed_on(machine, monkeypatch, tmp_path, latency_ms, rounds):
     """``measure_latency`` of made-up cores on the made-up machine, summarized."""
-    monkeypatch.setattr(rounds_module, "Core", machine.load)
-    for module in (latency, rounds_module):
-        monkeypatch.setattr(module, "time", machine.time)
+    monkeypatch.setattr(latency, "Team", machine)
     files = {variant: tmp_path / str(ms) for variant, ms in latency_ms.items()}
-    raw = measure_latency(files, tiny_images(), rounds, repeats=10, progress=False)
+    raw = measure_latency(files, tiny_images(), rounds, repeats=10, progress=False, rounds_per_process=1)
     return summarize_latency(raw, resamples=300)
 
 
@@ -219,3 +180,41 @@ def test_interleaving_recovers_three_percent_that_sequential_timing_misses(monke
     assert sum(held) >= 10
     assert np.median(errors["sequential"]) > 0.03
     assert np.median(errors["interleaved"]) < 0.01
+
+
+class Clocked:
+    """A core that does nothing but count, under a clock that a test sets."""
+
+    def __init__(self):
+        self.invoked, self.images = 0, []
+
+    def set_input(self, image) -> None:
+        self.images.append(image)
+
+    def invoke(self) -> None:
+        self.invoked += 1
+
+
+def test_a_delayed_core_takes_a_known_share_longer(monkeypatch):
+    """The clock says 0 and 1000 around the invocation, then moves by 30: 1150 is the first not below 1140."""
+    times = iter([0, 1000, *range(1000, 2000, 30)])
+    read = []
+    monkeypatch.setattr("time.perf_counter_ns", lambda: read.append(next(times)) or read[-1])
+    core = Clocked()
+    DelayedCore(core, 0.14).invoke()
+    assert core.invoked == 1
+    assert read[-1] == 1150
+
+
+def test_a_delayed_core_is_given_the_images():
+    core = Clocked()
+    DelayedCore(core, 0.1).set_input("photo")
+    assert core.images == ["photo"]
+
+
+def test_a_visit_warms_up_on_its_first_photo_and_times_each(monkeypatch):
+    ticks = iter(range(0, 1000, 7))
+    monkeypatch.setattr("time.perf_counter_ns", lambda: next(ticks))
+    core = Clocked()
+    assert time_visit(core, ["one", "two", "three"], 2) == ([7, 7], [7, 7, 7])
+    assert core.images == ["one", "one", "one", "two", "three"]

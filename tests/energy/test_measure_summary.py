@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers.energy.next_process import pair_averages, process_values
 from helpers.energy.records import BusyWindow, Energy, EnergyRound, EnergySettings, Latency, WarmUp
 from helpers.energy.rounds.schedule import round_order
 from helpers.energy.rounds.stopping import reached_width
@@ -32,7 +33,7 @@ def noisy_ns(true_ms, factor, generator):
     return (samples * 1e6).astype(int).tolist()
 
 
-def latency_raw(seed, rounds=30, true_ms=TRUE_MS):
+def latency_raw(seed, rounds=30, true_ms=TRUE_MS, per_process=1):
     generator = np.random.default_rng(seed)
     variants = list(true_ms)
     factors = drift(rounds * len(variants), generator).reshape(rounds, len(variants))
@@ -44,7 +45,7 @@ def latency_raw(seed, rounds=30, true_ms=TRUE_MS):
             for place, variant in enumerate(order)
         }
         entries.append(visits)
-    return latency_of(variants, entries)
+    return latency_of(variants, entries, per_process=per_process)
 
 
 def test_percentiles_equal_numpy_and_leave_out_warmups():
@@ -158,6 +159,28 @@ def test_bounds_are_drawn_wider_where_rounds_could_end_on_their_width():
     assert by_width.level == fixed.level == 0.95
     reached = reached_width(paired_ratios(raw, "int8"))
     assert reached == pytest.approx((by_width.high - by_width.low) / by_width.value)
+
+
+def test_rounds_of_one_process_are_one_number():
+    apart, shared = latency_raw(seed=5), latency_raw(seed=5, per_process=3)
+    few, many = (summarize_latency(raw)["int8"] for raw in (shared, apart))
+    assert (many.processes, few.processes, many.rounds, few.rounds) == (30, 10, 30, 30)
+    assert few.p50_ms.value == many.p50_ms.value
+    assert few.ratio.low <= 1.03 <= few.ratio.high
+    values = process_values(np.log(paired_ratios(shared, "int8").values), [n // 3 for n in range(30)])
+    assert few.ratio.value == pytest.approx(np.exp(np.median(pair_averages(values))))
+
+
+def test_a_ratio_is_to_float32_of_the_same_runtime():
+    raw = latency_raw(seed=4, true_ms={BASELINE: 4.0, "float32@other": 8.0, "int8@other": 8.24, "int8": 2.0})
+    assert raw.settings.baselines["int8@other"] == "float32@other"
+    summaries = summarize_latency(raw)
+    assert summaries["int8@other"].ratio.value == pytest.approx(1.03, abs=0.02)
+    assert summaries["int8"].ratio.value == pytest.approx(0.5, abs=0.02)
+    assert [summaries[name].ratio.value for name in (BASELINE, "float32@other")] == [1, 1]
+    lost = summarize_latency(replace(raw, failures={"float32@other": "no such runtime"}))
+    assert "float32@other" in lost["int8@other"].ratio.reason
+    assert lost["int8"].ratio == summaries["int8"].ratio
 
 
 def test_summaries_are_reproducible():

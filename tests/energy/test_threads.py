@@ -56,15 +56,20 @@ def rounds_ms(true_ms, seed, rounds=ROUNDS):
     return true_ms * by_round * generator.lognormal(0, 0.01, (rounds, REPEATS))
 
 
+def samples(true_ms, seed, rounds=ROUNDS):
+    """Each round in a process of its own."""
+    return threads.Samples(rounds_ms(true_ms, seed, rounds), tuple(range(rounds)))
+
+
 def test_speedup_holds_the_truth_as_often_as_it_says():
-    found = [threads.speedup(rounds_ms(4, 2 * n), rounds_ms(2.5, 2 * n + 1, 40), 300, n) for n in range(200)]
+    found = [threads.speedup(samples(4, 2 * n), samples(2.5, 2 * n + 1, 40), 300, n) for n in range(200)]
     held = np.mean([interval.low <= 1.6 <= interval.high for interval in found])
     assert 0.9 <= held <= 0.99
 
 
 def test_speedup_draws_the_rounds_of_the_two_independently():
-    alone = rounds_ms(4, 1, 200)
-    found = threads.speedup(alone, alone / 2, 2000, 0)
+    alone = samples(4, 1, 200)
+    found = threads.speedup(alone, dataclasses.replace(alone, ms=alone.ms / 2), 2000, 0)
     assert found.value == pytest.approx(2)
     # In pairs, the quotient would be 2 in every resample; apart, both errors add up.
     low, middle, high = np.quantile(threads.resampled_medians(alone, 2000, 0), [0.025, 0.5, 0.975])
@@ -72,7 +77,7 @@ def test_speedup_draws_the_rounds_of_the_two_independently():
 
 
 def test_speedup_of_one_measurement_to_itself_is_one_and_of_a_failure_is_its_reason():
-    alone = rounds_ms(4, 1)
+    alone = samples(4, 1)
     same = threads.speedup(alone, alone, 100, 0)
     assert (same.value, same.low, same.high) == (1, 1, 1)
     assert threads.speedup(alone, Absent("no memory"), 100, 0).reason == "no memory"
@@ -88,7 +93,7 @@ def test_summaries_are_those_of_the_main_measurement_at_every_count():
     for entry in entries:
         summary = summarize_latency(raws[entry.threads], 400, 7)[entry.variant]
         assert (entry.p50_ms, entry.ratio) == (summary.p50_ms, summary.ratio)
-        assert entry.rounds == summary.rounds == 30
+        assert entry.rounds == summary.rounds == entry.processes == summary.processes == 30
         assert isinstance(entry.disturbed, Absent)
 
 
@@ -167,7 +172,7 @@ def test_the_table_shows_bounds_in_brackets_and_the_picture_all_variants(small_r
     results, frames, context = threads.threads_picture(small_run)
     figure = latency_threads(results, frames["threads"], context)
     assert {f"value:{v}" for v in (BASELINE, "float16", CONTROL)} <= lines_by_gid(figure).keys()
-    assert "n = 6 interleaved rounds" in figure.caption
+    assert "n = 6 interleaved rounds in 6 fresh processes" in figure.caption
 
 
 @pytest.mark.skipif(host.usable_cores() < 2, reason="there is one core only")

@@ -39,14 +39,17 @@ def visit(timed_ns, warmup_ns=()):
     return Visit(tuple(warmup_ns), tuple(timed_ns))
 
 
-def latency_round(visits, observed=UNWATCHED, wall_s=0.0):
-    return LatencyRound(tuple(visits), NOW, observed, wall_s, 0.0, 0.0, visits)
+def latency_round(visits, observed=UNWATCHED, wall_s=0.0, process=0):
+    return LatencyRound(process, tuple(visits), NOW, observed, wall_s, 0.0, 0.0, 0.0, visits)
 
 
-def latency_of(variants, rounds, failures=None, threads=1, stopping=None):
-    """``rounds``: of each, what ``latency_round`` gives, or variant -> ``visit``."""
-    played = tuple(each if isinstance(each, LatencyRound) else latency_round(each) for each in rounds)
-    settings = LatencySettings(tuple(variants), threads, 0, 1, 0)
+def latency_of(variants, rounds, failures=None, threads=1, stopping=None, per_process=1):
+    """``rounds``: of each, what ``latency_round`` gives, or variant -> ``visit``; so many share a process."""
+    played = tuple(
+        each if isinstance(each, LatencyRound) else latency_round(each, process=number // per_process)
+        for number, each in enumerate(rounds)
+    )
+    settings = LatencySettings.of(variants, threads, 0, 1, 0, per_process)
     return Latency(settings, None, played, failures or {}, stopping, {}, None)
 
 

@@ -135,6 +135,11 @@ class Team:
     def __exit__(self, *_: object) -> None:
         self.end()
 
+    @property
+    def pids(self) -> list[int]:
+        """Ids of the processes that are there."""
+        return [each.pid for each in self._workers.values()]
+
     def end(self) -> None:
         while self._workers:
             self._workers.popitem()[1].end()

@@ -32,6 +32,7 @@ class Design:
         bins: of the distribution of each distance, where a file's shape does not say.
         clipped: whether boxes are cut to the input before suppression.
         decoded: whether its exporter decodes boxes in the graph; None where both are usual.
+        columns_first: whether its exporter gives ``[1, columns, N]``.
         strides: with which it is published; the usual one first.
         anchors_each: per cell.
         letter_box: whether photos keep their aspect ratio.
@@ -49,6 +50,7 @@ class Design:
     bins: int = 1
     clipped: bool = False
     decoded: bool | None = True
+    columns_first: bool = False
     strides: tuple[tuple[int, ...], ...] = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (8, 16))
     anchors_each: int = 1
     letter_box: bool = True
@@ -85,7 +87,7 @@ _ENTRIES = (
     Design(
         "yolov8", "YOLOv8, YOLO11 and their like",
         "ultralytics/ultralytics: augment.py, head.py, cfg/default.yaml",
-        0.7, "distances", offset=0.5,
+        0.7, "distances", offset=0.5, columns_first=True,
     ),
     Design(
         "nanodet", "NanoDet-Plus", "RangiLyu/nanodet: warp.py, nanodet_plus_head.py, config/", 0.6,
@@ -125,15 +127,28 @@ def choices() -> str:
     return ", ".join(f"@{name}" for name in DESIGNS)
 
 
+def other_design(path: object, shapes: Mapping[str, tuple[int, ...]], named: str) -> LabError:
+    """The error for a file whose outputs are not those of the design that the user names."""
+    return LabError(
+        f"{path} gives {outputs_text(shapes)}, which are not the outputs of {get_design(named).title}.",
+        f"the design that it was exported from, one of {choices()}",
+        f"name another design than @{named} after the path, or none.",
+    )
+
+
+def outputs_text(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+
+
 def unknown_design(path: object, shapes: Mapping[str, tuple[int, ...]], maybe: str = "") -> LabError:
     """The error for a file of which nothing tells the design.
 
     Args:
         maybe: designs that its outputs allow, for people; empty for all.
     """
-    given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
     return LabError(
-        f"{path} gives {given}, and nothing in it tells how its photos are prepared and its boxes decoded"
+        f"{path} gives {outputs_text(shapes)}, and nothing in it tells how its photos are prepared and its "
+        "boxes decoded"
         f"{f' (it may be {maybe})' if maybe else ''}.",
         "a detector of a known design",
         f"name its design after the path: one of {choices()}; PATH@yolov8, for example.",

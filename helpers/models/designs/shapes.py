@@ -37,16 +37,23 @@ class Reading:
 
 
 def readings(shapes: Shapes, size: tuple[int, int], classes: int, named: str = "") -> list[Reading]:
-    """All that the shapes of the outputs allow; those of ``classes`` classes first.
+    """All that the shapes of the outputs allow; those of ``classes`` classes first, then the usual.
 
     Args:
         size: height and width of the input, in pixels.
         classes: as many as the label map names; 0 where nobody does.
         named: the name of a design, to have its readings alone (and ``found``, which has none).
     """
-    all_of = [reading for one in (finished, cellwise, by_queries) for reading in one(shapes, size, classes)]
-    fitting = [each for each in all_of if not (named and each.design) or each.design.name == named]
-    return sorted(fitting, key=lambda each: not fits(each, classes))
+    found = [*cellwise(shapes, size, classes), *by_queries(shapes, size, classes)]
+    # A row of six numbers per cell is a box, objectness and one class.
+    found += [] if any(each.kind == "cells" for each in found) else finished(shapes)
+    fitting = [each for each in found if not (named and each.design) or each.design.name == named]
+    return sorted(fitting, key=lambda each: (not fits(each, classes), is_turned(each)))
+
+
+def is_turned(reading: Reading) -> bool:
+    """Whether rows and columns are swapped against what the design's exporter writes."""
+    return reading.kind == "cells" and reading.columns_first != reading.design.columns_first
 
 
 def fits(reading: Reading, classes: int) -> bool:
@@ -55,7 +62,7 @@ def fits(reading: Reading, classes: int) -> bool:
     return reading.kind == "found" or reading.classes - classes in more
 
 
-def finished(shapes: Shapes, _size: tuple[int, int], _classes: int) -> Iterator[Reading]:
+def finished(shapes: Shapes) -> Iterator[Reading]:
     """Detections: one output of six columns, or boxes, scores and classes of so many rows."""
     if len(shapes) == 1:
         name, shape = next(iter(shapes.items()))
@@ -119,7 +126,8 @@ def by_queries(shapes: Shapes, size: tuple[int, int], classes: int) -> Iterator[
         return
     if len(flat) == 1:
         (name, shape), rtdetr = next(iter(flat.items())), DESIGNS["rtdetr"]
-        if shape[2] > COORDINATES and not next(cellwise(shapes, size, classes), None):
+        ambiguous = shape[2] == FOUND_COLUMNS and classes != FOUND_COLUMNS - COORDINATES
+        if shape[2] > COORDINATES and not ambiguous and not next(cellwise(shapes, size, classes), None):
             yield Reading("queries", (name,), rtdetr, shape[2] - COORDINATES)
     elif len(flat) == 2:
         yield from pairs(flat, classes)

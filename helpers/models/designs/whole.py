@@ -1,5 +1,6 @@
 """The tail of a file that is used whole: what its outputs mean, by their shapes and their values."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,14 +15,14 @@ from helpers.tasks.detection.tails.queries import QueriesTail
 Heads = Mapping[str, np.ndarray]
 WholeTail = JoinedRowsTail | QueriesTail | FoundRowsTail
 FARTHEST_RELATIVE = 2.0  # no coordinate of 0..1 is farther away; of pixels nearly all are
-FOLLOWS_CELLS = 0.5  # correlation of decoded centres with their cells is nearly 1, of offsets within cells 0
+FOLLOWS_CELLS = 0.3  # correlation of decoded centres with their cells is nearly 1, of offsets within cells 0
 SLACK = 1e-3  # by which rounding of an int8 output may leave 0..1
 
 
-def whole_tail(
+def whole_tails(
     reading: Reading, heads: Heads, size: tuple[int, int], classes: int, limits: Limits
-) -> WholeTail | None:
-    """What follows a file's own outputs; None where their values contradict the reading.
+) -> list[WholeTail]:
+    """What may follow a file's own outputs, the likeliest first; none where values contradict the reading.
 
     Args:
         heads: what the file answers for noise, by output.
@@ -30,12 +31,22 @@ def whole_tail(
         limits: what is kept, suppression aside, which is the design's.
     """
     if reading.kind == "found":
-        boxes = FoundRowsTail(size, reading.outputs, classes, limits).columns(dict(heads))[0]
-        return FoundRowsTail(size, reading.outputs, classes, limits, not boxes.size or in_pixels(boxes, True))
+        return found_tails(reading, heads, size, classes, limits)
     limits = reading.design.limits(limits)
     if reading.kind == "queries":
-        return queries_tail(reading, heads, classes, limits)
-    return cells_tail(reading, heads, size, limits)
+        return [queries_tail(reading, heads, classes, limits)]
+    return cells_tails(reading, heads, size, limits)
+
+
+def found_tails(
+    reading: Reading, heads: Heads, size: tuple[int, int], classes: int, limits: Limits
+) -> list[FoundRowsTail]:
+    """None where the classes are no whole numbers: six columns are a query's of two classes, too."""
+    tail = FoundRowsTail(size, reading.outputs, classes, limits)
+    boxes, _, labels = tail.columns(dict(heads))
+    if not np.array_equal(labels, np.rint(labels)):
+        return []
+    return [dataclasses.replace(tail, pixels=not boxes.size or in_pixels(boxes, True))]
 
 
 def queries_tail(reading: Reading, heads: Heads, classes: int, limits: Limits) -> QueriesTail:
@@ -47,9 +58,9 @@ def queries_tail(reading: Reading, heads: Heads, classes: int, limits: Limits) -
     return QueriesTail(reading.outputs, reading.classes, limits, "sigmoid")
 
 
-def cells_tail(
+def cells_tails(
     reading: Reading, heads: Heads, size: tuple[int, int], limits: Limits
-) -> JoinedRowsTail | None:
+) -> list[JoinedRowsTail]:
     design = reading.design
     facts = {"objectness": design.objectness, "columns_first": reading.columns_first}
     plain = JoinedRowsTail(size, reading.outputs, reading.classes, limits, **facts)
@@ -57,21 +68,21 @@ def cells_tail(
     rows = plain.rows(dict(heads))
     scores = rows[:, : reading.classes] if scores_first else rows[:, 4:]
     if not within(scores):
-        return None
-    if is_decoded(reading, rows, size):
-        pixels = in_pixels(rows[:, :2])
-        return JoinedRowsTail(size, reading.outputs, reading.classes, limits, pixels=pixels, **facts)
-    raw = {"strides": reading.strides, "offset": design.offset, "clipped": design.clipped}
-    return JoinedRowsTail(
-        size, reading.outputs, reading.classes, limits, design.decoding,
-        scores_first=scores_first, **facts, **raw,
+        return []
+    decoded = dataclasses.replace(plain, pixels=in_pixels(rows[:, :2]))
+    raw = dataclasses.replace(
+        plain, decoding=design.decoding, scores_first=scores_first, strides=reading.strides,
+        offset=design.offset, clipped=design.clipped,
     )  # fmt: skip
+    if design.decoded is not None:
+        return [decoded if design.decoded else raw]
+    return [decoded, raw] if is_decoded(reading, rows, size) else [raw, decoded]
 
 
 def is_decoded(reading: Reading, rows: np.ndarray, size: tuple[int, int]) -> bool:
-    """Whether rows ``[N, columns]`` begin with centres, which follow their cells, not with offsets."""
-    if reading.design.decoded is not None:
-        return reading.design.decoded
+    """Whether rows ``[N, columns]`` seem to begin with boxes: no side is negative, centres follow cells."""
+    if rows[:, 2:4].min() < 0:
+        return False
     place = cell_places(size, reading.strides, reading.design.offset)
     across = [np.corrcoef(rows[:, axis], place[:, axis])[0, 1] for axis in (0, 1) if np.ptp(rows[:, axis])]
     return bool(across) and min(across) > FOLLOWS_CELLS

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from helpers.lab.files import write_bytes
 from helpers.models.designs.catalogue import unknown_design
+from helpers.models.designs.shapes import Reading
 from helpers.models.designs.whole import is_told
 from helpers.models.interface import Interface
 from helpers.models.onnx import trial
@@ -77,7 +78,10 @@ def the_one(network: Network, possible: list[Understood], classes: int, told: bo
         classes: as many as the label map names.
         told: whether the user or the exporter has named the design.
     """
-    shown = [known for known in possible if told or is_told(known.reading, known.tail, classes)]
+    likeliest: dict[Reading, Understood] = {}
+    for known in possible:
+        likeliest.setdefault(known.reading, known)
+    shown = [known for known in likeliest.values() if told or is_told(known.reading, known.tail, classes)]
     if len(shown) == 1 or (shown and told):
         return shown[0]
     maybe = " or ".join(dict.fromkeys(known.design.name for known in possible))

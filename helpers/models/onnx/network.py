@@ -11,6 +11,7 @@ from helpers.lab.places import require_file
 from helpers.models.onnx import checks, shapes_fixed
 from helpers.models.onnx.library import package
 
+RAW_MAP = 5  # dimensions: [1, anchors, height, width, columns]
 MOST_KEPT = 4  # files; a run names each of its models many times
 YOLOV5, YOLOV8 = "yolov5", "yolov8"
 
@@ -69,11 +70,22 @@ def read_once(path: Path, _state: tuple) -> Network:
     image, notes = checks.only_input(path, model), []
     shape, layout = shapes_fixed.input_shape(path, image, noted, notes)
     model = shapes_fixed.fixed(path, model, shape)
-    outputs = shapes_fixed.output_shapes(model)
+    outputs = without_raw_maps(path, shapes_fixed.output_shapes(model), notes)
     checks.require_heads(path, outputs)
     size = shape[2:] if layout == "NCHW" else shape[1:3]
     names = class_names(noted)
     return Network(path, model, image.name, size, layout, outputs, names, told_design(noted), tuple(notes))
+
+
+def without_raw_maps(
+    path: Path, outputs: dict[str, tuple[int, ...]], notes: list[str]
+) -> dict[str, tuple[int, ...]]:
+    """The outputs without the raw heads that older exporters of YOLOv5 give beside what they make of them."""
+    kept = {name: shape for name, shape in outputs.items() if len(shape) != RAW_MAP}
+    if not kept or len(kept) == len(outputs):
+        return outputs
+    notes.append(f"{path.name} gives raw heads beside its rows of boxes; the rows alone are used.")
+    return kept
 
 
 def external_files(path: Path) -> list[Path]:

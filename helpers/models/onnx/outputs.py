@@ -1,7 +1,7 @@
 """What a network's outputs may be, as far as their shapes, the user and the exporter tell."""
 
 from helpers.lab.errors import LabError
-from helpers.models.designs.catalogue import get_design, unknown_design
+from helpers.models.designs.catalogue import get_design, other_design, unknown_design
 from helpers.models.designs.shapes import Reading, fits, readings
 from helpers.models.onnx.network import Network
 from helpers.tasks.detection.label_maps import NAMES_FILE
@@ -27,16 +27,21 @@ def fitting(network: Network, classes: int, named: str) -> list[Reading]:
     """
     found = possible(network, classes, named)
     if not found:
-        raise unknown_design(network.path, network.outputs)
+        known = network.path, network.outputs
+        raise other_design(*known, named) if named else unknown_design(*known)
     kept = [reading for reading in found if fits(reading, classes)]
     if not kept:
-        raise other_classes(network, found[0].classes, classes)
+        raise other_classes(network, found, classes)
     return kept
 
 
-def other_classes(network: Network, classes: int, named: int) -> LabError:
+def other_classes(network: Network, found: list[Reading], named: int) -> LabError:
+    """The error for a label map of ``named`` names, of which no reading has as many classes."""
+    counts = {reading.classes: reading.design.title for reading in reversed(found)}
+    titles = [f"{count} classes if it is {title}" for count, title in reversed(counts.items())]
+    has = f"{found[0].classes} classes" if len(counts) == 1 else " and ".join(titles)
     return LabError(
-        f"{network.path} has {classes} classes, and its label map has {named} names.",
+        f"{network.path} has {has}; its label map has {named} names.",
         "a name for each class, in the network's own order; ??? for one that is none",
-        f"write its {classes} names into a file, in their order, and name that: {NAMES_FILE}.",
+        f"write the names of its classes into a file, in their order, and name that: {NAMES_FILE}.",
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers.models.designs.catalogue import Design, get_design, unknown_design
 from helpers.models.designs.shapes import Reading
-from helpers.models.designs.whole import WholeTail, whole_tail
+from helpers.models.designs.whole import WholeTail, whole_tails
 from helpers.models.onnx import anchors, cut, heads, trial
 from helpers.models.onnx.follow import initializers, makers
 from helpers.models.onnx.heads import Head
@@ -62,8 +62,7 @@ def understand(network: Network, classes: int, named: str, limits: Limits) -> It
         design = design_of(network, reading, named)
         images = trial.trial_images(network, design.scale[0], design.offsets[0])
         answers = trial.all_answers(network.model, images, network)
-        tail = whole_tail(reading, answers[0], network.size, classes, limits)
-        if tail is not None:
+        for tail in whole_tails(reading, answers[0], network.size, classes, limits):
             yield Understood(design, reading, tail, images, answers)
 
 
@@ -115,6 +114,8 @@ def head_tail(network: Network, known: Understood, found: dict[str, Head]) -> Ce
 def whole_plan(network: Network, known: Understood) -> Plan:
     """The graph as it is: what cannot be cut, and what has suppression inside."""
     core = cut.core(network, {name: Head(name) for name in known.tail.outputs})
+    if len(network.outputs) > 1 and known.reading.kind == "queries":
+        return Plan(core, known.tail)
     if known.reading.kind == "found":
         note = (
             f"{network.path.name} suppresses overlapping boxes itself, by its own rules and limits: this is "

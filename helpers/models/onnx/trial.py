@@ -10,7 +10,7 @@ from helpers.models.onnx.network import Network
 
 TOLERANCE = 1e-4
 RELATIVE_TOLERANCE = 1e-3  # of boxes far larger than the input
-TRIALS = 3
+FARTHEST = 50.0  # inputs, from which on a box is as good as endless: exponentials differ out there
 Heads = Mapping[str, np.ndarray]
 
 
@@ -47,6 +47,5 @@ def alike(theirs: tuple[np.ndarray, np.ndarray], ours: tuple[np.ndarray, np.ndar
     (boxes, scores), (our_boxes, our_scores) = theirs, ours
     if boxes.shape != our_boxes.shape or scores.shape != our_scores.shape:
         return False
-    return np.allclose(boxes, our_boxes, RELATIVE_TOLERANCE, TOLERANCE) and np.allclose(
-        scores, our_scores, 0, TOLERANCE
-    )
+    ends = (np.clip(each, -FARTHEST, FARTHEST) for each in (boxes, our_boxes))
+    return np.allclose(*ends, RELATIVE_TOLERANCE, TOLERANCE) and np.allclose(scores, our_scores, 0, TOLERANCE)

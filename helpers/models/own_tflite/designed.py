@@ -3,13 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from helpers.models.designs.catalogue import Design, get_design, unknown_design
+from helpers.models.designs.catalogue import Design, get_design, other_design, unknown_design
 from helpers.models.designs.shapes import Reading, fits, readings
-from helpers.models.designs.whole import is_told, whole_tail
+from helpers.models.designs.whole import is_told, whole_tails
 from helpers.models.interface import Interface
 from helpers.models.own_tflite.beside import read_given
 from helpers.models.own_tflite.describe import WHOLE, Described, pixels_of
@@ -60,7 +59,7 @@ def fitting(
         if found := [reading for reading in all_of if fits(reading, len(kept))]:
             return kept, found
     if not all_of:
-        raise unknown_design(path, facts.shapes)
+        raise other_design(path, facts.shapes, named) if named else unknown_design(path, facts.shapes)
     return without_background(path, source, names, all_of[0].classes), all_of
 
 
@@ -74,8 +73,8 @@ def way(
     before = preprocessing_of(path, facts, design)
     noise = np.random.default_rng(0).integers(0, 256, (*facts.size, 3), np.uint8)
     heads = Core(path)(core_input(noise, before))
-    tail: Any = whole_tail(reading, heads, facts.size, classes, limits)
-    return Interface(before, tail) if tail else None
+    tails = whole_tails(reading, heads, facts.size, classes, limits)
+    return Interface(before, tails[0]) if tails else None
 
 
 def preprocessing_of(path: Path, facts: Described, design: Design) -> Preprocessing:
