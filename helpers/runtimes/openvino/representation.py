@@ -16,6 +16,7 @@ from helpers.runtimes.openvino.library import openvino
 SECTION, WEIGHTS_SHA256, PRECISION = "quantlab", "bin_sha256", "precision"
 # What ``INFERENCE_PRECISION_HINT`` takes.
 PRECISIONS = ("f32", "bf16", "f16")
+NOTED = re.compile(rf'<{WEIGHTS_SHA256} value="([0-9a-f]{{64}})"'.encode())
 # OpenVINO's own name of an operator: what it was when it was made, and a number.
 COUNTED_UP = re.compile(r"[A-Z][A-Za-z0-9]*_\d+")
 MADE_ANEW = "delete both files and run 02_quantize.ipynb again."
@@ -66,23 +67,27 @@ def read_ir(path: Path) -> Any:
     Raises:
         LabError: one of its files is absent, damaged, not of the other, or not written by ``write_ir``.
     """
-    for file in (path, weights_file(path)):
-        if not file.is_file():
-            raise LabError(f"{file} does not exist.", "an .xml with its .bin", MADE_ANEW)
+    require_own(path)
     try:
-        model = openvino().Core().read_model(str(path), str(weights_file(path)))
+        return openvino().Core().read_model(str(path), str(weights_file(path)))
     except Exception as error:  # of a damaged file: what the library and its parser raise is not told
         found = f"{path} cannot be read by OpenVINO: {last_line(error)}"
         raise LabError(found, "a whole .xml with its .bin", MADE_ANEW) from error
-    require_own(model, path)
-    return model
 
 
-def require_own(model: Any, path: Path) -> None:
-    """Raise unless ``write_ir`` wrote this ``.xml``, and its ``.bin`` with it."""
-    if not model.has_rt_info([SECTION, WEIGHTS_SHA256]):
-        raise LabError(f"{path} was not written by this project.", "an .xml of 02_quantize.ipynb", MADE_ANEW)
-    if noted(model, WEIGHTS_SHA256) != sha256_file(weights_file(path)):
+def require_own(path: Path) -> None:
+    """Raise unless ``write_ir`` wrote this ``.xml``, and its ``.bin`` with it.
+
+    It is asked before OpenVINO takes numbers from a ``.bin`` that are not those of the graph.
+    """
+    for file in (path, weights_file(path)):
+        if not file.is_file():
+            raise LabError(f"{file} does not exist.", "an .xml with its .bin", MADE_ANEW)
+    noted = NOTED.search(path.read_bytes())  # parsed, it would count as memory of the core
+    if noted is None:
+        found = f"{path} was not written by this project, or is damaged."
+        raise LabError(found, "an .xml of 02_quantize.ipynb", MADE_ANEW)
+    if noted[1].decode() != sha256_file(weights_file(path)):
         raise LabError(
             f"{weights_file(path)} is not the one that {path.name} was written with.",
             "a .bin of the hash in the .xml",
@@ -91,12 +96,8 @@ def require_own(model: Any, path: Path) -> None:
 
 
 def precision_of(model: Any) -> str:
-    """One of ``PRECISIONS``."""
-    return noted(model, PRECISION)
-
-
-def noted(model: Any, name: str) -> str:
-    return model.get_rt_info([SECTION, name]).astype(str)
+    """One of ``PRECISIONS``, of what ``read_ir`` gave."""
+    return model.get_rt_info([SECTION, PRECISION]).astype(str)
 
 
 def last_line(error: Exception) -> str:
