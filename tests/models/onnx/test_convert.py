@@ -136,7 +136,7 @@ NOTES = {
     "open batch": (networks.yolov8, {"shape": ["b", 3, 64, 96]}, r"measured with \[1, 3, 64, 96\]\."),
     "raw maps": (networks.yolov5, {"raw_maps": True}, "the rows alone are used"),
     "hidden": (networks.yolov8, {"metadata": ULTRALYTICS, "hidden": True}, "its core decodes boxes"),
-    "suppressed": (networks.suppressed, {"metadata": ULTRALYTICS}, "suppresses overlapping boxes itself"),
+    "suppressed": (networks.suppressed, {"metadata": ULTRALYTICS}, "gives finished detections"),
 }
 
 
