@@ -9,9 +9,7 @@ from helpers.models.designs.catalogue import DESIGNS, Design
 from helpers.tasks.detection.tails.cells import COORDINATES, grid_of
 
 FOUND_COLUMNS = 6  # box, score, class
-MOST_QUERIES = (
-    1000  # a DETR has 100 to 900; thousands of boxes and scores apart are an SSD's, to be suppressed
-)
+MOST_QUERIES = 1000  # a DETR has 100 to 900; more boxes are of a detector that needs suppression
 SCORE_NAMES = ("logit", "score", "class", "cls", "label")
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -87,6 +87,17 @@ def test_what_has_no_raw_heads_answers_as_the_whole_graph(case, tmp_path):
     require_parity(made, networks.CLASSES, named)
 
 
+def test_a_file_from_before_weights_were_no_inputs(tmp_path):
+    model = networks.yolox()
+    model.ir_version = 3
+    for item in model.graph.initializer:
+        kind = onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims)
+        model.graph.input.insert(0, kind)
+    made = Converted(model, tmp_path)
+    assert [item.name for item in onnx.load(str(made.core_path)).graph.input] == ["image"]
+    require_parity(made, networks.CLASSES)
+
+
 BUILDS = st.sampled_from([networks.yolox, networks.yolov5, networks.yolov8, networks.nanodet])
 
 
