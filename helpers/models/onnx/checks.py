@@ -75,7 +75,7 @@ def require_usable(path: Path, model: Any) -> None:
         raise LabError(
             f"{path} needs operators of its own: {', '.join(foreign)}.",
             "standard operators of ONNX",
-            "export the detector without plug-ins and optimizations for one runtime (TensorRT, ONNX Runtime).",
+            "export the detector without plug-ins and optimizations for one runtime, such as TensorRT.",
         )
     require_float(path, model)
 
