@@ -1,12 +1,15 @@
 """Inference on a Dask cluster: shards as tasks, each lost worker costs those that it worked on."""
 
 import dataclasses
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from helpers.evaluate.detect import ShardResult
 from helpers.evaluate.remote import Wanted, differences, find, numerics
 from helpers.lab.errors import LabError
+from helpers.lab.paths import ROOT
 from helpers.lab.units import how_many
 
 EXTRA = "make setup RUNTIMES=dask"
@@ -22,10 +25,24 @@ def library() -> Any:
     try:
         import distributed
     except ImportError as error:
-        raise LabError(
+        raise ClusterError(
             "a cluster is asked for, and distributed is not installed.", "Dask's distributed", f"`{EXTRA}`."
         ) from error
     return distributed
+
+
+class ClusterError(LabError):
+    """The cluster is at fault, not a model or a variant: nothing is recorded as failed."""
+
+
+def become_worker(address: str, name: str = "") -> NoReturn:
+    """Turn this process into a worker of one core, which finds the project as this process does."""
+    library()
+    options = ["--nthreads", "1", "--no-dashboard", *(["--name", name] if name else [])]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, *options]
+    os.execve(sys.executable, command, environment)
 
 
 class Cluster:
@@ -46,12 +63,13 @@ class Cluster:
         try:
             self.client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
-            raise LabError(
+            raise ClusterError(
                 f"no scheduler answers at {address}: {error}.",
                 "the address that `dask scheduler` prints, such as tcp://10.0.0.1:8786",
-                "start one, and workers (`dask worker ADDRESS --nthreads 1`) in this project's folder and "
-                "environment; or leave --scheduler out.",
+                f"start one (`dask scheduler`), and workers (`python -m helpers worker {address}`); or leave "
+                "--scheduler out.",
             ) from error
+        self.address = address
         self.refused: dict[str, str] = {}
         self._judged: dict[str, str] = {}
         self.require_workers()
@@ -82,10 +100,10 @@ class Cluster:
         usable = self.workers()
         if not usable:
             refused = "; ".join(f"{name}: {why}" for name, why in self.refused.items())
-            raise LabError(
+            raise ClusterError(
                 f"no worker is left that could be used{f' (refused: {refused})' if refused else ''}.",
                 "workers with this machine's libraries and instruction sets",
-                "start one (`dask worker ADDRESS --nthreads 1`) in this project's folder and environment, "
+                f"start one (`python -m helpers worker {self.address}`) where the project is installed alike, "
                 "then give the same command again: what is found is kept.",
             )
         return usable
