@@ -145,6 +145,8 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     if variant.id == BASELINE:
         convert_baseline(run, model)
     made = write_form(run, model, variant, output)
+    if variant.id == BASELINE:
+        made = dataclasses.replace(made, notes=(*made.notes, *load_interface(run, model).notes))
     if is_compared(model, variant):
         before = load_interface(run, model).preprocessing
         made = dataclasses.replace(made, layers=compared_layers(run, base, output, before))
