@@ -76,7 +76,7 @@ class Cluster:
             raise ClusterError(
                 f"no scheduler answers at {address}: {error}.",
                 "the address that `python -m helpers scheduler` prints, such as tcp://10.0.0.1:8786",
-                f"start it (`python -m helpers scheduler`) and workers (`python -m helpers worker {address}`), or "
+                f"run `python -m helpers scheduler`, and `python -m helpers worker {address}`, or "
                 "leave --scheduler out.",
             ) from error
         self.address = address
