@@ -61,11 +61,16 @@ def take(path: Path, invocations: int, threads: int) -> dict[str, Any]:
 def since(
     first: Sequence[Mapping[str, Any]], last: Sequence[Mapping[str, Any]], inferences: int
 ) -> list[dict[str, Any]]:
-    """Means over the inferences after the warm-ups, from those at their end and at the end of all."""
-    after, pairs = inferences - WARM_UPS, zip(first, last, strict=True)
-    sums = [(now, now["us"] * inferences - then["us"] * WARM_UPS) for then, now in pairs]
+    """Means over the inferences after the warm-ups, from those at their end and at the end of all.
+
+    Of an operator whose mean is less than half a microsecond OpenVINO says that it did not run: it may be in
+    one of the two alone.
+    """
+    after, then = inferences - WARM_UPS, {each["name"]: each["us"] for each in first}
+    now = {each["name"]: each for each in (*({**each, "us": 0.0} for each in first), *last)}
+    sums = [(each, each["us"] * inferences - then.get(name, 0.0) * WARM_UPS) for name, each in now.items()]
     # What takes less than a microsecond may come out below 0.
-    return [{**now, "us": max(0.0, us / after)} for now, us in sums]
+    return [{**each, "us": max(0.0, us / after)} for each, us in sums]
 
 
 def operators_of(timed: OpenVINOCore, known: Mapping[str, Convolution]) -> list[dict[str, Any]]:
