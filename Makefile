@@ -4,6 +4,7 @@ PROFILE ?= quick
 MODELS ?=
 COCO_DIR ?=
 MODEL_DIR ?=
+RUNTIMES ?=
 PYTHON ?=
 JUPYTERLAB := jupyterlab==4.6.6
 
@@ -19,23 +20,32 @@ override MODEL_DIR := $(value MODEL_DIR)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# The tests need every runtime. What is there stays; what is asked for and is not is a reason to install again.
+ifneq ($(filter test,$(MAKECMDGOALS)),)
+override RUNTIMES := all
+endif
+COMMA := ,
+THERE := $(shell cat $(VENV)/.extras 2>/dev/null)
+KNOWN := $(shell sed -n 's/^\# \([a-z]*\):$$/\1/p' requirements-runtimes.in)
+LACKING := $(filter-out $(THERE),$(patsubst all,$(KNOWN),$(subst $(COMMA), ,$(RUNTIMES))))
 CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python)
 
 # Packages of other Pythons on the path would hide the locked ones.
-unexport PYTHONPATH PYTHONHOME
+unexport PYTHONPATH PYTHONHOME RUNTIMES
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report train test bench colab lint format lab clean
+.PHONY: help setup report train test bench colab lint format lab clean again
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full sizes the report, coco|coco-500|coco-smoke one of COCO_DIR=...;"
 	@echo "   MODELS=a,b (names, paths, addresses) and MODEL_DIR=... choose its subject;"
+	@echo "   RUNTIMES=openvino,onnxruntime,dask|all installs more of what runs models, which stays;"
 	@echo "   PYTHON=... picks the Python of a new .venv."
 
-setup: $(INSTALLED) ## install everything (the other targets do it by themselves)
+setup: $(INSTALLED) ## install everything but further runtimes: RUNTIMES=openvino,onnxruntime|all adds them
 
 report: $(INSTALLED) ## run the notebooks; PROFILE=smoke|quick|full, coco|coco-500|coco-smoke
 	@set -f; IFS=,; set --; for model in $$MODELS; do set -- "$$@" --model "$$model"; done; \
@@ -69,9 +79,9 @@ clean: ## remove what runs produced
 	@if [ -f $(INSTALLED) ]; then $(BIN)/python -m helpers clean; else echo "Nothing to clean."; fi
 
 # Written last, so that a set-up that was interrupted is done again.
-$(INSTALLED): requirements.txt
+$(INSTALLED): requirements.txt requirements-runtimes.txt $(if $(LACKING),again)
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then $(MAKE_VENV); fi
-	@$(BIN)/python -m helpers.suite.install
+	@RUNTIMES="$(RUNTIMES)" $(BIN)/python -m helpers.suite.install
 	@$(BIN)/python -m helpers setup-mongod
 	@touch $@
 

@@ -11,9 +11,9 @@ from enum import StrEnum
 
 import pandas as pd
 
-from helpers.compare.choice import Choice, Row, by_latency, by_size, choice_of, names_of
+from helpers.compare.choice import CALLED, Choice, Row, by_latency, by_size, choice_of, names_of
 from helpers.compare.findings import Judgement, bracketed, floor_text, inverse, judge_difference, times
-from helpers.compare.noise import ratio_of
+from helpers.compare.noise import speed_ratio
 from helpers.compare.report.lacking import listed
 from helpers.compare.unknown import failed_forms, not_known
 from helpers.compare.verdict import NOTHING_FOUND
@@ -132,19 +132,20 @@ def for_speed(choice: Choice) -> tuple[tuple[str, ...], str]:
         return none_faster(choice, timed)
     best = faster[0]
     leaders = [best, *(row for row in faster[1:] if not choice.is_faster(best, row))]
-    rest = [row for row in timed if row["variant"] not in names_of(leaders)]
-    text = lead_text(leaders) + rest_text(choice, best, rest) + doubt_text(choice)
+    rest = [row for row in timed if row[CALLED] not in names_of(leaders)]
+    text = lead_text(choice, leaders) + rest_text(choice, best, rest) + doubt_text(choice)
     still = [row for row in choice.forms if choice.is_faster(row) and choice.is_faster(row, best)]
     return names_of(leaders), f"{text}{passed_over(choice, still, 'faster still')}."
 
 
-def lead_text(leaders: Sequence[Row]) -> str:
-    """``1.69× faster [1.66, 1.72] than float32``; of several, each, and that their order is open."""
-    texts = [times(inverse(ratio_of(row, "latency")), "faster") for row in leaders]
+def lead_text(choice: Choice, leaders: Sequence[Row]) -> str:
+    """``1.69× faster [1.66, 1.72] than float32, AP −0.24 [−0.44, −0.06]``; of several, each, and that their
+    order is open."""
+    texts = [times(inverse(speed_ratio(row)), "faster") for row in leaders]
     if len(leaders) == 1:
-        return f"{texts[0]} than {BASELINE}"
-    each = listed([f"{row['variant']} {text}" for row, text in zip(leaders, texts, strict=True)])
-    return f"{each} than {BASELINE}; which of them is the fastest is not shown"
+        return f"{texts[0]} than {choice.base_name}, AP {AP_DIFFERENCE.cell(leaders[0])} points"
+    each = listed([f"{row[CALLED]} {text}" for row, text in zip(leaders, texts, strict=True)])
+    return f"{each} than {choice.base_name}; which of them is the fastest is not shown"
 
 
 def rest_text(choice: Choice, best: Row, rest: Sequence[Row]) -> str:
@@ -152,7 +153,7 @@ def rest_text(choice: Choice, best: Row, rest: Sequence[Row]) -> str:
     close = [row for row in rest if not choice.is_faster(best, row)]
     if close:
         return f"; not shown faster than {listed(names_of(close))}, of which no gain is shown"
-    return f", and shown faster than the next best, {rest[0]['variant']}" if rest else ""
+    return f", and shown faster than the next best, {rest[0][CALLED]}" if rest else ""
 
 
 def doubt_text(choice: Choice) -> str:
@@ -163,12 +164,13 @@ def none_faster(choice: Choice, timed: Sequence[Row]) -> tuple[tuple[str, ...], 
     shown = [row for row in choice.forms if choice.is_faster(row)]
     passed = passed_over(choice, shown, "shown faster")
     if not choice.within:
-        return (BASELINE,), f"no other form is known to be within {choice.margin}{passed}."
+        return (choice.base_name,), f"no other form is known to be within {choice.margin}{passed}."
     if not timed:
         return (), f"no form within {choice.margin} has a latency to hold against {BASELINE}'s{passed}."
-    ratio = ratio_text(ratio_of(timed[0], "latency"))
-    closest = f"{timed[0]['variant']}, {ratio}, {floor_text(choice.floor)}"
-    return (BASELINE,), f"no form within {choice.margin} is shown faster (closest: {closest}){passed}."
+    ratio = ratio_text(speed_ratio(timed[0]))
+    closest = f"{timed[0][CALLED]}, {ratio}, {floor_text(choice.floor)}"
+    why = f"no form within {choice.margin} is shown faster (closest: {closest}){passed}."
+    return (choice.base_name,), why
 
 
 def ratio_text(ratio: Interval) -> str:
@@ -201,10 +203,11 @@ def for_size(choice: Choice) -> tuple[tuple[str, ...], str]:
         return (), "no file size is known."
     smallest = number(sized[0], "size_bytes")
     near = [row for row in sized if number(row, "size_bytes") <= NEAR * smallest]
-    forms = (BASELINE,) if BASELINE in names_of(near) else names_of(near)
+    base = (choice.base_name,)
+    forms = base if choice.base_name in names_of(near) else names_of(near)
     smaller = [row for row in by_size(choice.forms) if NEAR * number(row, "size_bytes") < smallest]
-    passed = passed_over(choice, smaller, "smaller" if forms == (BASELINE,) else "smaller still")
-    if forms != (BASELINE,):
+    passed = passed_over(choice, smaller, "smaller" if forms == base else "smaller still")
+    if forms != base:
         return forms, f"{size_text(near, number(choice.base, 'size_bytes'))}{passed}."
     if not choice.within:
         return forms, f"no other form is known to be within {choice.margin}{passed}."
@@ -230,7 +233,7 @@ def for_accuracy(choice: Choice) -> tuple[tuple[str, ...], str]:
         loss_clause(choice.beyond, f"more than {margin}"),
         f"whether {listed(unsure)} {be(unsure)} within {margin} is not known" if unsure else "",
     ]
-    return (BASELINE, *unharmed), f"{'; '.join(clause for clause in clauses if clause)}."
+    return (choice.base_name, *unharmed), f"{'; '.join(clause for clause in clauses if clause)}."
 
 
 def loss_clause(rows: Sequence[Row], how_much: str) -> str:

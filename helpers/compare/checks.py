@@ -8,7 +8,7 @@ from helpers.compare.figures.catalogue import FIGURES
 from helpers.compare.present import figure_times
 from helpers.compare.tables.writing import COLUMNS, read_results
 from helpers.run.experiment import Run
-from helpers.run.variants import CONTROL
+from helpers.run.standing import with_controls
 from helpers.show.checks import require
 from helpers.show.context import Context
 from helpers.show.style import creation_time
@@ -16,7 +16,7 @@ from helpers.show.style import creation_time
 
 def check_compare(run: Run, results: pd.DataFrame, context: Context) -> Styler:
     stored = read_results(run.paths.results("csv"))
-    expected = [(m.id, v) for m in run.models for v in [*(v.id for v in run.variants), CONTROL]]
+    expected = [(m.id, v) for m in run.models for v in with_controls(run)]
     rows = list(zip(stored["model"], stored["variant"], strict=True))
     whole = stored[stored["failed"].fillna("") == ""]
     moment = creation_time(context).isoformat()

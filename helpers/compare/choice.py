@@ -8,19 +8,20 @@ from typing import Any
 import pandas as pd
 
 from helpers.compare.findings import Judgement, judge_ratio
-from helpers.compare.noise import NoiseFloor, noise_floor, ratio_of
+from helpers.compare.noise import NoiseFloor, noise_floor, speed_ratio
 from helpers.compare.quantities import POINTS
 from helpers.compare.verdict import NO, YES
 from helpers.compare.verdict_texts import answer_of
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import number
 from helpers.run.forms import SIMULATED
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, form_named, is_control
 from helpers.show.captions import points_text
 from helpers.show.rows import records_of
 from helpers.show.values import failure_of
 
 Row = Mapping[str, Any]
+CALLED = "called"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Choice:
     simulated: Sequence[Row] = ()
 
     @property
+    def base_name(self) -> str:
+        """What float32 is called."""
+        return str(self.base[CALLED]) if self.base else BASELINE
+
+    @property
     def within(self) -> list[Row]:
         return [row for row in self.forms if answer_of(row) == YES]
 
@@ -58,7 +64,7 @@ class Choice:
 
     def is_faster(self, row: Row, than: Row | None = None) -> bool:
         """Whether a form is shown to be faster, by interval and noise floor; ``than``: None for float32."""
-        ratio = ratio_of(row, "latency") if than is None else ratio_between(row, than)
+        ratio = speed_ratio(row) if than is None else ratio_between(row, than)
         return ratio is not None and judge_ratio(ratio, self.floor) is Judgement.BETTER
 
 
@@ -66,12 +72,23 @@ def choice_of(frame: pd.DataFrame, margin_points: float) -> Choice:
     """From all rows of one model; ``margin_points``: where no row was held against a margin of its own."""
     margins = [POINTS * number(row, "ap_margin") for row in records_of(frame)]
     margin = points_text(round(next(filter(math.isfinite, margins), margin_points), 6))
-    rows = [row for row in records_of(frame) if row["variant"] != CONTROL]
+    rows = [row for row in with_names(records_of(frame)) if not is_control(str(row["variant"]))]
     whole = {str(row["variant"]): row for row in rows if not failure_of(row)}
     forms = [row for name, row in whole.items() if name != BASELINE and not is_simulated(row)]
     simulated = [row for name, row in whole.items() if is_simulated(row)]
     failed = [row for row in rows if failure_of(row)]
     return Choice(whole.get(BASELINE), forms, failed, margin, noise_floor(frame, "latency"), simulated)
+
+
+def with_names(rows: Sequence[Row]) -> list[Row]:
+    """Rows with what a form is called for people: where there are several runtimes, with its runtime."""
+    several = len({name for row in rows if isinstance(name := row.get("runtime"), str)}) > 1
+    return [{**row, CALLED: called(row) if several else str(row["variant"])} for row in rows]
+
+
+def called(row: Row) -> str:
+    """``int8 in OpenVINO``."""
+    return f"{form_named(str(row['variant']))} in {row['runtime']}"
 
 
 def is_simulated(row: Row) -> bool:
@@ -84,7 +101,7 @@ def ratio_between(row: Row, other: Row) -> Interval | None:
     What the two share in a round would cancel in a ratio of their own, so that this shows too little, never
     too much.
     """
-    ratio, base = ratio_of(row, "latency"), ratio_of(other, "latency")
+    ratio, base = speed_ratio(row), speed_ratio(other)
     if ratio is None or base is None:
         return None
     return Interval(ratio.value / base.value, ratio.low / base.high, ratio.high / base.low)
@@ -92,8 +109,8 @@ def ratio_between(row: Row, other: Row) -> Interval | None:
 
 def by_latency(rows: Sequence[Row]) -> list[Row]:
     """Those with a ratio of latency, the lowest first."""
-    timed = [row for row in rows if math.isfinite(number(row, "latency_ratio"))]
-    return sorted(timed, key=lambda row: number(row, "latency_ratio"))
+    timed = [row for row in rows if speed_ratio(row)]
+    return sorted(timed, key=lambda row: speed_ratio(row).value)
 
 
 def by_size(rows: Sequence[Row]) -> list[Row]:
@@ -103,4 +120,5 @@ def by_size(rows: Sequence[Row]) -> list[Row]:
 
 
 def names_of(rows: Sequence[Row]) -> tuple[str, ...]:
-    return tuple(str(row["variant"]) for row in rows)
+    """What the forms are called."""
+    return tuple(str(row[CALLED]) for row in rows)

@@ -21,7 +21,7 @@ from helpers.lab.errors import found_of
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds, number
 from helpers.lab.units import format_bytes
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, is_compared, reference_of
 from helpers.show.rows import by_model, records_of
 from helpers.show.values import failure_of
 from helpers.tasks.detection.quantities import AP_DIFFERENCE
@@ -123,7 +123,7 @@ def difference_clause(points: Interval, judgement: Judgement) -> str:
 def margin_clause(row: Mapping[str, Any]) -> str:
     """``within 1 point of float32: yes``; empty where that was not asked."""
     answer = long_answer(row)
-    return f"{within_text(row)} of {BASELINE}: {answer}" if answer else ""
+    return f"{within_text(row)} of {reference_of(str(row['variant']))}: {answer}" if answer else ""
 
 
 def ties_clause(row: Mapping[str, Any]) -> str:
@@ -218,7 +218,7 @@ def findings(results: pd.DataFrame) -> list[Finding]:
         finding
         for _, frame in by_model(results)
         for row in records_of(frame)
-        if row["variant"] not in (BASELINE, CONTROL)
+        if is_compared(str(row["variant"]))
         for finding in findings_of(row, frame)
     ]
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds, number
-from helpers.run.variants import CONTROL
+from helpers.run.variants import is_control
 from helpers.show.rows import records_of
 
 BY_CONTROL, BY_SELFTEST = "control", "self-test"
@@ -62,8 +62,14 @@ def noise_floor(frame: pd.DataFrame, quantity: str) -> NoiseFloor | None:
 
 def control_reach(row: dict, quantity: str) -> float:
     """How far from 1 the interval of the control's ratio reaches; NaN for other rows, or without bounds."""
-    ratio = ratio_of(row, quantity) if row["variant"] == CONTROL else None
+    ratio = ratio_of(row, quantity) if is_control(str(row["variant"])) else None
     return max(abs(ratio.low - 1), abs(ratio.high - 1)) if ratio and has_bounds(ratio) else math.nan
+
+
+def speed_ratio(row: dict) -> Interval | None:
+    """Latency relative to the model's float32, across runtimes; that to the float32 of the same runtime where
+    there is no other."""
+    return ratio_of(row, "latency_across") or ratio_of(row, "latency")
 
 
 def ratio_of(row: dict, quantity: str) -> Interval | None:

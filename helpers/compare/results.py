@@ -16,7 +16,7 @@ from helpers.evaluate.records import Scored
 from helpers.lab.intervals import Absent, Interval, interval_of
 from helpers.lab.quantities import Result
 from helpers.quantize.records import MadeFile
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, baseline_of, is_control, reference_of
 from helpers.tasks.detection.evidence import AREAS, Evidence
 from helpers.tasks.detection.quantities import Accuracy
 from helpers.tasks.detection.resample import average_precision, paired_resamples
@@ -46,11 +46,10 @@ def difference_to_baseline(
     return interval_of(values[quantity] - base[quantity])
 
 
-RUNTIME = "litert"
 # What is told of a variant in words; columns of ``results.csv`` beside those of the quantities.
-FACTS = ("storage_dtype", "compute_dtype", "ap_within", "energy_grade", "failed")
+FACTS = ("runtime", "storage_dtype", "compute_dtype", "ap_within", "energy_grade", "failed")
 COLUMNS = tuple(dict.fromkeys([
-    "model", "variant", "storage_dtype", "compute_dtype",
+    "model", "variant", "runtime", "storage_dtype", "compute_dtype",
     *(column for quantity in QUANTITIES.values() for column in quantity.columns if column),
     *(quantity.reason for quantity in QUANTITIES.values() if quantity.reason),
     *FACTS,
@@ -85,14 +84,14 @@ class Sources:
 
 
 def accuracy_of(variant: str, scored: Scored, draws: Mapping[str, Mapping[str, np.ndarray]]) -> Accuracy:
-    """The control is the baseline's file, so its difference is 0 by construction."""
-    own = draws[BASELINE if variant == CONTROL else variant]
-    base = None if variant == BASELINE else draws[BASELINE]
+    """A control is its baseline's file, so its difference is 0 by construction."""
+    own = draws[baseline_of(variant) if is_control(variant) else variant]
+    base = None if variant == BASELINE else draws.get(reference_of(variant), draws[BASELINE])
     return Accuracy(scored.stats, own, base, scored.tie_bounds, scored.distinct_scores)
 
 
-def variant_results(model: str, variant: str, sources: Sources) -> list[Result]:
-    return results_of((model, variant, RUNTIME), sources)
+def variant_results(model: str, variant: str, runtime: str, sources: Sources) -> list[Result]:
+    return results_of((model, variant, runtime), sources)
 
 
 def results_frame(results: Sequence[Result], facts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

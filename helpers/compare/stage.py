@@ -39,8 +39,9 @@ from helpers.quantize.layers.all_variants import all_layers
 from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.forms import why_unmeasured
-from helpers.run.standing import made_failure, made_models, scored_failure, scored_models
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.standing import made_failure, made_models, scored_failure, scored_models, with_controls
+from helpers.run.variant_files import runtime_for
+from helpers.run.variants import BASELINE, baseline_of, is_compared, is_control
 from helpers.show.context import Context
 from helpers.tasks.detection.evidence import Evidence
 from helpers.tasks.detection.quantities import Accuracy
@@ -117,8 +118,8 @@ def build_records(run: Run) -> tuple[list[Result], list[dict[str, Any]]]:
     for model in run.models:
         known = known_of(run, model) if model in standing else nothing_known(run, model)
         for variant, (sources, told) in known.items():
-            results += variant_results(model.id, variant, sources)
-            facts.append(told)
+            results += variant_results(model.id, variant, runtime_for(model, variant).id, sources)
+            facts.append({"runtime": runtime_for(model, variant).title, **told})
     return results, facts
 
 
@@ -126,7 +127,7 @@ def nothing_known(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, 
     """Of a model that has no float32: nothing can be said of its variants but why."""
     reason = made_failure(run, model)
     own = {v.id: read_record(run.paths.variant_record(model.id, v.id), Any, "").failure for v in run.variants}
-    failures = dict.fromkeys([*own, CONTROL], f"{BASELINE} failed: {reason}") | {BASELINE: reason}
+    failures = dict.fromkeys(with_controls(run), f"{BASELINE} failed: {reason}") | {BASELINE: reason}
     failures |= {variant: failure for variant, failure in own.items() if failure}
     return {v: (Sources.all_absent(why), {"failed": why}) for v, why in failures.items()}
 
@@ -141,9 +142,10 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
     base = float(draws[BASELINE]["ap"][0]) if draws else math.nan
     unjudged = why_unjudged(base, run.margin_points / 100, run.profile.conclusive)
     known, noise = {}, selftest_noise(run, model)
-    for variant in [*(variant.id for variant in run.variants), CONTROL]:
+    for variant in with_controls(run):
         made, scored, accuracy = found_of(variant, records, draws)
-        verdict = {BASELINE: ITSELF, CONTROL: SAME_FILE}.get(variant) or judged.get(variant, Absent(unjudged))
+        verdict = SAME_FILE if is_control(variant) else judged.get(variant, Absent(unjudged))
+        verdict = ITSELF if variant == BASELINE else verdict
         parts = {name: each.get(variant, unmeasured(run, variant, name)) for name, each in measured.items()}
         if isinstance(made, Absent):
             sources = Sources.all_absent(made.reason)
@@ -152,7 +154,7 @@ def known_of(run: Run, model: Model) -> dict[str, tuple[Sources, dict[str, Any]]
             sources = Sources(made, scored, loops, accuracy, verdict, **parts, noise=noise)
         told = told_of(sources, records["energy"].values.settings.meter.grade)
         # That nothing is judged in this run holds for a variant without an AP too.
-        told["ap_within"] = told["ap_within"] or (unjudged if variant not in (BASELINE, CONTROL) else None)
+        told["ap_within"] = told["ap_within"] or (unjudged if is_compared(variant) else None)
         known[variant] = sources, told
     return known
 
@@ -167,7 +169,7 @@ def found_of(
     variant: str, records: Mapping[str, Record], draws: Mapping[str, Mapping[str, np.ndarray]]
 ) -> tuple[MadeFile | Absent, Scored | Absent, Accuracy | Absent]:
     """What 02 and 03 recorded of a variant, and its accuracy; each, or why it is absent."""
-    source = BASELINE if variant == CONTROL else variant
+    source = baseline_of(variant) if is_control(variant) else variant
     made, scored = records[f"variant/{source}"], records[f"score/{source}"]
     if source in draws:
         accuracy = accuracy_of(variant, scored.values, draws)
@@ -182,8 +184,8 @@ def found_of(
 
 def loops_of(run: Run, variant: str, scored: Scored | Absent) -> Sequence[tuple[int, float]] | Absent:
     """03's loop of a variant; the control was not in it, and that of a simulated form would be float32's."""
-    if isinstance(scored, Absent) or variant == CONTROL:
-        return SAME_FILE if variant == CONTROL else scored
+    if isinstance(scored, Absent) or is_control(variant):
+        return SAME_FILE if is_control(variant) else scored
     absent = unmeasured(run, variant)
     return absent if absent != NOT_MEASURED else scored.loops or NOT_MEASURED
 

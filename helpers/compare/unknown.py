@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from helpers.compare.choice import Choice, Row, names_of
+from helpers.compare.choice import CALLED, Choice, Row, names_of
 from helpers.compare.findings import ties_clause
 from helpers.compare.noise import BY_SELFTEST, NoiseFloor
 from helpers.compare.report.lacking import by_reason, lacking_quantity, listed
@@ -38,13 +38,13 @@ def not_known(frame: pd.DataFrame, choice: Choice, context: Context) -> list[str
 
 def failed_forms(choice: Choice) -> list[tuple[str, str]]:
     """(forms, why they failed): those with one reason stand together."""
-    reasons = by_reason({str(row["variant"]): failure_of(row) for row in choice.failed})
+    reasons = by_reason({str(row[CALLED]): failure_of(row) for row in choice.failed})
     return [(listed(names), reason.rstrip(".")) for reason, names in reasons.items()]
 
 
 def margin_text(row: Row, margin: str) -> str:
     """Why it is open whether a form is within the margin, and how many images would about tell."""
-    asked, answer = f"Whether {row['variant']} is within {margin}", answer_of(row)
+    asked, answer = f"Whether {row[CALLED]} is within {margin}", answer_of(row)
     images, needed = number(row, "images"), number(row, "ap_images_needed")
     if answer == FEW_IMAGES and math.isfinite(needed):
         had = f"{images:,.0f}" if math.isfinite(images) else "those used"
@@ -71,7 +71,7 @@ def simulated_texts(choice: Choice) -> list[str]:
 
 
 def ties_texts(choice: Choice) -> list[str]:
-    clauses = {str(row["variant"]): ties_clause(row) for row in choice.forms}
+    clauses = {str(row[CALLED]): ties_clause(row) for row in choice.forms}
     return [
         f"AP of {variant} under another order: {clause}, and what is said of it holds for COCO's order."
         for variant, clause in clauses.items()

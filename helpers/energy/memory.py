@@ -1,4 +1,4 @@
-"""Peak memory of each variant, in a fresh process of its own, above that of the bare runtime."""
+"""Peak memory of each variant, in a fresh process of its own, above that of its bare runtime."""
 
 import json
 import subprocess
@@ -9,14 +9,17 @@ from pathlib import Path
 from helpers.energy.records import Memory, MemoryRound, Probe
 from helpers.energy.rounds.playing import RoundCallback, begin, run_rounds
 from helpers.energy.rounds.records import Settings
-from helpers.energy.rounds.schedule import BARE, round_order
+from helpers.energy.rounds.schedule import bare_of, round_order
 from helpers.lab.conditions import moment, require_at_least
 from helpers.lab.errors import LabError
 from helpers.lab.processes import probe_environment, why_dead
 from helpers.lab.records import structured
+from helpers.runtimes.catalogue import runtime_of
 
 REPEATS = 3
 TIMEOUT_S = 300
+NOTHING = "-"  # as the probe's file: its runtime alone
+Target = tuple[str, str]  # a runtime's id, and a file or ``NOTHING``
 
 
 def measure_memory(
@@ -28,7 +31,7 @@ def measure_memory(
     on_round: RoundCallback | None = None,
     done: Memory | None = None,
 ) -> Memory:
-    """Raw peak memory of every variant and of the bare runtime.
+    """Raw peak memory of every variant, and of the bare runtime of each.
 
     Each probe is a fresh Python process that loads one file, runs it a few times and reports its peak
     resident set size; pages of the file that the runtime maps into memory count. The bare runtime is a probe
@@ -39,11 +42,11 @@ def measure_memory(
         rounds: probes per variant.
 
     Raises:
-        LabError: the bare probe died: nothing can be measured.
+        LabError: the probe of every bare runtime died: nothing can be measured.
     """
     require_at_least(1, rounds=rounds, threads=threads)
     begun = begin(Memory.begun(Settings(tuple(files), threads, seed)), done)
-    targets = {BARE: "-", **{variant: str(Path(path).resolve()) for variant, path in files.items()}}
+    targets = targets_of({variant: Path(path) for variant, path in files.items()})
     failures: dict[str, str] = {}
 
     def play(number: int) -> MemoryRound:
@@ -53,10 +56,17 @@ def measure_memory(
     return run_rounds(begun, rounds, play, failures, progress, on_round)
 
 
+def targets_of(files: Mapping[str, Path]) -> dict[str, Target]:
+    """What is probed: the bare runtimes, then every variant."""
+    runtimes = {variant: runtime_of(path) for variant, path in files.items()}
+    bare = {bare_of(runtime): (runtime, NOTHING) for runtime in runtimes.values()}
+    return bare | {variant: (runtimes[variant], str(path.resolve())) for variant, path in files.items()}
+
+
 def probe_all(
-    order: Sequence[str], targets: Mapping[str, str], threads: int, failures: dict[str, str]
+    order: Sequence[str], targets: Mapping[str, Target], threads: int, failures: dict[str, str]
 ) -> dict[str, Probe]:
-    """Probe in this order; a variant whose probe dies goes into ``failures``."""
+    """Probe in this order; what dies goes into ``failures``, and with a bare runtime all that it runs."""
     probes = {}
     for name in order:
         result = probe(targets[name], threads)
@@ -64,18 +74,22 @@ def probe_all(
             failures[name] = result
         else:
             probes[name] = result
-    if BARE in failures:
-        raise LabError(
-            f"the memory probe of the bare runtime died: {failures[BARE]}.",
-            "a Python process that imports LiteRT",
-            "run `python -m helpers doctor`.",
-        )
-    return probes
+    for runtime in {runtime for runtime, _ in targets.values()} - alive(targets, failures):
+        died = f"the memory probe of the bare runtime died: {failures[bare_of(runtime)]}"
+        failures |= {name: died for name, (its, _) in targets.items() if its == runtime}
+    if not alive(targets, failures):
+        raise LabError(f"{died}.", "a process that imports a runtime", "run `python -m helpers doctor`.")
+    return {name: found for name, found in probes.items() if name not in failures}
 
 
-def probe(target: str, threads: int) -> Probe | str:
+def alive(targets: Mapping[str, Target], failures: Mapping[str, str]) -> set[str]:
+    """The runtimes whose bare probe did not die."""
+    return {runtime for runtime, _ in targets.values() if bare_of(runtime) not in failures}
+
+
+def probe(target: Target, threads: int) -> Probe | str:
     """A fresh process, or why there is none."""
-    command = [sys.executable, "-m", "helpers.runtimes.litert.memory_probe", target, str(threads)]
+    command = [sys.executable, "-m", "helpers.runtimes.memory_probe", *target, str(threads)]
     try:
         ended = subprocess.run(
             command, capture_output=True, text=True, env=probe_environment(), timeout=TIMEOUT_S

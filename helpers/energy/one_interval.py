@@ -17,7 +17,7 @@ from helpers.lab.units import how_many
 from helpers.models.registry import Model
 from helpers.quantize.stage import read_variant, timed_files
 from helpers.run.experiment import Run
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, CONTROL, baseline_of
 from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.context import Context, picture_context
 from helpers.show.rows import reference_line
@@ -68,8 +68,8 @@ def reason_of(raw: Latency, variant: str, ratio: Absent) -> str:
 
 
 def compared(run: Run, model: Model) -> list[str]:
-    """Variants to open, integer kernels first; the control last, which every run has."""
-    files = [variant for variant in timed_files(run, model) if variant != BASELINE]
+    """Variants of the home runtime to open, integer kernels first; the control last, which every run has."""
+    files = [variant for variant in timed_files(run, model) if baseline_of(variant) == BASELINE != variant]
     computed = {variant: read_variant(run, model, variant).values.facts.compute_dtype for variant in files}
     return [*sorted(files, key=lambda variant: computed[variant] != "int8"), CONTROL]
 

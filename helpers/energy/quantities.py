@@ -23,6 +23,12 @@ LATENCY_RATIO = Quantity(
     against=True, table="speed", summary=True, by_machine=True, reason="latency_reason",
     of=taken("latency", lambda latency: latency.ratio),
 )  # fmt: skip
+# Across runtimes; of the home runtime it is the ratio above.
+LATENCY_ACROSS = Quantity(
+    "latency_across_ratio", "Across runtimes", "← faster    Latency / float32 at home    slower →", 1, 3,
+    better="less", table="speed", reason="latency_reason",
+    of=taken("latency", lambda latency: latency.across),
+)  # fmt: skip
 # Its bounds are the lowest and the highest probe.
 MEMORY = Quantity(
     "peak_rss_bytes", "Memory (MB)", "Peak memory above the bare runtime (MB)", 1e-6, 1, better="less",
@@ -45,7 +51,7 @@ ENERGY_NET = Quantity(
     "energy_net_j", "Net energy (mJ/image)", "Energy per image, idle power taken off (mJ)", 1e3, 1,
     better="less", table="energy", of=taken("energy", lambda energy: energy.net_j),
 )  # fmt: skip
-QUANTITIES = (LATENCY, P99, LATENCY_RATIO, MEMORY, ENERGY, ENERGY_RATIO, ENERGY_NET)
+QUANTITIES = (LATENCY, P99, LATENCY_RATIO, LATENCY_ACROSS, MEMORY, ENERGY, ENERGY_RATIO, ENERGY_NET)
 
 
 @dataclass(frozen=True)

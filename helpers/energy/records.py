@@ -148,18 +148,20 @@ class Probe:
     Attributes:
         peak_rss_bytes: its peak resident set size.
         source: where the system's figure was read: "VmHWM", "ru_maxrss".
+        runtime: id of the one that it imported.
     """
 
     peak_rss_bytes: int
     source: str
+    runtime: str = "litert"
 
 
 @dataclass(frozen=True)
 class MemoryRound:
-    """Every variant and the bare runtime probed once, in this order.
+    """Every variant and the bare runtimes probed once, in this order.
 
     Attributes:
-        probes: variant or "bare" -> its process, without those that died.
+        probes: variant, or ``schedule.bare_of`` a runtime -> its process, without those that died.
     """
 
     order: tuple[str, ...]

@@ -28,7 +28,7 @@ from helpers.photos.decoding import core_input
 from helpers.quantize.stage import check_photos, load_interface, timed_files
 from helpers.run.experiment import Run, keep, origin
 from helpers.run.forms import why_unmeasured
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import control_of, is_baseline
 
 MEMORY_ROUNDS = 3
 # Other thread counts take a part of the time. Two thirds of the rounds are 20 in ``quick``: the fewest for
@@ -37,9 +37,11 @@ ROUNDS_SHARE, BUDGET_SHARE = 2 / 3, 1 / 4
 
 
 def measured_files(run: Run, model: Model) -> dict[str, Path]:
-    """Files of the working variants and of the control: float32 once more, as if it were a variant."""
+    """Files of the working variants and of each runtime's control: its float32 once more, as if it were a
+    variant."""
     files = timed_files(run, model)
-    return {**files, CONTROL: files[BASELINE]}
+    controls = {control_of(name): file for name, file in files.items() if is_baseline(name)}
+    return {**files, **controls}
 
 
 def weighed_files(run: Run, model: Model) -> dict[str, Path]:

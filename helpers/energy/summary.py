@@ -15,9 +15,10 @@ from helpers.energy.next_process import LEVEL, over_processes, ratio_over_proces
 from helpers.energy.records import Latency, LatencyRound, Memory
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
 from helpers.energy.rounds.records import Measurement
-from helpers.energy.rounds.schedule import BARE
+from helpers.energy.rounds.schedule import bare_of
 from helpers.energy.rounds.warmup import warmup_of
 from helpers.lab.intervals import Absent, Interval, percentile_interval, resample_weights
+from helpers.run.variants import BASELINE
 
 RESAMPLES = 1000
 # Where rounds may end on the interval's width, bounds drawn at 95 % hold the truth less often: see stopping.
@@ -51,6 +52,7 @@ class LatencySummary:
     p99_ms: Interval
     mean_ms: Interval
     ratio: Interval | Absent
+    across: Interval | Absent
     warmups: int = 0
     disturbed: int | Absent = UNWATCHED
     undisturbed_ratio: Interval | Absent = UNWATCHED
@@ -158,18 +160,26 @@ def timed_ms(raw: Latency, variant: str) -> dict[int, np.ndarray]:
     return {number: np.array(visit.timed_ns[extra:]) * 1e-6 for number, visit in visits.items() if visit}
 
 
-def paired_ratios(raw: Latency, variant: str, without: Collection[int] = ()) -> Ratios:
-    """Ratio to the baseline in every round that has both, of which none is left out; none if that failed."""
-    baseline = raw.settings.baselines[variant]
+def paired_ratios(raw: Latency, variant: str, without: Collection[int] = (), base: str = "") -> Ratios:
+    """Ratio to the baseline in every round that has both, of which none is left out; none if that failed.
+
+    ``base``: another variant to divide by.
+    """
+    baseline = base or raw.settings.baselines[variant]
     own, base = timed_ms(raw, variant), timed_ms(raw, baseline)
     shared = [] if baseline in raw.failures else sorted((own.keys() & base.keys()) - set(without))
     values = np.array([np.median(own[number]) / np.median(base[number]) for number in shared])
     return Ratios(values, processes_of([raw.rounds[number] for number in shared]))
 
 
-def latency_ratio(raw: Latency, variant: str, without: Collection[int] = ()) -> Interval | Absent:
-    """Ratio of a variant's latency to its baseline's, paired by round; some rounds left out if asked."""
-    ratios, baseline = paired_ratios(raw, variant, without), raw.settings.baselines[variant]
+def latency_ratio(
+    raw: Latency, variant: str, without: Collection[int] = (), base: str = ""
+) -> Interval | Absent:
+    """Ratio of a variant's latency to its baseline's, paired by round; some rounds left out if asked.
+
+    ``base``: another variant to divide by.
+    """
+    ratios, baseline = paired_ratios(raw, variant, without, base), base or raw.settings.baselines[variant]
     if not len(ratios.values):
         return Absent(f"no {'undisturbed ' if without else ''}round has both the variant and {baseline}")
     if variant == baseline:
@@ -221,6 +231,7 @@ def latency_summary(raw: Latency, variant: str, resamples: int, seed: int) -> La
         p99_ms=p99_ms,
         mean_ms=mean_ms,
         ratio=latency_ratio(raw, variant),
+        across=latency_ratio(raw, variant, base=BASELINE),
         warmups=warmup_of(raw, variant).left_out,
         disturbed=marked if unwatched else len(marked),
         undisturbed_ratio=marked if unwatched else latency_ratio(raw, variant, marked),
@@ -236,7 +247,8 @@ def memory_summary(raw: Memory, variant: str) -> MemorySummary | Absent:
     rounds = [played.probes for played in raw.rounds if variant in played.probes]
     if variant in raw.failures or not rounds:
         return why_missing(raw, variant)
-    bare = np.array([probes[BARE].peak_rss_bytes for probes in rounds], float)
+    bare_runtime = bare_of(rounds[0][variant].runtime)
+    bare = np.array([probes[bare_runtime].peak_rss_bytes for probes in rounds], float)
     above = np.array([probes[variant].peak_rss_bytes for probes in rounds]) - bare
     return MemorySummary(
         variant,

@@ -21,8 +21,8 @@ from helpers.meters.choose import choose_meter
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
 from helpers.run.standing import made_models
-from helpers.runtimes.litert.graph import Graph
-from helpers.runtimes.litert.reader import read_graph
+from helpers.runtimes.catalogue import get_runtime, runtime_of
+from helpers.runtimes.file_facts import StoredBytes
 from helpers.show.context import Context, picture_context
 
 
@@ -89,26 +89,32 @@ def latency_note(run: Run, model: Model) -> str:
 
 def memory_table(run: Run, model: Model) -> pd.DataFrame:
     raw = read_measurement(run, model, Memory).values
-    graphs = {variant: read_graph(path) for variant, path in measured_files(run, model).items()}
+    stored = {
+        name: get_runtime(runtime_of(path)).stored(path) for name, path in measured_files(run, model).items()
+    }
     return rows_of(
         summarize_memory(raw),
         lambda s: {
             "above the bare runtime (MB)": bracketed(s.peak_rss_bytes, factor=1e-6),
             "bare runtime (MB)": s.bare_rss_bytes / 1e6,
             "arena": bracketed(s.arena_bytes, factor=1e-6),
-            **stored_columns(graphs[s.variant]),
+            **stored_columns(stored[s.variant]),
             "probes": s.probes,
         },
     )
 
 
-def stored_columns(graph: Graph) -> dict[str, float]:
+def stored_columns(stored: StoredBytes | Absent) -> dict[str, float | str]:
     """What the file itself says of the memory that its core takes."""
-    return {
-        "file (MB)": graph.file_bytes / 1e6,
-        "weights in it (MB)": graph.weights_bytes / 1e6,
-        "activations alive at once (MB)": graph.alive_bytes / 1e6,
+    columns = {
+        "file (MB)": "file_bytes",
+        "weights in it (MB)": "weights_bytes",
+        "activations alive at once (MB)": "alive_bytes",
     }
+    if isinstance(stored, Absent):
+        return dict.fromkeys(columns, f"n/a: {stored.reason}")
+    found = {title: getattr(stored, name) for title, name in columns.items()}
+    return {title: f"n/a: {n.reason}" if isinstance(n, Absent) else n / 1e6 for title, n in found.items()}
 
 
 def energy_table(run: Run, model: Model) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from helpers.energy.rounds.schedule import WARMUPS, round_order
 from helpers.lab.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
 from helpers.lab.errors import LabError
 from helpers.meters.base import Meter, Reading, meter_facts
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.contract import Session
 
 
 def measure_energy(
@@ -96,7 +96,7 @@ def idle_window(meter: Meter, window_s: float) -> Reading:
     return window.close()
 
 
-def busy_window(core: Core, image: np.ndarray, meter: Meter, window_s: float) -> BusyWindow:
+def busy_window(core: Session, image: np.ndarray, meter: Meter, window_s: float) -> BusyWindow:
     core.set_input(image)
     for _ in range(WARMUPS):
         core.invoke()
@@ -105,7 +105,7 @@ def busy_window(core: Core, image: np.ndarray, meter: Meter, window_s: float) ->
     return BusyWindow(inferences, window.close())
 
 
-def invoke_for(core: Core, window_s: float) -> int:
+def invoke_for(core: Session, window_s: float) -> int:
     """Invoke back to back until ``window_s`` have passed; how often (at least once)."""
     inferences, deadline_s = 0, time.perf_counter() + window_s
     while not inferences or time.perf_counter() < deadline_s:

@@ -15,7 +15,7 @@ from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_rounds
 from helpers.energy.summary import RESAMPLES, resampled_rounds, why_missing
 from helpers.lab.intervals import Absent, Interval, percentile_interval
 from helpers.meters.base import Quantity, Reading
-from helpers.run.variants import BASELINE
+from helpers.run.variants import baseline_of
 
 BOUNDS = ("value", "low", "high")
 NO_IDLE = "this meter does not see an idle machine, so nothing can be subtracted"
@@ -187,10 +187,10 @@ def energy_ratio(
     """Median over rounds of the variant's energy over the baseline's in the same round."""
     shared = sorted(own.keys() & base.keys())
     if not shared:
-        return Absent(f"no round has the energy of both the variant and {BASELINE}")
+        return Absent("no round has the energy of both the variant and its float32")
     own_j, base_j = (np.stack([side[number] for number in shared]) for side in (own, base))
     if not np.all(base_j > 0):
-        return Absent(f"the energy of {BASELINE} cannot be told from zero, so nothing can be divided by it")
+        return Absent("the energy of float32 cannot be told from zero, so nothing can be divided by it")
     ratios = divided(own_j, base_j, shared_range)
     drawn = ratios[resampled_rounds(len(shared), resamples, seed)]
     return spread(np.median(ratios, axis=0), np.median(drawn, axis=1))
@@ -214,15 +214,16 @@ def summarize_energy(
 def energy_summary(
     raw: Energy, variant: str, windows: Mapping[str, Windows], resamples: int, seed: int
 ) -> EnergySummary | Absent:
-    own, base = windows[variant], windows.get(BASELINE)
+    baseline = baseline_of(variant)
+    own, base = windows[variant], windows.get(baseline)
     if variant in raw.failures or not own.gross_j:
         return Absent(own.absent) if own.absent else why_missing(raw, variant)
     meter = raw.settings.meter
     no_net = Absent(IDLE_MISSED if meter.sees_idle else NO_IDLE)
 
     def ratio(quantity: str) -> Interval | Absent:
-        if base is None or BASELINE in raw.failures:
-            return Absent(f"{BASELINE} was not measured")
+        if base is None or baseline in raw.failures:
+            return Absent(f"{baseline} was not measured")
         return energy_ratio(
             getattr(own, quantity), getattr(base, quantity), meter.shared_range, resamples, seed
         )

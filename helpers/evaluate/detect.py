@@ -17,7 +17,8 @@ from helpers.lab.host import usable_cores
 from helpers.lab.units import how_many
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
-from helpers.runtimes.litert.core import Core, is_finite
+from helpers.runtimes.catalogue import load_core
+from helpers.runtimes.contract import Session, is_finite
 from helpers.tasks.detection.tails.selection import Detections
 
 SHARD = 64
@@ -94,15 +95,15 @@ def split(photos: Mapping[int, Path], size: int = SHARD) -> list[dict[int, Path]
     return [dict(items[i : i + size]) for i in range(0, len(items), size)]
 
 
-def decode(photos: Mapping[int, Path], preprocessing: Preprocessing) -> Shard:
-    """Read and prepare photos on all cores of the processor."""
+def decode(photos: Mapping[int, Path], preprocessing: Preprocessing, workers: int = 0) -> Shard:
+    """Read and prepare photos on so many cores of the processor; 0 for all."""
     start = time.perf_counter()
 
     def prepare(path: Path) -> tuple[tuple[int, int], np.ndarray]:
         photo = read_photo(path)
         return photo.shape[:2], core_input(photo, preprocessing)
 
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(workers or usable_cores()) as pool:
         sizes, inputs = zip(*pool.map(prepare, photos.values()), strict=True)
     spans = np.array([preprocessing.span(*size) for size in sizes])
     margins = np.array([preprocessing.margin(*size) for size in sizes])
@@ -113,17 +114,17 @@ class CorePool:
     """One single-threaded core per worker: two cores side by side beat one core on two threads."""
 
     def __init__(self, path: Path, workers: int | None = None):
-        self.cores = [Core(path, threads=1) for _ in range(workers or usable_cores())]
+        self.cores = [load_core(path, threads=1) for _ in range(workers or usable_cores())]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         return self.cores[0].input_shape
 
-    def map(self, work: Callable[[Core, int], None], count: int) -> None:
+    def map(self, work: Callable[[Session, int], None], count: int) -> None:
         """Call ``work(core, i)`` for every ``i`` below ``count``, shared among the workers."""
         numbers = itertools.count()
 
-        def serve(core: Core) -> None:
+        def serve(core: Session) -> None:
             while (i := next(numbers)) < count:
                 work(core, i)
 
@@ -140,7 +141,7 @@ def detect(
     seconds = np.zeros((len(shard.inputs), 2))
     sound = np.zeros(len(shard.inputs), bool)
 
-    def work(core: Core, i: int) -> None:
+    def work(core: Session, i: int) -> None:
         start = time.perf_counter()
         heads = core(shard.inputs[i])
         middle = time.perf_counter()

@@ -16,8 +16,10 @@ from helpers.photos.dataset import GROUND_TRUTH, IMAGE_ID, category_numbers, fie
 from helpers.photos.decoding import core_input, read_photo
 from helpers.quantize.stage import load_interface
 from helpers.run.experiment import Run
+from helpers.run.variant_files import variant_file
 from helpers.run.variants import BASELINE
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.catalogue import load_core
+from helpers.runtimes.contract import Session
 from helpers.show.context import picture_context
 from helpers.show.pictures import SHOWN_FROM_SCORE, DrawnBox, detections_grid
 from helpers.show.style import LabFigure
@@ -49,7 +51,7 @@ class OnePhoto:
     image_id: int
     path: Path
     photo: np.ndarray
-    core: Core
+    core: Session
     interface: Interface
     known: np.ndarray
     truth: Sequence[DrawnBox]
@@ -80,7 +82,7 @@ def open_photo(run: Run, models: Sequence[Model], dataset) -> OnePhoto:
         image_id,
         paths[image_id],
         read_photo(paths[image_id]),
-        Core(run.paths.variant_file(model.id, BASELINE)),
+        load_core(variant_file(run, model, BASELINE)),
         load_interface(run, model),
         np.array(category_numbers_of(model.categories, category_numbers(dataset))) >= 0,
         boxes_of(dataset, [image_id], GROUND_TRUTH)[0],

@@ -24,7 +24,7 @@ PACKAGES_OF_RESULTS = (
 )  # fmt: skip
 PACKAGES = (
     *PACKAGES_OF_RESULTS, "tf-keras", "tensorflow-hub", "pillow", "scipy", "pandas",
-    "matplotlib", "papermill", "pyRAPL", "psutil",
+    "matplotlib", "papermill", "pyRAPL", "psutil", "openvino", "nncf", "onnxruntime", "onnx", "distributed",
 )  # fmt: skip
 ISA_FLAGS = (
     "sse4_1", "sse4_2", "avx", "avx2", "f16c", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni",

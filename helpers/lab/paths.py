@@ -80,8 +80,8 @@ class RunPaths:
     def executed_notebook(self, stage: str) -> Path:
         return self.folder / "notebooks" / f"{stage}.ipynb"
 
-    def variant_file(self, model: str, variant: str) -> Path:
-        return self.folder / "variants" / model / f"{variant}.tflite"
+    def variant_file(self, model: str, variant: str, ending: str = ".tflite") -> Path:
+        return self.folder / "variants" / model / f"{variant}{ending}"
 
     def variant_record(self, model: str, variant: str) -> Path:
         return self.folder / "variants" / model / f"{variant}.json"

@@ -13,7 +13,7 @@ ADDRESS = re.compile(rf"[a-z][a-z0-9+.-]*://|{KAGGLE}", re.IGNORECASE)
 LONGEST_STEM, KEY_DIGITS = 32, 6
 # Said of every model of its kind, so of none in particular.
 NAMELESS = ("saved_model", "savedmodel", "model", "export")
-ENDINGS = re.compile(r"\.(cfg|tflite|tar|gz|tgz|zip)\b", re.IGNORECASE)
+ENDINGS = re.compile(r"\.(cfg|tflite|onnx|tar|gz|tgz|zip)\b", re.IGNORECASE)
 
 
 def is_address(place: str) -> bool:
@@ -91,14 +91,39 @@ def split_labels(text: str, kinds: tuple[str, ...]) -> tuple[str, str]:
     return pairs[0]
 
 
+def split_design(text: str, designs: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[str, str, str]:
+    """Place, design and label map of ``PLACE`` with an ``@DESIGN``, an ``@LABELS`` or both, in any order.
+
+    Empty where none is named. What exists as a whole is a place, as for ``split_labels``.
+
+    Args:
+        designs: their names, in lower case.
+    """
+    text = text.strip() if not exists(text) else text
+    if exists(text):
+        return text, "", ""
+    *rest, last = text.split("@")
+    if rest and last.lower() in designs:
+        place, labels = split_labels("@".join(rest), kinds)
+        return place, last.lower(), labels
+    place, labels = split_labels(text, kinds)
+    start, at, design = place.rpartition("@")
+    if at and not exists(place) and design.lower() in designs:
+        return start, design.lower(), labels
+    design, at, others = labels.partition("@")
+    if at and not exists(labels) and design.lower() in designs:
+        return place, design.lower(), others
+    return place, "", labels
+
+
 def could_be_labels(text: str) -> bool:
     """Whether what follows the ``@`` of an address is no host: ``https://user@host/model.tar.gz``."""
     return "/" not in text or text.startswith(("/", "./", "../", "~"))
 
 
-def lasting(place: str, labels: str = "", kinds: tuple[str, ...] = ()) -> str:
+def lasting(place: str, labels: str = "", kinds: tuple[str, ...] = (), design: str = "") -> str:
     """The same name, but one that means the same in every folder: paths are whole, links followed."""
-    place = lasting_place(place)
+    place = lasting_place(place) + (f"@{design}" if design else "")
     if not labels:
         return place
     return f"{place}@{labels if labels in kinds else whole(labels)}"

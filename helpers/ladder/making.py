@@ -14,6 +14,7 @@ from helpers.quantize.records import MadeFile
 from helpers.quantize.stage import variant_origin, write_form
 from helpers.run.experiment import Run
 from helpers.run.forms import is_simulated
+from helpers.run.variant_files import variant_file
 from helpers.run.variants import Variant
 
 
@@ -45,7 +46,7 @@ def made_here(run: Run, model: Model, form: Variant, file: Path) -> MadeFile | s
         source = variant_origin(run, model, form)
         known = current_record(run.paths.variant_record(model.id, form.id), MadeFile, source)
         if known and known.values:
-            write_bytes(file, run.paths.variant_file(model.id, form.id).read_bytes())
+            write_bytes(file, variant_file(run, model, form.id).read_bytes())
             return known.values
         return write_form(run, model, form, file)
     except Exception as error:  # quantizers raise many types; none may stop the other forms

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.ladder.stage import Ladder
+from helpers.quantize.float_layers import float_layers
 from helpers.quantize.kinds.catalogue import get_kind
 from helpers.quantize.kinds.coding import decode
 from helpers.quantize.layers.decibels import power, sqnr_db
-from helpers.quantize.simulate import channel_axis, open_file, weighted
-from helpers.runtimes.litert.operator_kinds import WEIGHTS
-from helpers.runtimes.litert.reader import content_of
 
 SHOWN = (
     "uniform-4-tensor-minmax", "uniform-4-tensor-lse", "uniform-4-channel-minmax", "uniform-4-channel-lse",
@@ -50,19 +48,14 @@ def open_tensor(ladder: Ladder, kinds: Sequence[str] = SHOWN) -> OneTensor | Non
 
     None where no layer has weights that can be quantized.
     """
-    opened = open_file(ladder.float_file.read_bytes())
-    operators, _ = weighted(opened)
-    if not operators:
+    layers = float_layers(ladder.float_file)
+    if not layers:
         return None
-    sizes = [each.inputs[WEIGHTS].elements // each.channels for each in operators]
-    operator = operators[int(np.argmax(sizes))]
-    tensor, axis = operator.inputs[WEIGHTS], channel_axis(operator)
-    weights = np.frombuffer(content_of(opened.model, tensor.buffer), "<f4").reshape(tensor.shape)
-    rows = np.moveaxis(weights, axis, 0).reshape(operator.channels, -1)
+    layer = layers[int(np.argmax([each.rows.shape[1] for each in layers]))]
+    rows, axis = layer.rows, layer.axis
     widest = np.abs(rows).max(1)
     channel = int(np.argsort(widest, kind="stable")[len(widest) // 2])
-    coded = {kind: get_kind(kind).encode(weights, axis) for kind in kinds}
+    coded = {kind: get_kind(kind).encode(layer.weights, axis) for kind in kinds}
     kept = {kind: np.moveaxis(decode(each), axis, 0)[channel].ravel() for kind, each in coded.items()}
     bits = {kind: each.bits_per_weight for kind, each in coded.items()}
-    name = opened.names[operator.index]
-    return OneTensor(ladder.model.id, name, channel, rows[channel].copy(), kept, bits)
+    return OneTensor(ladder.model.id, layer.name, channel, rows[channel].copy(), kept, bits)

@@ -19,6 +19,7 @@ from helpers.ladder.making import make_files
 from helpers.ladder.records import Rung
 from helpers.models.interface import Interface
 from helpers.models.registry import Model
+from helpers.quantize.recipes.catalogue import RECIPES, recipe_name
 from helpers.quantize.records import MadeFile
 from helpers.quantize.stage import interface_file, load_interface, no_origin, variant_origin
 from helpers.quantize.stored_weights import stored_weights
@@ -26,6 +27,7 @@ from helpers.quantize.trained.trained_codes import codes_file
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.forms import LADDER, TRAINED, is_simulated, is_trained, require_forms
 from helpers.run.standing import scored_models
+from helpers.run.variant_files import variant_file
 from helpers.run.variants import BASELINE, Variant
 from helpers.tasks.detection.resample import paired_resamples
 
@@ -75,7 +77,7 @@ class Ladder:
 
     @property
     def float_file(self) -> Path:
-        return self.run.paths.variant_file(self.model.id, BASELINE)
+        return variant_file(self.run, self.model, BASELINE)
 
     def record_file(self, form: str) -> Path:
         return self.folder / f"{form}.json"
@@ -97,14 +99,16 @@ class Ladder:
 
 
 def chosen_forms(run: Run, model: Model) -> tuple[Variant, ...]:
-    """The forms that are compared: the run's; else the profile's, or all, and what is trained for the model.
+    """The forms that are compared: the run's; else those of the profile, or all, and what is trained for the
+    model, as far as its home runtime has them.
 
     float32 is among them.
     """
     if run.forms:
         return require_forms(list(run.forms))
     trained = [form for form in TRAINED if codes_file(model, form).is_file()]
-    return require_forms([*(run.profile.ladder_forms or [LADDER]), *trained])
+    forms = require_forms([*(run.profile.ladder_forms or [LADDER]), *trained])
+    return tuple(form for form in forms if recipe_name(form.recipe, model.runtime) in RECIPES)
 
 
 def open_ladder(run: Run, model: Model) -> Ladder:
@@ -183,8 +187,9 @@ def make_rungs(
     ladder: Ladder, forms: Sequence[Variant], origins: Mapping[str, Origin]
 ) -> tuple[dict[str, Rung | str], dict[str, Path]]:
     """What each form's file holds, or why there is none; and the files of those that there are."""
+    ending = ladder.float_file.suffix
     files = {
-        form.id: ladder.working_folder / f"{form.id}-{origins[form.id].key[:12]}.tflite" for form in forms
+        form.id: ladder.working_folder / f"{form.id}-{origins[form.id].key[:12]}{ending}" for form in forms
     }
     by_id, rungs = {form.id: form for form in forms}, {}
     made = make_files(ladder.run, ladder.model, forms, files)

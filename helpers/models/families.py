@@ -18,6 +18,7 @@ from helpers.models.files.sources import (
     SAVED_MODEL,
     DarknetSource,
     Embedded,
+    OnnxSource,
     SavedModelSource,
     SourceFile,
     savedmodel_in,
@@ -29,8 +30,8 @@ from helpers.tasks.detection.tails.selection import Detections
 
 
 def find_files(model: Model, model_dir: Path | None) -> tuple[Path, ...] | None:
-    """The model's files as they lie on disk now, without fetching any: a SavedModel's folder, or Darknet's
-    ``.cfg`` and ``.weights``; None where one is absent.
+    """The model's files as they lie on disk now, without fetching any: a SavedModel's folder, Darknet's
+    ``.cfg`` and ``.weights``, or an ``.onnx`` file and what lies beside it; None where one is absent.
 
     Args:
         model_dir: a folder of the user's own, which is searched first.
@@ -40,9 +41,20 @@ def find_files(model: Model, model_dir: Path | None) -> tuple[Path, ...] | None:
         found = [savedmodel_in(exported_folder(model, source))]
     elif isinstance(source, SavedModelSource):
         found = [find_savedmodel(source, folders)]
+    elif isinstance(source, OnnxSource):
+        found = find_onnx(source.path)
     else:
         found = [find_file(file, folders) for file in (source.cfg, source.weights)]
     return tuple(path for path in found if path) if all(found) else None
+
+
+def find_onnx(path: Path) -> list[Path | None]:
+    """The file, those with its weights, and what the user says of it in ``<name>.json``."""
+    from helpers.models.onnx.network import external_files
+
+    said = path.with_suffix(".json")
+    wanted = [path, *(external_files(path) if path.is_file() else [])]
+    return [file if file.is_file() else None for file in wanted] + ([said] if said.is_file() else [])
 
 
 def find_file(file: SourceFile | Path, folders: list[Path]) -> Path | None:
@@ -81,7 +93,7 @@ def prepare_files(model: Model, model_dir: Path | None) -> tuple[Path, ...]:
     elif find_files(model, model_dir) is None:
         if isinstance(source, SavedModelSource):
             fetch_savedmodel(model, source)
-        else:
+        elif isinstance(source, DarknetSource):
             for file in (source.cfg, source.weights):
                 if isinstance(file, SourceFile):
                     fetch_file(file, models_dir())
@@ -102,6 +114,10 @@ def require_fitting_names(model: Model, files: tuple[Path, ...]) -> None:
 
         for yolo in read_architecture(files[0]).yolos:
             require_names(model.categories, yolo.classes, model.labels, files[0].name)
+    elif isinstance(model.source, OnnxSource):
+        from helpers.models.onnx.named import require_classes
+
+        require_classes(files[0], model.categories, model.source.design)
 
 
 def fetch_savedmodel(model: Model, source: SavedModelSource) -> None:
@@ -170,7 +186,14 @@ def verified_weights(weights: Path) -> str:
 
 
 def convert(model: Model, files: tuple[Path, ...], output: Path) -> Interface:
-    """Write the float32 core to ``output``; return what goes before and after it."""
+    """Write the float32 core to ``output``; return what goes before and after it.
+
+    The core is a ``.tflite``, but for an ``.onnx`` model, of which it is an ``.onnx``, too.
+    """
+    if isinstance(model.source, OnnxSource):
+        from helpers.models.onnx.convert import convert as convert_onnx
+
+        return convert_onnx(files[0], output, model.limits, len(model.categories), model.source.design)
     if isinstance(model.source, DarknetSource):
         from helpers.models.darknet.convert import convert as convert_darknet
 
@@ -181,7 +204,14 @@ def convert(model: Model, files: tuple[Path, ...], output: Path) -> Interface:
 
 
 def reference(model: Model, files: tuple[Path, ...]) -> Callable[[np.ndarray], Detections]:
-    """The original model, run by other software than ours: TensorFlow, or OpenCV for Darknet."""
+    """The original model, run by other software than ours: TensorFlow, or OpenCV for Darknet.
+
+    Of ONNX the whole graph, run by ONNX Runtime and decoded by other code than our tails.
+    """
+    if isinstance(model.source, OnnxSource):
+        from helpers.models.onnx.reference import reference as onnx_reference
+
+        return onnx_reference(files[0], model.limits, len(model.categories), model.source.design)
     if isinstance(model.source, DarknetSource):
         from helpers.models.darknet.opencv import reference as darknet_reference
 

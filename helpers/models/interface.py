@@ -16,8 +16,12 @@ from helpers.lab.files import atomic_file
 from helpers.photos.preprocessing import Preprocessing
 from helpers.tasks.detection.limits import Limits
 from helpers.tasks.detection.tails.boxes_scores import BoxesScoresTail
+from helpers.tasks.detection.tails.cell_heads import CellHeadsTail
 from helpers.tasks.detection.tails.centernet import CenterNetTail
+from helpers.tasks.detection.tails.found_rows import FoundRowsTail
+from helpers.tasks.detection.tails.joined_rows import JoinedRowsTail
 from helpers.tasks.detection.tails.postprocessed import PostprocessedTail
+from helpers.tasks.detection.tails.queries import QueriesTail
 from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
 from helpers.tasks.detection.tails.ssd import SSDTail
 from helpers.tasks.detection.tails.yolo import YoloTail
@@ -31,6 +35,10 @@ TAILS = MappingProxyType(
         "boxes-scores": BoxesScoresTail,
         "postprocessed": PostprocessedTail,
         "raw-heads": RawHeadsTail,
+        "cell-heads": CellHeadsTail,
+        "joined-rows": JoinedRowsTail,
+        "queries": QueriesTail,
+        "found-rows": FoundRowsTail,
     }
 )
 
@@ -54,10 +62,12 @@ class Interface:
     Attributes:
         preprocessing: from a photo to the core's input.
         tail: from the core's outputs, by name, to ``Detections``; one of ``TAILS``.
+        notes: sentences that whoever reads results of the core must know.
     """
 
     preprocessing: Preprocessing
     tail: Any
+    notes: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         kind = next(name for name, tail in TAILS.items() if isinstance(self.tail, tail))
@@ -66,6 +76,7 @@ class Interface:
         rest = {name: value for name, value in values.items() if name not in arrays and name != "limits"}
         facts = {"preprocessing": dataclasses.asdict(self.preprocessing), "tail": kind, "values": rest}
         facts["limits"] = dataclasses.asdict(self.tail.limits)
+        facts |= {"notes": self.notes} if self.notes else {}
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, facts=json.dumps(facts), **arrays)
 
@@ -89,7 +100,7 @@ class Interface:
             raise unknown_name("tail", facts["tail"], TAILS)
         limits = Limits(**facts["limits"])
         tail = TAILS[facts["tail"]](**arrays, **tuples(facts["values"]), limits=limits)
-        return Interface(Preprocessing(**tuples(facts["preprocessing"])), tail)
+        return Interface(Preprocessing(**tuples(facts["preprocessing"])), tail, tuple(facts.get("notes", ())))
 
 
 def tuples(values: Any) -> Any:

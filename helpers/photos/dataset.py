@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -114,11 +115,11 @@ def category_numbers(samples) -> dict[str, int]:
 
 
 def field_name(model: str, variant: str) -> str:
-    """FiftyOne field of a variant's predictions; dashes and plus signs are not allowed there.
+    """FiftyOne field of a variant's predictions; dashes, plus and at signs are not allowed there.
 
     The variant comes first: the App cuts long names, and has to show what tells them apart.
     """
-    return f"{variant}_{model}".replace("-", "_").replace("+", "_")
+    return re.sub(r"[-+@]", "_", f"{variant}_{model}")
 
 
 def evaluate_exactly(samples, field: str, eval_key: str | None = None):

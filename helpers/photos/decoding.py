@@ -38,7 +38,7 @@ def read_photo(path: Path) -> np.ndarray:
 
 
 def core_input(photo: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """RGB uint8 ``[H, W, 3]`` -> the core's float32 input ``[1, height, width, 3]``."""
+    """RGB uint8 ``[H, W, 3]`` -> the core's float32 input, ``preprocessing.input_shape``."""
     resized = resize(photo, *preprocessing.resized(*photo.shape[:2]), preprocessing.resize)
     if preprocessing.channels == "BGR":
         resized = resized[..., ::-1]
@@ -47,17 +47,13 @@ def core_input(photo: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     # Along whole rows: three times as fast as along three channels.
     columns = resized.shape[1]
     scale, offset = (np.tile(np.float32(v), columns) for v in (preprocessing.scale, preprocessing.offset))
-    return (resized.reshape(len(resized), -1) * scale + offset).reshape(1, *resized.shape)
+    image = (resized.reshape(len(resized), -1) * scale + offset).reshape(1, *resized.shape)
+    return image if preprocessing.layout == "NHWC" else np.ascontiguousarray(image.transpose(0, 3, 1, 2))
 
 
 def padded(resized: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """The photo at the top left of the input, or in its middle; the rest filled."""
-    top, left = 0, 0
-    if preprocessing.centre:
-        top, left = (
-            (preprocessing.height - len(resized)) // 2,
-            (preprocessing.width - resized.shape[1]) // 2,
-        )
+    top, left = preprocessing.place(*resized.shape[:2])
     whole = np.empty((preprocessing.height, preprocessing.width, 3), np.float32)
     whole[:] = np.float32(preprocessing.fill)
     whole[top : top + resized.shape[0], left : left + resized.shape[1]] = resized

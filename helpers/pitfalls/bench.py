@@ -19,6 +19,7 @@ from helpers.quantize.stage import calibration_files, load_interface, working_fi
 from helpers.run.experiment import Run
 from helpers.run.standing import made_models
 from helpers.run.variants import BASELINE, VARIANTS, get_variant
+from helpers.runtimes.catalogue import get_runtime
 from helpers.tasks.detection.columns import DetectionColumns
 from helpers.tasks.detection.resample import average_precision, paired_resamples
 from helpers.tasks.detection.tails.selection import Detections
@@ -82,16 +83,16 @@ class Bench:
         return self.foreign or bool(self.absent)
 
     def file(self, name: str) -> Path:
-        return self.folder / f"{name}.tflite"
+        return self.folder / f"{name}{get_runtime(self.model.runtime).ending}"
 
     def calibration_inputs(self) -> Iterator[np.ndarray]:
-        """Calibration photos as the core's inputs, float32 ``[1, H, W, 3]`` each."""
+        """Calibration photos as the core takes them, float32 each."""
         return (core_input(read_photo(path), self.interface.preprocessing) for path in self.calibration)
 
     def noise(self, draw: Callable[[tuple[int, ...]], np.ndarray]) -> Iterator[np.ndarray]:
         """As many arrays as there are calibration photos, each of the shape of a core's input."""
         before = self.interface.preprocessing
-        shape = (1, before.height, before.width, 3)
+        shape = before.shape
         return (draw(shape).astype(np.float32) for _ in self.calibration)
 
     def variant(self, variant_id: str) -> Path:
@@ -105,11 +106,11 @@ class Bench:
         return self.made[variant_id]
 
     def quantize(self, source: Path, variant_id: str, photos: Iterable[np.ndarray], file: Path) -> Path:
-        """Write a variant of a float32 ``.tflite`` by the laboratory's own quantizer."""
+        """Write a variant of a float32 core by the laboratory's own recipe."""
         from helpers.quantize.recipes.catalogue import quantize_file
 
         kept = getattr(self.interface.tail, "float_operators", ())
-        quantize_file(source, get_variant(variant_id), photos, file, kept)
+        quantize_file(source, get_variant(variant_id), photos, file, kept, self.model.runtime)
         return file
 
     def detections(
@@ -118,7 +119,7 @@ class Bench:
         """What a core finds in the photos.
 
         Args:
-            core: a ``.tflite`` file.
+            core: a core's file.
             preprocessing, tail: in place of the model's own.
         """
         before, after = preprocessing or self.interface.preprocessing, tail or self.interface.tail

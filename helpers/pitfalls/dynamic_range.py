@@ -12,8 +12,8 @@ from helpers.photos.decoding import core_input, read_photo
 from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, times
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.runtimes.litert.graph import FileFacts
-from helpers.runtimes.litert.reader import read_facts
+from helpers.runtimes.catalogue import get_runtime, runtime_of
+from helpers.runtimes.file_facts import FileFacts
 
 TITLE = "dynamic range mistaken for int8"
 FAILURE = "without data the weights are int8, and the activations are not"
@@ -26,7 +26,7 @@ ROUNDS, REPEATS, BUDGET_S, INPUTS = 8, 12, 8, 8
 def reproduce(bench: Bench, rounds: int = ROUNDS) -> Outcome:
     """Read what the files hold, and time them beside float32."""
     files = make_files(bench)
-    facts = {name: read_facts(file) for name, file in files.items()}
+    facts = {name: get_runtime(runtime_of(file)).facts(file) for name, file in files.items()}
     ratios = latency_ratios(bench, files, rounds)
     mistaken = DEFAULT if DEFAULT in files else DYNAMIC
     wrong, right = facts[mistaken], facts[INT8]

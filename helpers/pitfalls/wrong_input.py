@@ -16,7 +16,7 @@ from helpers.pitfalls.bench import Bench
 from helpers.pitfalls.figures import core_inputs
 from helpers.pitfalls.outcome import Claim, Outcome, or_why_not, points, rounded
 from helpers.run.variants import BASELINE
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.catalogue import load_core
 from helpers.show.context import picture_context
 from helpers.show.style import LabFigure
 from helpers.tasks.detection.tails.selection import Detections
@@ -102,7 +102,7 @@ def original_answers(bench: Bench, core: Path, photos: Sequence[np.ndarray]) -> 
 
 
 def answers(bench: Bench, core: Path, photos: Sequence[np.ndarray], way: Preprocessing) -> list[Detections]:
-    loaded = Core(core)
+    loaded = load_core(core)
     return [bench.interface.tail(loaded(core_input(photo, way))) for photo in photos]
 
 
@@ -128,7 +128,8 @@ def row(
 def first_inputs(bench: Bench, ways: dict[str, Preprocessing]) -> dict[str, np.ndarray]:
     """What the core gets of the first photo, way by way: float32 ``[H, W, 3]``."""
     photo = read_photo(next(iter(bench.photos.values())))
-    return {name: core_input(photo, way)[0] for name, way in ways.items()}
+    seen = {name: dataclasses.replace(way, layout="NHWC") for name, way in ways.items()}
+    return {name: core_input(photo, way)[0] for name, way in seen.items()}
 
 
 def picture(bench: Bench, outcome: Outcome) -> LabFigure | None:

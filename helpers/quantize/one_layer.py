@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from matplotlib.axes import Axes
 
 from helpers.models.registry import Model
+from helpers.quantize.float_layers import float_layers
 from helpers.quantize.layers.match import Wiring, match
 from helpers.quantize.layers.names import layer_path
 from helpers.quantize.layers.opened import read_whole
@@ -18,6 +19,7 @@ from helpers.quantize.stage import read_variant, working_files
 from helpers.run.experiment import Run
 from helpers.run.forms import is_trained
 from helpers.run.variants import BASELINE
+from helpers.runtimes.catalogue import LITERT, runtime_of
 from helpers.runtimes.litert.graph import Operator, Tensor
 from helpers.runtimes.litert.grid import Grid
 from helpers.runtimes.litert.reader import read_graph
@@ -74,14 +76,12 @@ def open_layer(run: Run, models: Sequence[Model]) -> OneLayer:
     Without such a variant, the same integers are made here from float32's weights.
     """
     stored = (found for model in models for found in stored_channels(run, model))
-    return next(stored, None) or rounded_here(
-        models[0].id, open_file(working_files(run, models[0])[BASELINE])
-    )
+    return next(stored, None) or rounded_here(models[0].id, working_files(run, models[0])[BASELINE])
 
 
 def stored_channels(run: Run, model: Model) -> Iterator[OneLayer]:
     """Of every variant that stores int8, integer kernels first: the channel of the most weights."""
-    files = working_files(run, model)
+    files = {i: file for i, file in working_files(run, model).items() if runtime_of(file) == LITERT.id}
     variants = integer_variants(run, model, files)
     base = open_file(files[BASELINE]) if variants else None
     for variant in variants:
@@ -160,16 +160,13 @@ def is_plain(real: np.ndarray, stored: np.ndarray, grid: Grid) -> bool:
     return grid.zero_point == 0 and bool((np.abs(grid.to_levels(real) - stored) <= 1).all())
 
 
-def rounded_here(model: str, file: File) -> OneLayer:
+def rounded_here(model: str, file: Path) -> OneLayer:
     """From the float32 file alone."""
-    pairs = [(op, file.wiring.graph.stored_weights(op)) for op in file.wiring.layers]
-    pairs = sorted(((op, t) for op, t in pairs if t), key=lambda pair: -channel_size(*pair))
-    for operator, tensor in pairs:
-        weights = read_weights(file.model, tensor)
-        if weights is not None and np.abs(weights).max(initial=0) > 0:
-            rows = by_channel(operator, weights)
-            number = int(np.abs(rows).max(1).argmax())
-            return OneLayer(model, layer_name(operator), number, NO_FILE, *rounded(rows[number]))
+    for layer in sorted(float_layers(file), key=lambda each: -each.rows.shape[1]):
+        if np.abs(layer.weights).max(initial=0) > 0:
+            number = int(np.abs(layer.rows).max(1).argmax())
+            name = f"{layer.name} ({layer.operator})"
+            return OneLayer(model, name, number, NO_FILE, *rounded(layer.rows[number]))
     drawn = np.random.default_rng(0).normal(size=256).astype(np.float32)
     return OneLayer(model, NO_WEIGHTS, 0, NO_FILE, *rounded(drawn))
 

@@ -29,8 +29,9 @@ from helpers.photos.decoding import core_input
 from helpers.quantize.stage import check_photos, load_interface, working_files
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.standing import made_failure, made_models
+from helpers.run.variant_files import variant_file
 from helpers.run.variants import BASELINE
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.catalogue import load_core
 from helpers.tasks.detection.tails.selection import Detections
 
 
@@ -75,7 +76,7 @@ def check_parity(run: Run, model: Model) -> Parity:
             require_parity(parity, model.id)
         else:
             parity = not_checked(f"the original model finds nothing on {how_many(parity.photos, 'photo')}")
-    path, baseline = run.paths.parity_record(model.id), run.paths.variant_file(model.id, BASELINE)
+    path, baseline = run.paths.parity_record(model.id), variant_file(run, model, BASELINE)
     made_from = origin({BASELINE: baseline}, dataclasses.asdict(parity), "helpers.models.parity")
     if current_record(path, Parity, made_from) is None:
         keep(path, "parity", made_from, parity)
@@ -84,7 +85,7 @@ def check_parity(run: Run, model: Model) -> Parity:
 
 def compare_with(original: Callable[[np.ndarray], Detections], run: Run, model: Model) -> Parity:
     interface = load_interface(run, model)
-    core, before = Core(run.paths.variant_file(model.id, BASELINE)), interface.preprocessing
+    core, before = load_core(variant_file(run, model, BASELINE)), interface.preprocessing
     all_of = without_suppression(interface.tail)
     pairs, suppressed = [], []
     for photo in check_photos(run):
@@ -119,7 +120,7 @@ def check_agreement(run: Run, model: Model) -> pd.DataFrame:
     """How many of float32's confident detections each variant finds too, on validation photos."""
     photos, found = check_photos(run), {}
     for variant, path in working_files(run, model).items():
-        core, interface = Core(path), load_interface(run, model, variant)
+        core, interface = load_core(path), load_interface(run, model, variant)
         found[variant] = [interface.tail(core(core_input(p, interface.preprocessing))) for p in photos]
     rows = []
     for variant, detections in found.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from helpers.lab.intervals import Absent
 from helpers.quantize.layers.layer_error import ComparedLayers
-from helpers.runtimes.litert.graph import FileFacts
+from helpers.runtimes.file_facts import FileFacts
 
 
 @dataclass(frozen=True)

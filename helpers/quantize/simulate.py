@@ -1,6 +1,5 @@
 """A float32 ``.tflite`` whose weights are those that a kind of quantization would leave of them."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -139,22 +138,39 @@ def simulated(content: bytes, kind: Kind, keep_first_last: bool = False) -> Simu
 
 def replaced(view: np.ndarray, name: str, operator: Operator, kind: Kind) -> tuple[SimulatedLayer, Coded]:
     """Overwrite weights ``view`` (the bytes in the file) with what their codes stand for."""
-    shape = operator.inputs[WEIGHTS].shape
-    weights = view.view("<f4").reshape(shape)
+    weights = view.view("<f4").reshape(operator.inputs[WEIGHTS].shape)
+    layer, coded, values = coded_layer(weights, name, operator.type, channel_axis(operator), kind)
+    view[:] = values.reshape(-1).view(np.uint8)
+    return layer, coded
+
+
+def coded_layer(
+    weights: np.ndarray, name: str, operator: str, axis: int, kind: Kind
+) -> tuple[SimulatedLayer, Coded, np.ndarray]:
+    """A layer, its codes, and the float32 values that they stand for.
+
+    Args:
+        operator: its type; ``axis``: of the output channels.
+    """
     require_finite(weights, name)
-    coded = kind.encode(weights, channel_axis(operator))
-    values = decode(coded)
+    coded = kind.encode(weights, axis)
+    values = np.ascontiguousarray(decode(coded), "<f4")
     before, after = weights.astype(np.float64), values.astype(np.float64)
-    view[:] = np.ascontiguousarray(values, "<f4").reshape(-1).view(np.uint8)
-    bits, by = coded.bits, coded.kind.name
-    signal, noise = power(before), power(after - before)
-    return SimulatedLayer(name, operator.type, shape, math.prod(shape), bits, signal, noise, by), coded
+    layer = SimulatedLayer(
+        name, operator, weights.shape, weights.size, coded.bits, power(before), power(after - before),
+        coded.kind.name,
+    )  # fmt: skip
+    return layer, coded, values
 
 
 def kept_layer(view: np.ndarray, name: str, operator: Operator) -> SimulatedLayer:
-    shape, signal = operator.inputs[WEIGHTS].shape, power(view.view("<f4").astype(np.float64))
-    count = math.prod(shape)
-    return SimulatedLayer(name, operator.type, shape, count, FLOAT_BITS * count, signal, 0.0, FLOAT)
+    return float_layer(view.view("<f4").reshape(operator.inputs[WEIGHTS].shape), name, operator.type)
+
+
+def float_layer(weights: np.ndarray, name: str, operator: str) -> SimulatedLayer:
+    """A layer that keeps its weights."""
+    bits, signal = FLOAT_BITS * weights.size, power(weights.astype(np.float64))
+    return SimulatedLayer(name, operator, weights.shape, weights.size, bits, signal, 0.0, FLOAT)
 
 
 def channel_axis(operator: Operator) -> int:

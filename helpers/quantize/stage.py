@@ -1,7 +1,7 @@
 """02: one ``.tflite`` file and one record per variant, checked before anything is measured."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,25 +22,27 @@ from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.layers import stage as layers
 from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.quantize.layers.stage import CODE as LAYERS
-from helpers.quantize.recipes.catalogue import get_recipe, module_of
+from helpers.quantize.recipes.catalogue import get_recipe, module_of, recipe_name
 from helpers.quantize.recipes.contract import Work
 from helpers.quantize.records import MadeFile
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.forms import is_simulated
 from helpers.run.standing import made_models
-from helpers.run.variants import BASELINE, Variant
-from helpers.runtimes.litert.core import Core
+from helpers.run.variant_files import runtime_for, variant_file
+from helpers.run.variants import BASELINE, Variant, baseline_of
+from helpers.runtimes.catalogue import LITERT, load_core, require_runtime
 from helpers.tasks.detection.label_maps import require_names
 
 CODE = ("helpers.photos.decoding", "helpers.models.interface")  # and the recipe's
 PARITY_PHOTOS = 16
+NO_LAYERS = "layers are compared in LiteRT alone, whose files keep every tensor on the way"
 
 
 def interface_file(run: Run, model: Model, variant_id: str = BASELINE) -> Path:
     """Of a file of the user's own, which has one of its own; that of the model for every other variant."""
     own = any(variant.own and variant.id == variant_id for variant in run.variants)
     name = f"{variant_id}.interface.npz" if own else "interface.npz"
-    return run.paths.variant_file(model.id, variant_id).with_name(name)
+    return variant_file(run, model, variant_id).with_name(name)
 
 
 def make_models(run: Run) -> tuple[Model, ...]:
@@ -61,10 +63,19 @@ def make_variants(run: Run, model: Model) -> dict[str, Record[MadeFile]]:
     """
     records: dict[str, Record[MadeFile]] = {}
     for variant in progress(run.variants, f"variants of {model.id}", "variant"):
-        base = records.get(BASELINE)
-        reason = f"{BASELINE} failed: {base.failure}" if base and base.failure else ""
-        records[variant.id] = made_variant(run, model, variant, reason)
+        records[variant.id] = made_variant(run, model, variant, failed_base(variant, records))
     return records
+
+
+def failed_base(variant: Variant, records: Mapping[str, Record[MadeFile]]) -> str:
+    """Why a variant cannot be made or compared, for lack of a float32; empty if it can."""
+    bases = dict.fromkeys((BASELINE, baseline_of(variant.id)))
+    failed = (f"{name} failed: {records[name].failure}" for name in bases if has_failed(records.get(name)))
+    return next(failed, "")
+
+
+def has_failed(record: Record | None) -> bool:
+    return record is not None and bool(record.failure)
 
 
 def made_variant(run: Run, model: Model, variant: Variant, reason: str = "") -> Record[MadeFile]:
@@ -73,6 +84,7 @@ def made_variant(run: Run, model: Model, variant: Variant, reason: str = "") -> 
     try:
         if reason:
             return keep_failure(path, "variant", made_from, reason)
+        require_runtime(runtime_for(model, variant.id).id)
         made_from = variant_origin(run, model, variant)
         record = current_record(path, MadeFile, made_from)
         # A failure is tried again: its cause (a full disk, say) may be gone.
@@ -89,27 +101,31 @@ def no_origin(variant: Variant) -> Origin:
 
 
 def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
-    recipe, files = get_recipe(variant.recipe), require_files(model, run.model_dir)
+    name, files = recipe_name(variant.recipe, model.runtime), require_files(model, run.model_dir)
+    recipe, versions = get_recipe(name), runtime_for(model, variant.id).versions()
     parameters = {"variant": dataclasses.asdict(variant), "limits": dataclasses.asdict(model.limits)}
     # A file of the user's own is given the model's class numbers.
     parameters |= {"categories": list(model.categories)} if variant.own else {}
     # A float32 is made only where there is a name for each of its classes.
     parameters |= {"names": len(model.categories)} if variant.id == BASELINE else {}
+    parameters |= {"runtime": dict(versions)} if versions else {}
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= recipe.inputs(model, variant)
     inputs |= hashed(calibration_files(run)) if variant.calibrated else {}
-    inputs |= compared_inputs(run, variant)
-    compared = LAYERS if is_compared(variant) else ()
-    return origin(inputs, parameters, *code_of(model), module_of(variant.recipe), *compared)
+    inputs |= compared_inputs(run, model, variant)
+    compared = LAYERS if is_compared(model, variant) else ()
+    return origin(inputs, parameters, *code_of(model), module_of(name), *compared)
 
 
-def is_compared(variant: Variant) -> bool:
-    """Whether its layers are compared with float32's: a file of the user's own has others."""
-    return variant.id != BASELINE and not variant.own
+def is_compared(model: Model, variant: Variant) -> bool:
+    """Whether its layers are compared with float32's: a file of the user's own has others, and LiteRT alone
+    lets one see them."""
+    compared = runtime_for(model, variant.id) is LITERT and runtime_for(model, BASELINE) is LITERT
+    return compared and variant.id != BASELINE and not variant.own
 
 
-def compared_inputs(run: Run, variant: Variant) -> dict[str, Path]:
-    photos = layers.compared_files(run) if is_compared(variant) else []
+def compared_inputs(run: Run, model: Model, variant: Variant) -> dict[str, Path]:
+    photos = layers.compared_files(run) if is_compared(model, variant) else []
     return {f"compared/{photo.name}": photo for photo in photos}
 
 
@@ -124,25 +140,29 @@ def hashed(photos: list[Path]) -> dict[str, Path]:
 
 
 def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from: Origin) -> Record[MadeFile]:
-    base, output = (run.paths.variant_file(model.id, each) for each in (BASELINE, variant.id))
+    base, output = (variant_file(run, model, each) for each in (BASELINE, variant.id))
     if variant.id == BASELINE:
         convert_baseline(run, model)
     made = write_form(run, model, variant, output)
-    if is_compared(variant):
+    if is_compared(model, variant):
         before = load_interface(run, model).preprocessing
         made = dataclasses.replace(made, layers=compared_layers(run, base, output, before))
-    return keep(path, "variant", made_from, made, [output, interface_file(run, model, variant.id)])
+    elif variant.id != BASELINE and not variant.own:
+        made = dataclasses.replace(made, layers=Absent(NO_LAYERS))
+    files = runtime_for(model, variant.id).files(output)
+    return keep(path, "variant", made_from, made, [*files, interface_file(run, model, variant.id)])
 
 
 def write_form(run: Run, model: Model, variant: Variant, output: Path) -> MadeFile:
     """Write the file of a form, made from the model's float32; its layers are not compared yet."""
-    return get_recipe(variant.recipe).make(work_of(run, model, variant, output))
+    recipe = get_recipe(recipe_name(variant.recipe, model.runtime))
+    return recipe.make(work_of(run, model, variant, output))
 
 
 def work_of(run: Run, model: Model, variant: Variant, output: Path) -> Work:
     return Work(
         variant,
-        run.paths.variant_file(model.id, BASELINE),
+        variant_file(run, model, BASELINE),
         output,
         lambda: calibration_inputs(run, model) if variant.calibrated else (),
         getattr(load_interface(run, model).tail, "float_operators", ()),
@@ -169,9 +189,9 @@ def convert_baseline(run: Run, model: Model) -> None:
     Raises:
         LabError: as ``convert``; or it has another number of classes than its label map.
     """
-    output = run.paths.variant_file(model.id, BASELINE)
+    output = variant_file(run, model, BASELINE)
     interface = convert(model, require_files(model, run.model_dir), output)
-    classes = class_count(interface.tail, Core(output).output_shapes)
+    classes = class_count(interface.tail, load_core(output).output_shapes)
     require_names(model.categories, classes, model.labels, f"the network of {model.id}")
     interface.save(interface_file(run, model))
 
@@ -209,7 +229,7 @@ def read_variant(run: Run, model: Model, variant_id: str) -> Record[MadeFile]:
 def working_files(run: Run, model: Model) -> dict[str, Path]:
     """Files of the variants that did not fail, in registry order."""
     records = {v.id: read_variant(run, model, v.id) for v in run.variants}
-    return {i: run.paths.variant_file(model.id, i) for i, record in records.items() if not record.failure}
+    return {i: variant_file(run, model, i) for i, record in records.items() if not record.failure}
 
 
 def timed_files(run: Run, model: Model) -> dict[str, Path]:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.lab.intervals import Absent
+from helpers.quantize.float_layers import float_layers
 from helpers.quantize.layers.decibels import power, sqnr_db
 from helpers.quantize.layers.match import Wiring, match
 from helpers.quantize.layers.opened import read_whole
 from helpers.quantize.layers.weights import read_weights
+from helpers.runtimes.catalogue import LITERT, get_runtime, runtime_of
 from helpers.runtimes.litert.graph import Graph, Tensor
 from helpers.runtimes.litert.reader import read_graph
 
@@ -27,8 +30,18 @@ class StoredWeights:
 
 
 def stored_weights(float_file: Path, file: Path) -> StoredWeights:
-    """Compare a file with the float32 file that it was made from."""
+    """Compare a file with the float32 file that it was made from. Of other files than ``.tflite`` only the
+    bits are told."""
+    if runtime_of(file) != LITERT.id:
+        return StoredWeights(bits_by_bytes(float_file, file), float("nan"))
     return StoredWeights(mean_bits(read_graph(file)), whole_sqnr_db(float_file, file))
+
+
+def bits_by_bytes(float_file: Path, file: Path) -> float:
+    """By the bytes of weights in ``file``, and how many weights the float32 file has; NaN without any."""
+    stored = get_runtime(runtime_of(file)).stored(file)
+    count = sum(layer.weights.size for layer in float_layers(float_file))
+    return BYTE * stored.weights_bytes / count if count and not isinstance(stored, Absent) else float("nan")
 
 
 def mean_bits(graph: Graph) -> float:

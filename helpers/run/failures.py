@@ -8,7 +8,7 @@ from helpers.lab.records import Record, read_record
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
 from helpers.run.forms import LADDER
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, is_control
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def model_failures(run: Run, model: Model) -> dict[str, str]:
     for path in sorted((paths.folder / "measurements" / model.id).glob("*.json")):
         record = read_if_there(path)
         for variant, reason in (record.values.failures if record and record.values else {}).items():
-            if variant not in found and variant != CONTROL:
+            if variant not in found and not is_control(variant):
                 found.setdefault(f"{variant}, {path.stem}", reason)
     for path in sorted((paths.folder / LADDER / model.id).glob("*.json")):
         record = read_if_there(path)

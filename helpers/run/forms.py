@@ -8,7 +8,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from helpers.lab.errors import LabError, unknown_name
-from helpers.run.variants import BASELINE, VARIANTS, Variant
+from helpers.run.variants import AT, BASELINE, VARIANTS, Variant, baseline_of, control_of, is_baseline
+from helpers.runtimes.catalogue import OPENVINO, get_runtime
 
 LADDER = "ladder"
 SIMULATED = "simulated"
@@ -17,6 +18,7 @@ EDGES = "+edges"
 # Of these the ladder has both: they show what the first and the last layers cost with few bits.
 LADDER_EDGES = ("uniform-4-channel-lse", "uniform-2-channel-lse", "codebook-16", "ternary", "binary")
 FLOAT16_COMPUTE = "float16-compute"
+FOR_ONNX = ("int8-entropy", "int8-percentile")  # LiteRT's quantizer has no such ranges
 # Why a simulated form has no latency, memory or energy.
 NOT_TIMED = "simulated: without kernels there is no time or memory to measure"
 
@@ -31,6 +33,14 @@ _DEPLOYABLE = (
     Variant(
         "int8-per-tensor", "int8-per-tensor", "int8", "int8", True, "#CC79A7", "v",
         "As int8, but one scale for all weights of a layer, not one per output channel.",
+    ),
+    Variant(
+        "int8-entropy", "int8-entropy", "int8", "int8", True, "#DDCC77", "v",
+        "As int8 of ONNX Runtime, ranges of least relative entropy; for ONNX models.",
+    ),
+    Variant(
+        "int8-percentile", "int8-percentile", "int8", "int8", True, "#AA4499", "v",
+        "As int8 of ONNX Runtime, ranges that leave out the rarest values; for ONNX models.",
     ),
     Variant(
         "int8-weights", "int8-weights", "int8", "float32", False, "#009E73", "P",
@@ -162,10 +172,46 @@ def with_edges(form: Variant) -> Iterator[Variant]:
         yield replace(form, id=form.id + EDGES, meaning=text, keep_first_last=True)
 
 
+BFLOAT16 = Variant(
+    "bfloat16", "bfloat16", "float32", "bfloat16", False, "#117733", "h",
+    "32-bit weights in the file, multiplied in bfloat16, where the processor can.",
+)  # fmt: skip
+# Form -> its meaning in OpenVINO, which makes its own files of the float32 core.
+_IN_OPENVINO = {
+    VARIANTS["float32"]: "The float32 core in OpenVINO: 32-bit weights, 32-bit arithmetic.",
+    VARIANTS["float16"]: "In OpenVINO: 16-bit weights in the file, widened to 32 bits when it is loaded.",
+    BFLOAT16: "In OpenVINO: 32-bit weights in the file, multiplied in bfloat16, where the processor can.",
+    VARIANTS["int8"]: "In OpenVINO: 8-bit weights and activations by NNCF, calibrated on photos.",
+}
+
+
+def in_openvino(form: Variant, meaning: str) -> Variant:
+    name = f"{form.id}{AT}{OPENVINO.id}"
+    return replace(
+        form, id=name, recipe=f"{form.recipe}{AT}{OPENVINO.id}", meaning=meaning, runtime=OPENVINO.id
+    )
+
+
+OTHER_RUNTIMES = MappingProxyType({
+    each.id: each for each in (in_openvino(form, text) for form, text in _IN_OPENVINO.items())
+})  # fmt: skip
+
 # Every form that has a name, each followed by that with its first and last layers kept.
 ALL = MappingProxyType({
-    each.id: each for form in (*VARIANTS.values(), *FORMS.values()) for each in with_edges(form)
+    each.id: each
+    for form in (*VARIANTS.values(), *OTHER_RUNTIMES.values(), *FORMS.values())
+    for each in with_edges(form)
 })  # fmt: skip
+
+
+BASELINES = tuple(name for name in ALL if is_baseline(name))
+CONTROLS = tuple(map(control_of, BASELINES))
+
+
+def usual_forms() -> list[str]:
+    """What a run takes that names no variant: the usual forms, in every runtime that is there."""
+    others = [name for name, form in OTHER_RUNTIMES.items() if not get_runtime(form.runtime).why_absent()]
+    return [*VARIANTS, *others]
 
 
 def is_in_ladder(form: Variant) -> bool:
@@ -173,7 +219,8 @@ def is_in_ladder(form: Variant) -> bool:
     plain = form.id.removesuffix(EDGES)
     chosen = LADDER_EDGES if form.keep_first_last else LADDER_UNIFORM
     listed = form.keep_first_last or plain.startswith("uniform-")
-    return form.id not in TRAINED and (plain in chosen or not listed)
+    other = form.runtime or form.id in FOR_ONNX
+    return form.id not in TRAINED and not other and (plain in chosen or not listed)
 
 
 IN_LADDER = tuple(form.id for form in ALL.values() if is_in_ladder(form))
@@ -200,7 +247,8 @@ def no_form(name: str) -> LabError:
 
 
 def require_forms(names: list[str]) -> tuple[Variant, ...]:
-    """The named forms in registry order; the baseline must be among them."""
+    """The named forms in registry order, with the float32 of each runtime among them."""
     asked = [each for name in names for each in (IN_LADDER if name == LADDER else [name])]
     chosen = {get_form(name).id for name in asked} | {BASELINE}
+    chosen |= {baseline_of(name) for name in chosen}
     return tuple(form for form in ALL.values() if form.id in chosen)

@@ -6,7 +6,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.records import read_record
 from helpers.models.registry import Model
 from helpers.run.experiment import Run
-from helpers.run.variants import BASELINE
+from helpers.run.variants import BASELINE, baseline_of, control_of, is_baseline
 
 
 def made_failure(run: Run, model: Model) -> str:
@@ -22,6 +22,14 @@ def scored_failure(run: Run, model: Model) -> str:
         return failure
     path = run.paths.score_record(model.id, BASELINE)
     return read_record(path, Any, "run 03_evaluate.ipynb first.").failure
+
+
+def with_controls(run: Run) -> list[str]:
+    """The run's variants, runtime by runtime, each runtime's control at its end."""
+    names = [variant.id for variant in run.variants]
+    bases = [name for name in names if is_baseline(name)]
+    groups = [[*(name for name in names if baseline_of(name) == base), control_of(base)] for base in bases]
+    return [name for group in groups for name in group]
 
 
 def made_models(run: Run) -> tuple[Model, ...]:

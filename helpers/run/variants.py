@@ -7,7 +7,52 @@ from helpers.lab.errors import unknown_name
 
 BASELINE = "float32"
 CONTROL = "float32-control"
-OF_RUNTIME = "@"  # ``int8@openvino``: the form, and what runs it; without it LiteRT
+AT = "@"  # ``int8@openvino`` is the form int8 in OpenVINO; without it a form is in the model's home runtime
+
+
+def form_named(variant_id: str) -> str:
+    """The numeric form of a variant: ``int8`` of ``int8@openvino``."""
+    return variant_id.partition(AT)[0]
+
+
+def runtime_named(variant_id: str) -> str:
+    """The runtime that a variant's id names; empty for the model's home runtime."""
+    return variant_id.partition(AT)[2]
+
+
+def in_runtime_of(form: str, variant_id: str) -> str:
+    """Id of ``form`` in the runtime of a variant."""
+    runtime = runtime_named(variant_id)
+    return f"{form}{AT}{runtime}" if runtime else form
+
+
+def baseline_of(variant_id: str) -> str:
+    """The float32 of a variant's runtime: what its ratios are to."""
+    return in_runtime_of(BASELINE, variant_id)
+
+
+def control_of(variant_id: str) -> str:
+    """The control of a variant's runtime: its float32 once more, as if it were another variant."""
+    return in_runtime_of(CONTROL, variant_id)
+
+
+def is_baseline(variant_id: str) -> bool:
+    return form_named(variant_id) == BASELINE
+
+
+def is_control(variant_id: str) -> bool:
+    return form_named(variant_id) == CONTROL
+
+
+def is_compared(variant_id: str) -> bool:
+    """Whether its accuracy is held against another's: neither the model's float32 nor a control's is."""
+    return variant_id != BASELINE and not is_control(variant_id)
+
+
+def reference_of(variant_id: str) -> str:
+    """What a variant's accuracy is held against: the float32 of its runtime, and that of another runtime
+    against the model's own."""
+    return BASELINE if is_baseline(variant_id) else baseline_of(variant_id)
 
 
 @dataclass(frozen=True)
@@ -26,6 +71,7 @@ class Variant:
         own: a file of the user's own, as ``own_tflite.adopt`` takes it; empty for what a recipe makes. Its
             dtypes are those that are read from it, so nothing is promised of them.
         keep_first_last: of a simulated form, whether the first and the last layers of weights stay float32.
+        runtime: id of what runs it; empty for the model's home runtime.
     """
 
     id: str
@@ -38,6 +84,7 @@ class Variant:
     meaning: str
     own: str = ""
     keep_first_last: bool = False
+    runtime: str = ""
 
 
 _ENTRIES = (
@@ -60,21 +107,6 @@ _ENTRIES = (
 )  # fmt: skip
 
 VARIANTS = MappingProxyType({variant.id: variant for variant in _ENTRIES})
-
-
-def baseline_of(variant_id: str) -> str:
-    """What the variant's ratios are to: float32 of the same runtime."""
-    return BASELINE + runtime_ending(variant_id)
-
-
-def control_of(variant_id: str) -> str:
-    """The control that shows the noise of its ratios: float32 of the same runtime, once more."""
-    return CONTROL + runtime_ending(variant_id)
-
-
-def runtime_ending(variant_id: str) -> str:
-    """``@openvino``; empty for LiteRT."""
-    return "".join(variant_id.partition(OF_RUNTIME)[1:])
 
 
 def get_variant(variant_id: str) -> Variant:

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,8 @@ from PIL import Image
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
 from helpers.run.forms import ALL, EDGES, FORMS, IN_LADDER, TRAINED
-from helpers.run.variants import BASELINE, CONTROL, VARIANTS, Variant
+from helpers.run.variants import Variant, baseline_of, is_control, runtime_named
+from helpers.runtimes.catalogue import get_runtime
 from helpers.show.context import Context, known
 
 # Drawn at 13.7 cm; reduced to a column of 8 cm, 10 pt still prints as 6 pt.
@@ -94,10 +95,16 @@ class Look:
 
 
 def look_of(variant_id: str) -> Look:
-    """Colour and marker of a variant; the control is the baseline, hollow."""
-    if variant_id == CONTROL:
-        baseline = VARIANTS[BASELINE]
-        return Look(baseline.colour, baseline.marker, hollow=True)
+    """Colour and marker of a variant: the colour is the form's, in every runtime; a control is its baseline,
+    hollow."""
+    if is_control(variant_id):
+        return replace(look_of(baseline_of(variant_id)), hollow=True)
+    if runtime_named(variant_id):
+        return Look(look_of_form(variant_id).colour, get_runtime(runtime_named(variant_id)).marker)
+    return look_of_form(variant_id)
+
+
+def look_of_form(variant_id: str) -> Look:
     if variant_id in ALL and ALL[variant_id].colour:
         return Look(ALL[variant_id].colour, ALL[variant_id].marker)
     if variant_id in ALL:

@@ -7,14 +7,14 @@ import pandas as pd
 
 from helpers.lab.errors import found_of
 from helpers.lab.quantities import Quantity
-from helpers.run.variants import BASELINE
+from helpers.run.variants import is_baseline
 
 REFERENCE = "reference"
 
 
 def reference_cell(quantity: Quantity, row: Mapping[str, Any]) -> str:
     """The text of a value; of float32 itself there is no difference to float32 to measure."""
-    if quantity.against and row["variant"] == BASELINE and quantity.at(row):
+    if quantity.against and is_baseline(str(row["variant"])) and quantity.at(row):
         return REFERENCE
     return quantity.cell(row)
 

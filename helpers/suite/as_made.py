@@ -14,8 +14,8 @@ from helpers.lab.files import disk_errors_explained, read_json, write_text
 from helpers.lab.paths import RunPaths, runs_dir
 from helpers.models.registry import DEFAULT_MODEL
 from helpers.run.experiment import Run, open_run, run_paths
+from helpers.run.forms import usual_forms
 from helpers.run.options import RUN_NAME
-from helpers.run.variants import VARIANTS
 
 OPTIONS, LOCK = "options.json", "run.lock"
 # What ``options_of`` keeps, as the command line has it.
@@ -23,7 +23,7 @@ FLAGS = {
     "profile": "--profile", "run_name": "--run", "models": "--model", "variants": "--variant",
     "threads": "--threads", "meter": "--meter", "power_w": "--power-w", "region": "--region",
     "width_percent": "--width", "margin_points": "--margin", "forms": "--form", "runs": "--beside",
-    "coco_dir": "--coco-dir", "model_dir": "--model-dir",
+    "coco_dir": "--coco-dir", "model_dir": "--model-dir", "scheduler": "--scheduler",
 }  # fmt: skip
 TOGETHER = ("power_w",)  # values of one flag; of other lists, each value has a flag of its own
 
@@ -45,6 +45,7 @@ def options_of(run: Run) -> dict[str, Any]:
         "runs": list(run.runs),
         "coco_dir": str(run.coco_dir or ""),
         "model_dir": str(run.model_dir or ""),
+        "scheduler": run.scheduler,
     }
 
 
@@ -59,7 +60,7 @@ def open_as_made(name: str) -> Run | None:
 def as_typed(options: Mapping[str, Any]) -> str:
     """What ``options_of`` gives, as one would type it: the profile, and whatever is not as by default."""
     usual = {name: getattr(Run, name, None) for name in FLAGS} | {"run_name": options["profile"]}
-    usual |= {"models": [DEFAULT_MODEL], "variants": list(VARIANTS)}
+    usual |= {"models": [DEFAULT_MODEL], "variants": usual_forms()}
     words = [
         flagged(FLAGS[name], value, name in TOGETHER)
         for name, value in options.items()

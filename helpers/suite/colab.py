@@ -1,5 +1,8 @@
 """What the notebooks' first cell calls: on Colab install what is missing, everywhere keep libraries quiet.
 
+On Colab a cell ``%env RUNTIMES=openvino,onnxruntime`` before the first one adds further runtimes at the
+lock's versions; what Colab's kernel needs stays as it is.
+
 Imports the standard library alone, since on Colab it runs before anything is installed.
 """
 
@@ -7,6 +10,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import io
+import os
 import pkgutil
 import sys
 import tempfile
@@ -17,7 +21,17 @@ from helpers.lab.errors import LabError
 from helpers.lab.mongo import ensure_mongod
 from helpers.lab.paths import ROOT
 from helpers.lab.quietly import quiet
-from helpers.suite.install import LOCK, STATED, install_packages, name_of, requirement_lines
+from helpers.suite.install import (
+    ASKED,
+    EXTRAS_LOCK,
+    LOCK,
+    STATED,
+    asked_extras,
+    extras,
+    install_packages,
+    name_of,
+    requirement_lines,
+)
 
 # Colab's kernel has imported these or breaks with others of them; the rest must fit to what they are.
 KEPT = (
@@ -112,11 +126,13 @@ def add_missing(before: dict[str, str], kept: dict[str, str]) -> None:
     print(
         "Adding the project's packages to Colab's: a minute or two the first time, then seconds.", flush=True
     )
-    locked = [pin for pin in requirement_lines(LOCK) if name_of(pin) not in before]
+    further = [line for name in asked_extras(os.environ.get(ASKED, "")) for line in extras()[name]]
+    pins = [*requirement_lines(LOCK), *(requirement_lines(EXTRAS_LOCK) if further else [])]
+    locked = [pin for pin in pins if name_of(pin) not in before]
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text("\n".join([*(f"{n}=={v}" for n, v in kept.items()), *locked]) + "\n")
-        install_packages([*additions(kept), "-c", str(constraints)], len(locked))
+        install_packages([*additions(kept), *further, "-c", str(constraints)], len(locked))
     tables = [pin for pin in requirement_lines(LOCK) if name_of(pin) in AS_DATA]
     install_packages(["--no-deps", *tables], len(tables))
 

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from helpers.lab import host, mongo
 from helpers.lab.paths import data_dir
 from helpers.lab.units import format_bytes
-from helpers.suite.install import LOCK, STATED, requirement_lines
+from helpers.suite.install import ASKED, LOCK, STATED, extras, name_of, requirement_lines
 
 OK, LIMITED, OPTIONAL, MISSING = "ok", "limited", "optional, absent", "missing"
 STATE_STYLES = {OK: "green", LIMITED: "yellow", OPTIONAL: "dim", MISSING: "red"}
@@ -57,6 +57,7 @@ def examine() -> list[Finding]:
     return [
         examine_python(sys.version_info[:2]),
         examine_packages(LOCK.read_text().splitlines(), requirement_lines(STATED)),
+        *(examine_extra(name, lines) for name, lines in extras().items()),
         examine_mongod(),
         examine_cpu(*host.cpu()),
         examine_rapl(),
@@ -108,6 +109,21 @@ def examine_packages(lines: list[str], stated: list[str]) -> Finding:
         return Finding("Packages", LIMITED, detail, f"none needed: {STATED.name} allows these versions.")
     state = MISSING if any(" absent " in entry for entry in differing) else LIMITED
     return Finding("Packages", state, detail, "run `make setup`.")
+
+
+def examine_extra(name: str, stated: Sequence[str]) -> Finding:
+    """A further runtime, or what else is installed only where it is asked for.
+
+    Args:
+        stated: its requirements.
+    """
+    names, cure = list(map(name_of, stated)), f"run `make setup {ASKED}={name}`."
+    found = {package: host.package_version(package) for package in names}
+    detail = ", ".join(f"{package} {version}" for package, version in found.items())
+    if "absent" in found.values():
+        return Finding(name, OPTIONAL, detail, cure)
+    differing = differing_packages(stated)
+    return Finding(name, LIMITED, ", ".join(differing), cure) if differing else Finding(name, OK, detail)
 
 
 def examine_mongod() -> Finding:

@@ -1,9 +1,13 @@
 """``python -m helpers.suite.install``: the locked packages into the running Python, with progress.
 
 ``requirements.in`` states what the project works with; ``requirements.txt`` is one choice of it, the lock.
+``requirements-runtimes.in`` and its lock are the extras: further runtimes, which are installed where
+``RUNTIMES`` in the environment names them (``openvino,onnxruntime``, or ``all``), and from then on always.
+
 Imports the standard library alone: it runs before anything is installed.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -17,9 +21,13 @@ from helpers.lab.paths import ROOT
 
 STATED = ROOT / "requirements.in"
 LOCK = ROOT / "requirements.txt"
+EXTRAS_STATED = ROOT / "requirements-runtimes.in"
+EXTRAS_LOCK = ROOT / "requirements-runtimes.txt"
+ASKED, ALL = "RUNTIMES", "all"
 NEEDED_BYTES = 5_000_000_000
 CURE = "run the same command again: packages already downloaded are kept."
 PACKAGE_LINE = re.compile(r"Collecting ([\w.\[\]-]+)")
+EXTRA_LINE = re.compile(r"# ([a-z]+):")
 LARGE_DOWNLOAD = re.compile(r"\s*Downloading (\S+?)-\S+ \(([\d.]+) MB\)")
 
 
@@ -32,6 +40,48 @@ def requirement_lines(file: Path) -> list[str]:
     """The requirements of a file, those for other systems included, without comments."""
     lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
     return [line for line in lines if line and not line.startswith("-")]
+
+
+def extras() -> dict[str, list[str]]:
+    """Extra -> its requirements; in the file a line ``# name:`` begins each."""
+    found: dict[str, list[str]] = {}
+    for line in EXTRAS_STATED.read_text().splitlines():
+        begins = EXTRA_LINE.fullmatch(line)
+        if begins:
+            lines = found.setdefault(begins[1], [])
+        elif requirement := line.partition("#")[0].strip():
+            lines.append(requirement)
+    return found
+
+
+def asked_extras(text: str) -> list[str]:
+    """Extras by their names, as ``RUNTIMES`` has them: ``a,b``, or ``all``.
+
+    Raises:
+        LabError: there is none of such a name.
+    """
+    known, names = list(extras()), [name for name in re.split(r"[,\s]+", text) if name]
+    unknown = [name for name in names if name not in (*known, ALL)]
+    if unknown:
+        raise LabError(
+            f"{ASKED}={text}: there is no runtime {', '.join(unknown)} to install.",
+            f"of {', '.join(known)} some, separated by commas, or {ALL}",
+            f"run `make setup {ASKED}={','.join(known[:2])}`.",
+        )
+    return [name for name in known if name in names or ALL in names]
+
+
+def kept_extras() -> Path:
+    """The file with the names of the extras that this Python has had installed, one per line."""
+    return Path(sys.prefix) / ".extras"
+
+
+def chosen_extras() -> list[str]:
+    """What is asked for now, and what was before."""
+    file, known = kept_extras(), extras()
+    before = file.read_text().split() if file.is_file() else []
+    asked = asked_extras(os.environ.get(ASKED, ""))
+    return [name for name in known if name in {*before, *asked}]
 
 
 def name_of(requirement: str) -> str:
@@ -55,11 +105,22 @@ def progress_lines(output: Iterable[str], total: int) -> Iterator[str]:
 
 
 def install_lock() -> None:
-    """Install every package of the lock at its version."""
+    """Install every package of the lock at its version, with the extras; raises as ``install_packages``."""
+    chosen = chosen_extras()
+    more = f" with {', '.join(chosen)}" if chosen else ""
     print(
-        "Installing the project's packages: minutes the first time, seconds when they are there.", flush=True
+        f"Installing the project's packages{more}: minutes the first time, seconds when they are there.",
+        flush=True,
     )
-    install_packages(["-r", str(LOCK)], len(requirement_lines(LOCK)))
+    arguments = ["-r", str(LOCK), *extra_arguments(chosen)]
+    install_packages(arguments, len(requirement_lines(LOCK)))
+    kept_extras().write_text("".join(f"{name}\n" for name in chosen))
+
+
+def extra_arguments(chosen: Iterable[str]) -> list[str]:
+    """What pip is told of extras: their requirements, at the lock's versions."""
+    lines = [line for name in chosen for line in extras()[name]]
+    return [*lines, "-c", str(EXTRAS_LOCK)] if lines else []
 
 
 def install_packages(arguments: Sequence[str], total: int) -> None:

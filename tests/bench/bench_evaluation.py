@@ -178,7 +178,7 @@ import fiftyone as fo
 from tests.bench.bench_evaluation import evaluate
 
 evaluate(fo.load_dataset("bench-evaluation"))
-from helpers.runtimes.litert.memory_probe import peak_rss
+from helpers.runtimes.memory_probe import peak_rss
 print(json.dumps(peak_rss()))
 """
 

@@ -30,7 +30,7 @@ from helpers.lab.intervals import Absent, Interval, interval_of, spread
 from helpers.meters.absent import AbsentMeter
 from helpers.quantize.records import MadeFile
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.runtimes.litert.graph import FileFacts
+from helpers.runtimes.file_facts import FileFacts
 from helpers.tasks.detection.quantities import NONE_OF_SIZE
 from helpers.tasks.detection.score import Score, score
 from tests.support.random_coco import random_detections, random_ground_truth
@@ -110,7 +110,7 @@ def sources(**known) -> Sources:
 
 
 def row_of(known: Sources, variant: str = "int8") -> dict:
-    return wide(variant_results("m", variant, known))[0]
+    return wide(variant_results("m", variant, "litert", known))[0]
 
 
 def as_recorded(score: Score) -> Scored:
@@ -191,7 +191,7 @@ def test_an_absent_quantity_gives_no_number():
 
 
 def test_what_is_absent_is_a_reason_for_every_quantity_and_no_number():
-    found = variant_results("m", "int8", Sources.all_absent(WHY))
+    found = variant_results("m", "int8", "litert", Sources.all_absent(WHY))
     assert [result.quantity for result in found] == list(QUANTITIES)
     assert {result.reason for result in found} == {WHY}
     assert all(math.isnan(result.value) for result in found)
@@ -202,7 +202,7 @@ def test_the_long_table_and_the_wide_one_hold_the_same_numbers(scored, draws):
     found = {v: accuracy_of(v, as_recorded(scored[v]), draws) for v in (BASELINE, "int8")}
     rest = {"made": made, "energy": Absent("no meter")}
     known = {variant: sources(accuracy=accuracy, **rest) for variant, accuracy in found.items()}
-    results = [r for variant, each in known.items() for r in variant_results("m", variant, each)]
+    results = [r for variant, each in known.items() for r in variant_results("m", variant, "litert", each)]
     long, frame = long_frame(results), results_frame(results, [{"failed": ""}] * 2)
     assert list(long.columns) == ["model", "variant", "runtime", "quantity", "value", "low", "high", "reason"]
     assert list(frame.columns) == list(COLUMNS)

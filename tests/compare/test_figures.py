@@ -15,7 +15,7 @@ from helpers.compare.figures import catalogue as figures
 from helpers.compare.figures.latency import axis_range, samples_of
 from helpers.compare.figures.pareto import front_of
 from helpers.quantize.quantities import SIZE
-from helpers.run.forms import ALL, IN_LADDER, TRAINED, is_simulated
+from helpers.run.forms import ALL, FOR_ONNX, IN_LADDER, TRAINED, is_simulated
 from helpers.show.style import look_of, styled
 from tests.support.example_results import (
     CONTEXT,
@@ -231,9 +231,14 @@ def test_axis_range_shows_every_median(first, second):
 
 
 def test_looks_differ_and_the_control_is_the_hollow_baseline():
-    looks = [look_of(form.id) for form in ALL.values() if form.colour]
-    assert len(looks) == len([form for form in ALL.values() if not is_simulated(form)])
-    assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == len(looks)
+    forms = [form for form in ALL.values() if not is_simulated(form)]
+    looks = [look_of(form.id) for form in forms]
+    assert len({(look.colour, look.marker) for look in looks}) == len(looks)
+    at_home = [look_of(form.id) for form in forms if not form.runtime and form.id not in FOR_ONNX]
+    assert len({look.colour for look in at_home}) == len({look.marker for look in at_home}) == len(at_home)
+    assert look_of("int8").colour == look_of("int8@openvino").colour
+    assert look_of("int8").marker != look_of("int8@openvino").marker == look_of("float32@openvino").marker
+    assert look_of("float32-control@openvino") == replace(look_of("float32@openvino"), hollow=True)
     control, baseline = look_of("float32-control"), look_of("float32")
     assert (control.colour, control.marker, control.hollow) == (baseline.colour, baseline.marker, True)
     assert look_of("unheard-of") == look_of("unheard-of")

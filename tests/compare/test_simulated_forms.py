@@ -55,7 +55,7 @@ def test_that_it_has_no_time_is_no_failure():
 
 def throughput(run, variant: str, scored):
     known = replace(Sources.all_absent("else"), loops=loops_of(run, variant, scored))
-    found = variant_results("m", variant, known)
+    found = variant_results("m", variant, "litert", known)
     return next(result for result in found if result.quantity == THROUGHPUT.id)
 
 

@@ -8,15 +8,8 @@ import pytest
 
 from helpers.energy.why.figure import COLOURS, HATCH, REST, free_part, merged, time_by_operator
 from helpers.lab.errors import LabError
-from helpers.runtimes.litert.operator_kinds import (
-    BETWEEN,
-    CASTS,
-    DENSE,
-    DEPTHWISE,
-    LITERT,
-    POINTWISE,
-    XNNPACK,
-)
+from helpers.runtimes.kinds_of_operators import BETWEEN, CASTS, DENSE, DEPTHWISE, POINTWISE
+from helpers.runtimes.litert.operator_kinds import LITERT, XNNPACK
 from helpers.show.context import Context
 from tests.support.figure_checks import overlapping
 

@@ -14,7 +14,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent
 from helpers.lab.processes import why_dead
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.runtimes.litert import memory_probe
+from helpers.runtimes import memory_probe
 from tests.support.tiny_models import tiny_core
 
 
@@ -53,11 +53,11 @@ def test_arena_is_absent_with_a_reason(raw):
 
 
 def test_probe_prints_one_line_of_json():
-    command = [sys.executable, "-m", "helpers.runtimes.litert.memory_probe", "-"]
+    command = [sys.executable, "-m", "helpers.runtimes.memory_probe", "litert", "-"]
     ended = subprocess.run(
         command, capture_output=True, text=True, check=True, env=memory.probe_environment()
     )
-    assert set(json.loads(ended.stdout)) == {"peak_rss_bytes", "source"}
+    assert set(json.loads(ended.stdout)) == {"peak_rss_bytes", "source", "runtime"}
 
 
 def test_fallback_where_the_system_has_no_proc(monkeypatch, tmp_path):
@@ -81,14 +81,14 @@ def test_killed_probe_is_named_by_its_signal():
 def test_dead_bare_probe_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "probe", lambda target, threads: "no runtime")
     with pytest.raises(LabError, match="bare runtime died: no runtime"):
-        measure_memory({BASELINE: tmp_path / "any"}, rounds=1, progress=False)
+        measure_memory({BASELINE: tmp_path / "any.tflite"}, rounds=1, progress=False)
 
 
 def test_killed_measurement_goes_on(monkeypatch, tmp_path):
     probed = []
     probe = Probe(5, "test")
     monkeypatch.setattr(memory, "probe", lambda target, threads: probed.append(target) or probe)
-    files = {BASELINE: tmp_path / "any"}
+    files = {BASELINE: tmp_path / "any.tflite"}
     earlier = measure_memory(files, rounds=1, progress=False)
     assert len(measure_memory(files, rounds=3, progress=False, done=earlier).rounds) == 3
     assert len(probed) == 6

@@ -11,8 +11,8 @@ from helpers.energy.why.layer import fully_connected
 from helpers.energy.why.records import Bound, Copy, Machine
 from helpers.energy.why.roofline import bandwidth_for, bound_of, fastest_s, measure_machine
 from helpers.lab.intervals import Absent
+from helpers.runtimes.kinds_of_operators import POINTWISE
 from helpers.runtimes.litert.core import Core
-from helpers.runtimes.litert.operator_kinds import POINTWISE
 from helpers.runtimes.litert.reader import read_graph
 
 MACHINE = Machine({"float32": 1e6, "int8": 4e6}, (Copy(10_000, 1e6), Copy(100, 1e7)))

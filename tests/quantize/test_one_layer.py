@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from helpers.quantize import one_layer
 from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.run.variants import VARIANTS
-from helpers.runtimes.litert.graph import Graph
 from helpers.runtimes.litert.grid import Grid
 from helpers.show.context import Context
 from tests.support.figure_checks import lines_by_gid, overlapping
@@ -18,8 +17,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tens
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    base = tiny_core(tmp_path_factory.mktemp("cores") / "float32.tflite", 16)
+def float_file(tmp_path_factory):
+    return tiny_core(tmp_path_factory.mktemp("cores") / "float32.tflite", 16)
+
+
+@pytest.fixture(scope="module")
+def files(float_file):
+    base = float_file
     made = {name: base.with_name(f"{name}.tflite") for name in VARIANTS if name != "float32"}
     for name, file in made.items():
         quantize_file(base, VARIANTS[name], tiny_images(8), file)
@@ -55,17 +59,17 @@ def test_a_file_without_integers_has_no_such_channel(files, name):
     assert list(one_layer.plain_channels(files["float32"], files[name])) == []
 
 
-def test_without_an_integer_variant_float32s_weights_are_rounded(files):
-    layer = one_layer.rounded_here("tiny", files["float32"])
+def test_without_an_integer_variant_float32s_weights_are_rounded(float_file):
+    layer = one_layer.rounded_here("tiny", float_file)
     assert layer.source == one_layer.NO_FILE
     assert abs(layer.stored.astype(int)).max() == 127
     assert np.allclose(layer.grid.to_values(layer.stored), layer.weights, atol=layer.grid.scale / 2 * 1.001)
     assert "as an example" in one_layer.describe(layer)["the layer's output"]
 
 
-def test_a_file_without_weights_is_told(files, monkeypatch):
-    monkeypatch.setattr(Graph, "stored_weights", lambda graph, operator: None)
-    assert one_layer.rounded_here("tiny", files["float32"]).layer == one_layer.NO_WEIGHTS
+def test_a_file_without_weights_is_told(float_file, monkeypatch):
+    monkeypatch.setattr(one_layer, "float_layers", lambda path: [])
+    assert one_layer.rounded_here("tiny", float_file).layer == one_layer.NO_WEIGHTS
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=50), st.sampled_from([1, 1.5, 2]))

@@ -4,23 +4,26 @@ import pytest
 
 from helpers.lab.errors import LabError
 from helpers.quantize.kinds.catalogue import KINDS
-from helpers.quantize.recipes.catalogue import RECIPES
+from helpers.quantize.recipes.catalogue import RECIPES, recipe_name
 from helpers.run.experiment import chosen_variants
 from helpers.run.forms import (
     ALL,
     EDGES,
+    FOR_ONNX,
     FORMS,
     IN_LADDER,
     LADDER,
     LADDER_EDGES,
     LADDER_UNIFORM,
+    OTHER_RUNTIMES,
     TRAINED,
     is_simulated,
     is_trained,
     require_forms,
 )
 from helpers.run.own_files import own_variant
-from helpers.run.variants import BASELINE, VARIANTS
+from helpers.run.variants import BASELINE, VARIANTS, baseline_of, control_of, form_named, reference_of
+from helpers.runtimes import contract
 
 
 def ids(names: list[str]) -> list[str]:
@@ -35,7 +38,11 @@ def test_every_kind_of_weights_is_a_form_but_float16_which_is_a_file_of_its_own(
 
 def test_every_form_and_every_file_of_the_users_own_names_a_recipe_and_every_recipe_is_named():
     own = own_variant("own-detector", "/a/detector.tflite")
-    assert {form.recipe for form in (*ALL.values(), own)} == set(RECIPES)
+    forms = (*ALL.values(), own)
+    named = {recipe_name(form.recipe, home) for form in forms for home in ("litert", "onnxruntime")}
+    assert set(RECIPES) <= named
+    assert {form.recipe for form in forms if form.id not in FOR_ONNX} <= set(RECIPES)
+    assert all(recipe_name(name, "onnxruntime") in RECIPES for name in FOR_ONNX)
 
 
 def test_chosen_forms_come_in_registry_order_with_the_baseline():
@@ -47,8 +54,29 @@ def test_the_ladder_is_all_of_them_with_a_few_that_keep_their_edges_and_no_name_
     edged = [f"{name}{EDGES}" for name in LADDER_EDGES]
     assert ids([LADDER]) == ids([LADDER, "int8"]) == list(IN_LADDER)
     between = {name for name in FORMS if name.startswith("uniform-")} - set(LADDER_UNIFORM)
-    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged} - set(TRAINED) - between
+    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged} - set(TRAINED) - between - set(FOR_ONNX)
+
+
+def test_a_run_that_names_no_variant_takes_the_usual_forms_in_every_runtime_that_is_there(monkeypatch):
+    assert [form.id for form in chosen_variants([])] == [*VARIANTS, *OTHER_RUNTIMES]
+    monkeypatch.setattr(contract.importlib.util, "find_spec", lambda name: None)
     assert [form.id for form in chosen_variants([])] == list(VARIANTS)
+    assert [form.id for form in chosen_variants(["int8@openvino"])] == [
+        BASELINE, "float32@openvino", "int8@openvino"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "base", "control", "reference"),
+    [
+        ("int8", "int8", "float32", "float32-control", "float32"),
+        ("int8@openvino", "int8", "float32@openvino", "float32-control@openvino", "float32@openvino"),
+        ("float32@openvino", "float32", "float32@openvino", "float32-control@openvino", "float32"),
+    ],
+)
+def test_a_variant_is_a_form_in_a_runtime(name, form, base, control, reference):
+    assert form_named(name) == form
+    assert (baseline_of(name), control_of(name), reference_of(name)) == (base, control, reference)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from helpers.photos.synthetic.dataset import CATEGORY_IDS, SPLITS, split_number
 from helpers.quantize.recipes.catalogue import RECIPES, get_recipe
 from helpers.run import profiles, variants
 from helpers.run.experiment import open_run
+from helpers.run.forms import usual_forms
 from helpers.run.profiles import PROFILES, get_profile
 from helpers.run.variants import BASELINE, CONTROL, VARIANTS, get_variant
 
@@ -97,7 +98,7 @@ def test_a_run_is_named_after_its_profile_unless_it_has_a_name():
     assert run.profile == PROFILES["smoke"]
     assert [v.id for v in run.variants] == ["float32", "int8"]
     assert [m.id for m in run.models] == [DEFAULT_MODEL]
-    assert len(open_run().variants) == len(VARIANTS)
+    assert len(open_run().variants) == len(usual_forms())
 
 
 def test_opening_a_run_writes_nothing(tmp_path, monkeypatch):

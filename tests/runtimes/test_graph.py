@@ -14,9 +14,10 @@ from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.quantize.recipes.edge_quantizer import apply_recipe
 from helpers.run.variants import VARIANTS
+from helpers.runtimes.kinds_of_operators import CASTS, DENSE, DEPTHWISE, POINTWISE
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.graph import Operator, Tensor
-from helpers.runtimes.litert.operator_kinds import CASTS, DENSE, DEPTHWISE, POINTWISE, arithmetic
+from helpers.runtimes.litert.operator_kinds import arithmetic
 from helpers.runtimes.litert.reader import read_facts, read_graph
 from tests.support.why_models import MACS, WEIGHTS, rewritten, stack_core, stack_images
 

@@ -13,20 +13,20 @@ from helpers.lab.intervals import Absent
 from helpers.lab.records import jsonable, structured
 from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.run.variants import VARIANTS
-from helpers.runtimes.litert import c_interface as litert_c
-from helpers.runtimes.litert import operator_times_probe
-from helpers.runtimes.litert.operator_kinds import (
+from helpers.runtimes.catalogue import get_runtime
+from helpers.runtimes.kinds_of_operators import (
     ALL_KINDS,
     CASTS,
     DENSE,
     DEPTHWISE,
     ELEMENTWISE,
-    LITERT,
     MOVES,
     OTHER,
     POINTWISE,
-    XNNPACK,
 )
+from helpers.runtimes.litert import c_interface as litert_c
+from helpers.runtimes.litert import operator_times_probe
+from helpers.runtimes.litert.operator_kinds import LITERT, XNNPACK
 from helpers.runtimes.litert.operator_times import (
     kind_of_name,
     operators_of,
@@ -117,7 +117,7 @@ def test_the_reason_is_the_difference_of_the_wholes(explained):
 def test_a_file_that_cannot_be_profiled_is_a_reason_everywhere(explained, tmp_path):
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"\0\0\0\0TFL3 and nothing more")
-    profile = profiled(broken, 1, 1)
+    profile = profiled(get_runtime("litert"), broken, 1, 1)
     assert profile.reason
     whole = explained.variants["float32"]
     about = replace(whole, profile=profile, delegated=delegated(None, profile))

@@ -37,7 +37,7 @@ MOST_LINES = 320
 # Records, results and figures must load without these.
 HEAVY = (
     "tensorflow", "tf_keras", "tensorflow_hub", "fiftyone", "ai_edge_litert", "ai_edge_quantizer", "cv2",
-    "faster_coco_eval",
+    "faster_coco_eval", "openvino", "nncf", "onnxruntime", "onnx",
 )  # fmt: skip
 LIGHT = (
     "helpers.lab.records",
@@ -64,18 +64,32 @@ def room_of(module: str) -> str:
     return module.split(".")[1]
 
 
-def third_party_imports(module: str) -> set[str]:
-    """Modules from outside the project that importing ``module`` imports: those named outside functions."""
+@functools.cache
+def imports_outside_functions(module: str) -> frozenset[str]:
+    """Full names of what importing ``module`` imports, ``helpers.x`` and ``helpers.x.name`` alike."""
     names, waiting = set(), list(ast.parse(FILES[module].read_text()).body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names |= {node.module}
+            names |= {node.module} | {
+                name for alias in node.names if (name := f"{node.module}.{alias.name}") in FILES
+            }
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             waiting += ast.iter_child_nodes(node)
-    return {name for name in names if name.split(".")[0] != "helpers"}
+    return frozenset(names)
+
+
+def third_party_imports(*modules: str) -> set[str]:
+    """Modules from outside the project that importing ``modules`` imports."""
+    found, waiting = set(), list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += imports_outside_functions(name) if name in FILES else ()
+    return {name for name in found if name.split(".")[0] != "helpers"}
 
 
 def test_every_module_lies_in_a_room():
@@ -206,8 +220,7 @@ def imported(modules: tuple[str, ...], folder: str) -> dict:
 
     Returns: what importing them did (``deeds``, by module), what it ``changed``, and what is ``loaded``.
     """
-    involved = set(import_closure(*modules)) - set(OF_FIFTYONE)
-    outside = sorted(set().union(*(third_party_imports(name) for name in involved)))
+    outside = sorted(third_party_imports(*modules))
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -8,7 +8,8 @@ from helpers.compare.verdict import FEW_IMAGES, NO, YES
 from helpers.energy.parts.summary import PARTS
 from helpers.quantize.layers.frame import COLUMNS as LAYER_COLUMNS
 from helpers.run.variants import BASELINE, CONTROL
-from helpers.runtimes.litert.operator_kinds import DEPTHWISE, POINTWISE, XNNPACK
+from helpers.runtimes.kinds_of_operators import DEPTHWISE, POINTWISE
+from helpers.runtimes.litert.operator_kinds import XNNPACK
 from helpers.show.context import Context
 from helpers.tasks.detection.attribution import SIZES
 from helpers.tasks.detection.error_kinds import KINDS

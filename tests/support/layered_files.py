@@ -5,7 +5,7 @@ import dataclasses
 from helpers.quantize.layers.layer_error import LayerError
 from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.run.variants import VARIANTS
-from helpers.runtimes.litert.operator_kinds import DEPTHWISE
+from helpers.runtimes.kinds_of_operators import DEPTHWISE
 
 
 def make_variants(base, photos):

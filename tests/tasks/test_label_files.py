@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.lab.errors import LabError
-from helpers.models.registry import own_labels
+from helpers.models.own_model import own_labels
 from helpers.tasks.detection.label_files import class_names, read_class_names
 
 PBTXT = """# as the Object Detection API has them

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from helpers.lab.quantities import Quantity
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import is_compared
 from helpers.show.captions import add_caption, wrap_to_width
 from helpers.show.context import Context
 from helpers.show.rows import records_of
@@ -47,7 +47,7 @@ def reason_in(frames: Sequence[pd.DataFrame | None], quantities: Sequence[Quanti
     found = [reason_for(row, quantity) for row in rows for quantity in quantities]
     reason = next(filter(None, [*found, *map(failure_of, rows)]), "")
     variants = {str(v) for frame in tables if "variant" in frame for v in frame["variant"]}
-    return reason or (NOTHING if variants - {BASELINE, CONTROL} else ALONE)
+    return reason or (NOTHING if any(map(is_compared, variants)) else ALONE)
 
 
 @styled

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.compare.figures.one_row_each import REFERENCE, title_models
+from helpers.compare.figures.one_row_each import title_models
 from helpers.compare.quantities import JOINT_DIFFERENCE, QUANTITIES
 from helpers.compare.verdict_texts import (
     short_answer,
@@ -15,7 +15,8 @@ from helpers.compare.verdict_texts import (
 )
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
-from helpers.run.variants import CONTROL
+from helpers.run.forms import CONTROLS
+from helpers.run.variants import BASELINE, is_control
 from helpers.show.captions import (
     FOOTER_IN,
     accuracy_interval,
@@ -41,7 +42,7 @@ from helpers.show.rows import (
 from helpers.show.style import FAINT, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 from helpers.tasks.detection.quantities import AP_DIFFERENCE
 
-SAME_FILE = {**REFERENCE, CONTROL: "0, the same file"}
+SAME_FILE = {BASELINE: "reference", **dict.fromkeys(CONTROLS, "0, the same file")}
 AREAS = {"small": "small\n(< 32² px)", "medium": "medium\n(32² to 96² px)", "large": "large\n(> 96² px)"}
 _LINE_IN = 0.16
 _TIES_BELOW = 0.33  # of a row
@@ -117,7 +118,7 @@ def tie_shift(row: Mapping[str, Any]) -> Interval | None:
 
 def draw_ties(axes: Axes, y: float, row: Mapping[str, Any]) -> list[Interval]:
     shifted = tie_shift(row)
-    if shifted is None or row["variant"] == CONTROL:
+    if shifted is None or is_control(str(row["variant"])):
         return []
     style = {"color": FAINT, "linewidth": 1, "marker": "|", "markersize": 6, "zorder": 2}
     axes.plot([shifted.low, shifted.high], [y + _TIES_BELOW] * 2, gid=f"ties:{row['variant']}", **style)

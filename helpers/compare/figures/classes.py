@@ -10,7 +10,7 @@ import seaborn
 from matplotlib.axes import Axes
 
 from helpers.compare.quantities import POINTS
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, is_control
 from helpers.show.captions import FOOTER_IN, add_caption
 from helpers.show.context import Context, known
 from helpers.show.rows import by_model, missing_text, records_of, require_columns
@@ -41,7 +41,7 @@ def ap_by_class(results: pd.DataFrame, classes: pd.DataFrame, context: Context) 
         context: as for every figure.
     """
     require_columns(classes, ["model", "variant", "class", "objects", "ap"])
-    groups = [(model, frame[frame["variant"] != CONTROL]) for model, frame in by_model(results)]
+    groups = [(model, frame[~frame["variant"].map(is_control)]) for model, frame in by_model(results)]
     most = max(MOST_CLASSES // len(groups), FEWEST_CLASSES)
     tables = [class_grid(frame, classes[classes["model"] == model]) for model, frame in groups]
     text = caption_text(tables, most, context)

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from helpers.compare.tables.loss import REMAINDER, TOTAL, with_totals
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import Quantity, has_bounds, number
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import is_compared
 from helpers.show.captions import FOOTER_IN, add_caption, level_text
 from helpers.show.context import Context, known
 from helpers.show.rows import (
@@ -76,7 +76,7 @@ def ap_loss(results: pd.DataFrame, losses: pd.DataFrame, context: Context) -> La
 
 def compared(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Records of the variants that are compared with float32."""
-    return [row for row in records_of(frame) if row["variant"] not in (BASELINE, CONTROL)]
+    return [row for row in records_of(frame) if is_compared(str(row["variant"]))]
 
 
 def shelves(rows: Sequence[dict]) -> list[list[dict | None]]:

@@ -11,7 +11,8 @@ from helpers.energy.quantities import ENERGY, ENERGY_NET, LATENCY_RATIO
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import Quantity
 from helpers.lab.units import format_bytes
-from helpers.run.variants import BASELINE
+from helpers.run.forms import BASELINES
+from helpers.run.variants import baseline_of, is_baseline
 from helpers.show.captions import FOOTER_IN, add_caption, level_text, ratio_interval
 from helpers.show.context import Context, known
 from helpers.show.rows import (
@@ -26,7 +27,7 @@ from helpers.show.rows import (
 )
 from helpers.show.style import FAINT, INK, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
 
-REFERENCE = {BASELINE: "reference"}
+REFERENCE = dict.fromkeys(BASELINES, "reference")
 GRADES = {
     "A": "hardware counter of the CPU",
     "B": "counter of the accelerator",
@@ -49,13 +50,14 @@ def title_models(axes: Sequence[Axes], models: Sequence[str]) -> None:
 
 
 def ratio_texts(frame: pd.DataFrame, quantity: Quantity) -> dict[str, str]:
-    """``0.90 MB  (0.31×)`` for each variant; the ratio is to the baseline of the same frame."""
+    """``0.90 MB  (0.31×)`` for each variant; the ratio is to the float32 of its runtime."""
     found = {str(row["variant"]): quantity.at(row) for row in records_of(frame)}
-    base = found.get(BASELINE)
     texts = {}
     for variant, interval in found.items():
+        base = found.get(baseline_of(variant))
         ratio = f"  ({interval.value / base.value:.2f}×)" if interval and base and base.value else ""
-        texts[variant] = (amount_text(quantity, interval) if interval else "") + ratio * (variant != BASELINE)
+        amount = amount_text(quantity, interval) if interval else ""
+        texts[variant] = amount + ratio * (not is_baseline(variant))
     return texts
 
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,15 +15,18 @@ from matplotlib.transforms import Bbox
 from helpers.energy.quantities import LATENCY
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
-from helpers.run.variants import CONTROL
+from helpers.run.variants import is_control
+from helpers.runtimes.catalogue import RUNTIMES
 from helpers.show.captions import FOOTER_IN, accuracy_interval, add_caption, rounds_text, threads_text
 from helpers.show.context import Context
 from helpers.show.placement import place_labels
 from helpers.show.rows import by_model, missing_text, name_lines, padded, records_of, span_of
-from helpers.show.style import FAINT, SHADE, SMALL_PT, LabFigure, look_of, new_figure, styled
+from helpers.show.style import FAINT, SHADE, SMALL_PT, LabFigure, Look, look_of, new_figure, styled
 from helpers.tasks.detection.quantities import AP
 
 Point = tuple[dict[str, Any], Interval, Interval]
+MARKERS = {runtime.title: runtime.marker for runtime in RUNTIMES.values()}
+SHAPES = {"o": "disc", "s": "square", "^": "triangle"}
 _PANEL_IN = 3.2
 
 
@@ -33,7 +37,7 @@ def pareto(results: pd.DataFrame, context: Context) -> LabFigure:
         f"COCO AP in points (AP × 100). {accuracy_interval(context)} (AP), "
         f"and over processes (latency; {rounds_text(context)}, {threads_text(context.threads)}). "
         "Dashed: Pareto front of the point estimates. "
-        "Hollow: the control, float32 timed a second time."
+        "Hollow: the control, float32 timed a second time." + runtimes_text(results)
     )
     groups = by_model(results)
     figure = new_figure(_PANEL_IN * len(groups) + FOOTER_IN)
@@ -49,14 +53,36 @@ def pareto(results: pd.DataFrame, context: Context) -> LabFigure:
     return figure
 
 
+def marker_of(row: Mapping[str, Any], several: bool) -> Look:
+    """A form's colour and, where there are several runtimes, the marker of its runtime."""
+    look = look_of(str(row["variant"]))
+    return replace(look, marker=MARKERS.get(str(row.get("runtime")), look.marker)) if several else look
+
+
+def has_several(results: pd.DataFrame) -> bool:
+    return "runtime" in results and results["runtime"].nunique() > 1
+
+
+def runtimes_text(results: pd.DataFrame) -> str:
+    """For the caption: which marker is which runtime; empty where there is one."""
+    if not has_several(results):
+        return ""
+    names = (
+        f"{SHAPES.get(MARKERS[name], MARKERS[name])} {name}"
+        for name in results["runtime"].unique()
+        if name in MARKERS
+    )
+    return f" Colour: the form; marker: the runtime ({', '.join(names)})."
+
+
 def draw_pareto(axes: Axes, frame: pd.DataFrame) -> list[Point]:
     """Draw one model; returns the variants that have both values."""
     points = [(row, LATENCY.at(row), AP.at(row)) for row in records_of(frame)]
     whole = [point for point in points if point[1] and point[2]]
-    draw_front(axes, [p for p in whole if p[0]["variant"] != CONTROL])
+    draw_front(axes, [p for p in whole if not is_control(str(p[0]["variant"]))])
     # The baseline lies on top of its near copies, whose corners stay visible around it.
     for index, point in enumerate(whole):
-        draw_point(axes, *point, zorder=4 - 0.1 * index)
+        draw_point(axes, *point, 4 - 0.1 * index, marker_of(point[0], has_several(frame)))
     set_limits(axes, whole)
     axes.grid(True, axis="both")
     axes.set_xlabel(f"{LATENCY.axis}   ← better")
@@ -65,9 +91,8 @@ def draw_pareto(axes: Axes, frame: pd.DataFrame) -> list[Point]:
     return whole
 
 
-def draw_point(axes: Axes, row: dict, latency: Interval, ap: Interval, zorder: float) -> None:
+def draw_point(axes: Axes, row: dict, latency: Interval, ap: Interval, zorder: float, look: Look) -> None:
     variant_id = str(row["variant"])
-    look = look_of(variant_id)
     line = {"color": look.colour, "linewidth": 1.6, "solid_capstyle": "butt", "zorder": zorder}
     if has_bounds(latency):
         axes.plot([latency.low, latency.high], [ap.value] * 2, gid=f"interval-x:{variant_id}", **line)

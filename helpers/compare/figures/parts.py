@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from helpers.energy.parts.summary import CORE, PARTS, STORE
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds, number
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import is_baseline, is_control
 from helpers.show.captions import FOOTER_IN, add_caption, level_text, threads_text
 from helpers.show.context import Context
 from helpers.show.placement import text_extent
@@ -82,7 +82,7 @@ def rows_of(results: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     rows["failed"] = [
         failure_of(row) or failure_of({"failed": row["failed_here"]}) for row in records_of(rows)
     ]
-    last = rows["variant"] == CONTROL
+    last = rows["variant"].map(is_control)
     return pd.concat([rows[~last], rows[last]], ignore_index=True)
 
 
@@ -128,7 +128,7 @@ def draw_model(axes: Axes, frame: pd.DataFrame, parts: pd.DataFrame) -> None:
 
 def ratio_text(row: Mapping[str, Any]) -> str:
     """``0.87× [0.86, 0.88]``; the baseline is the reference."""
-    if row["variant"] == BASELINE:
+    if is_baseline(str(row["variant"])):
         return "whole loop: 1×"
     value, low, high = (number(row, f"ratio{end}") for end in ("", "_low", "_high"))
     if not np.isfinite(value):
@@ -149,7 +149,7 @@ def draw_bar(axes: Axes, y: float, rows: pd.DataFrame, variant: str) -> None:
 
 
 def face_of(part: str, variant: str) -> str:
-    return grey_of(COLOURS[part]) if variant == CONTROL else COLOURS[part]
+    return grey_of(COLOURS[part]) if is_control(variant) else COLOURS[part]
 
 
 def grey_of(colour: str) -> str:

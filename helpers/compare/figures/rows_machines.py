@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import Quantity, has_bounds, number
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import is_baseline, is_control
 from helpers.show.captions import threads_text
 from helpers.show.context import Context, known
 from helpers.show.rows import (
@@ -84,7 +84,7 @@ def shared_models(machines: Sequence[Machine]) -> list[str]:
 
 def shown_variants(machines: Sequence[Machine], model: str) -> list[str]:
     """The first machine's variants of a model; its control is shown as the noise floor."""
-    return [variant for variant in machines[0].of_model(model)["variant"] if variant != CONTROL]
+    return [variant for variant in machines[0].of_model(model)["variant"] if not is_control(variant)]
 
 
 Groups = Mapping[str, Sequence[tuple[Machine, dict[str, Any]]]]
@@ -148,7 +148,7 @@ def draw_places(
             write_reason(axes, y, row, width, quantity)
             continue
         draw_mark(axes, y, interval, variant, machine)
-        write_number(axes, y, (variant == BASELINE and reference) or short_text(quantity, interval))
+        write_number(axes, y, (is_baseline(variant) and reference) or short_text(quantity, interval))
         drawn.append(interval)
     axes.set_xlabel(quantity.axis)
     return drawn

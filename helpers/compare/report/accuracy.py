@@ -7,7 +7,7 @@ import pandas as pd
 from helpers.compare.tables.latex import split_interval
 from helpers.compare.tables.loss import NOTE, class_frame, error_frame, with_totals
 from helpers.compare.tables.writing import accuracy_frame, accuracy_note, difference_frame
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import is_compared, is_control
 from helpers.show.context import Context
 from helpers.show.rows import records_of
 from helpers.show.values import failure_of
@@ -17,9 +17,9 @@ Group = tuple[str, list[dict[str, Any]]]
 
 def accuracy_page(results: pd.DataFrame, losses: pd.DataFrame | None, context: Context) -> dict[str, Any]:
     """What the template needs for the section."""
-    compared = results[~results["variant"].isin([BASELINE, CONTROL])]
+    compared = results[results["variant"].map(is_compared)]
     return {
-        "verdicts": table_page(results[results["variant"] != CONTROL], accuracy_frame(results)),
+        "verdicts": table_page(results[~results["variant"].map(is_control)], accuracy_frame(results)),
         "note": accuracy_note(results, context),
         "differences": table_page(compared, difference_frame(results)),
         "errors": [] if losses is None else error_pages(with_totals(losses, results)),

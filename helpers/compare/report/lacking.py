@@ -11,7 +11,7 @@ from helpers.energy.quantities import ENERGY, LATENCY, MEMORY
 from helpers.lab.errors import found_of
 from helpers.lab.quantities import Quantity
 from helpers.run.forms import NOT_TIMED, NOT_WEIGHED
-from helpers.run.variants import CONTROL
+from helpers.run.variants import is_control
 from helpers.show.rows import by_model, records_of
 from helpers.show.values import failure_of, raw_reason
 from helpers.tasks.detection.quantities import AP
@@ -86,7 +86,7 @@ def has_meter(rows: Sequence[Row]) -> bool:
 
 def is_asked(row: Row, quantity: str) -> bool:
     """The control has the file of float32, and so its accuracy."""
-    return quantity != "accuracy" or row["variant"] != CONTROL
+    return quantity != "accuracy" or not is_control(str(row["variant"]))
 
 
 def why(row: Row, quantity: Quantity) -> str:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from helpers.run.forms import ALL
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.forms import ALL, CONTROLS
+from helpers.run.variants import BASELINE
 from helpers.show.captions import level_text, margin_points, points_text, rounds_text, threads_text
 from helpers.show.context import Context, known
 
@@ -15,7 +15,9 @@ NO_SELFTEST = (
 
 def meanings(results: pd.DataFrame) -> list[tuple[str, str]]:
     """What each variant in the table is."""
-    control = {CONTROL: "The file of float32, timed as if it were another variant: what it shows is noise."}
+    control = dict.fromkeys(
+        CONTROLS, "The file of float32, timed as if it were another variant: what it shows is noise."
+    )
     known_variants = {**{v.id: v.meaning for v in ALL.values()}, **control}
     present = dict.fromkeys(map(str, results["variant"]))
     return [(variant, known_variants[variant]) for variant in present if variant in known_variants]

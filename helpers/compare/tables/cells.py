@@ -15,7 +15,7 @@ from helpers.energy.quantities import ENERGY
 from helpers.lab.quantities import ABSENT, Quantity, has_bounds, number
 from helpers.lab.units import format_bytes
 from helpers.quantize.quantities import DOWNLOAD, SIZE
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import BASELINE, is_compared, is_control
 from helpers.show.captions import points_text
 from helpers.show.values import failure_of, reference_cell
 from helpers.tasks.detection.quantities import AP, AP_DIFFERENCE, DISTINCT_SCORES, TIES
@@ -33,7 +33,8 @@ def accuracy_cell(row: Mapping[str, Any]) -> str:
 
 def difference_cell(row: Mapping[str, Any]) -> str:
     """Difference to float32; of float32 itself and of the same file there is none to measure."""
-    fixed = {BASELINE: "reference", CONTROL: "0, same file"}.get(str(row["variant"]))
+    variant = str(row["variant"])
+    fixed = "0, same file" if is_control(variant) else "reference" if variant == BASELINE else ""
     return fixed if fixed and AP.at(row) else AP_DIFFERENCE.cell(row)
 
 
@@ -81,7 +82,7 @@ def scores_cell(row: Mapping[str, Any]) -> str:
 
 
 def change_cell(quantity: Quantity) -> Cell:
-    return lambda row: NOT_ASKED if row["variant"] in (BASELINE, CONTROL) else quantity.cell(row)
+    return lambda row: quantity.cell(row) if is_compared(str(row["variant"])) else NOT_ASKED
 
 
 def bytes_cell(quantity: Quantity) -> Cell:

@@ -17,7 +17,7 @@ from helpers.compare.tables.cells import cells_of, grade_cell
 from helpers.compare.tables.writing import display_texts
 from helpers.lab.host import PACKAGES_OF_RESULTS
 from helpers.lab.quantities import ABSENT, number
-from helpers.run.variants import CONTROL
+from helpers.run.variants import is_control
 from helpers.show.captions import level_text
 from helpers.show.context import known
 from helpers.show.rows import missing_text, records_of
@@ -134,7 +134,9 @@ def instruction_differences(first: Machine, other: Machine) -> list[str]:
 def variant_differences(first: Machine, other: Machine) -> list[str]:
     """Models and variants of the other run that this one does not have, and so are not shown."""
     pairs = [set(zip(m.results["model"], m.results["variant"], strict=True)) for m in (first, other)]
-    extra = [f"{variant} of {model}" for model, variant in sorted(pairs[1] - pairs[0]) if variant != CONTROL]
+    extra = [
+        f"{variant} of {model}" for model, variant in sorted(pairs[1] - pairs[0]) if not is_control(variant)
+    ]
     return (
         [f"Not shown, since {first.letter} lacks them: {', '.join(extra)} of {other.letter}."]
         if extra

@@ -1,6 +1,6 @@
 """The results as tables: CSV in full precision, Markdown, LaTeX and HTML for people."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from helpers.compare.verdict_texts import is_judged, unjudged_note
 from helpers.lab.errors import LabError
 from helpers.lab.files import write_text
 from helpers.lab.quantities import ABSENT
-from helpers.run.variants import BASELINE, CONTROL
+from helpers.run.variants import is_compared, is_control
 from helpers.show.captions import level_text, margin_points, points_text
 from helpers.show.context import UNKNOWN, Context, known
 from helpers.show.rows import by_model, records_of, require_columns
@@ -46,14 +46,16 @@ def text_frame(results: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Model", "failed", *cells])
 
 
-def human_frame(results: pd.DataFrame, cells: Cells = SUMMARY, without: Sequence[str] = ()) -> pd.DataFrame:
+def human_frame(
+    results: pd.DataFrame, cells: Cells = SUMMARY, shown: Callable[[str], bool] = lambda variant: True
+) -> pd.DataFrame:
     """Rounded texts for people, intervals in brackets; the margin's size in the name of its column.
 
     Args:
-        without: variants to leave out.
+        shown: whether a variant gets a row.
     """
     require_columns(results, ["model", "variant"])
-    texts = text_frame(results[~results["variant"].isin(without)], asked(results, cells))
+    texts = text_frame(results[results["variant"].map(shown).astype(bool)], asked(results, cells))
     return texts.drop(columns="failed").rename(columns={WITHIN: within_title(results)})
 
 
@@ -76,12 +78,12 @@ def detail_frames(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def accuracy_frame(results: pd.DataFrame) -> pd.DataFrame:
     """Verdicts, and what the order of equal scores leaves open, of each variant and the baseline."""
-    return human_frame(results, ACCURACY, [CONTROL])
+    return human_frame(results, ACCURACY, lambda variant: not is_control(variant))
 
 
 def difference_frame(results: pd.DataFrame) -> pd.DataFrame:
     """Differences to float32 of the other accuracies, each with its own interval."""
-    return human_frame(results, DIFFERENCES, [BASELINE, CONTROL])
+    return human_frame(results, DIFFERENCES, is_compared)
 
 
 def table_note(results: pd.DataFrame, context: Context = UNKNOWN) -> str:

@@ -17,7 +17,7 @@ from helpers.energy.records import LoopTimes, Parts
 from helpers.energy.rounds.disturbance import UNWATCHED, disturbed_count
 from helpers.energy.summary import RESAMPLES, bootstrap, median_over_rounds, resampled_rounds, why_missing
 from helpers.lab.intervals import Absent, Interval, interval_of, spread
-from helpers.run.variants import BASELINE
+from helpers.run.variants import baseline_of
 
 PER_PHOTO = ("decode", "resize", "core", "tail")
 STORE = "store"
@@ -88,9 +88,10 @@ def draws_ms(raw: Parts, variant: str, resamples: int, seed: int) -> np.ndarray 
 
 def loop_ratio(raw: Parts, variant: str, resamples: int, seed: int) -> Interval | Absent:
     """``PartsSummary.ratio``; absent if the baseline failed."""
-    own, base = times_ms(raw, variant), times_ms(raw, BASELINE)
+    baseline = baseline_of(variant)
+    own, base = times_ms(raw, variant), times_ms(raw, baseline)
     if own is None or base is None:
-        return Absent(f"no round has both {variant} and {BASELINE}")
+        return Absent(f"no round has both {variant} and {baseline}")
     ratios = np.median(own.sum(1) / base.sum(1), axis=1)
     return bootstrap(ratios, median_over_rounds, resamples, seed)
 

@@ -18,7 +18,7 @@ from helpers.energy.rounds.stopping import stopping_facts, why_stop
 from helpers.lab.conditions import conditions, moment, no_garbage_collection, pinned, require_at_least
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.contract import Session
 
 LEAST_ROUNDS = 5  # played even if the budget is spent
 
@@ -65,7 +65,7 @@ class Around:
 Arounds = Around | Mapping[Path, Around]
 
 
-def around_of(core: Core, around: Arounds) -> Around:
+def around_of(core: Session, around: Arounds) -> Around:
     return around[core.path] if isinstance(around, Mapping) else around
 
 
@@ -184,7 +184,7 @@ def parts_round(
 ) -> Callable[[int], PartsRound]:
     """The function that plays round ``number``."""
 
-    def visit(core: Core) -> tuple[LoopVisit, Observed]:
+    def visit(core: Session) -> tuple[LoopVisit, Observed]:
         mine = around_of(core, around)
         warmup, _ = time_loop(core, photos[: settings.warmups], mine, keeper, cpus)
         timed, observed = time_loop(core, photos, mine, keeper, cpus)
@@ -202,7 +202,7 @@ def parts_round(
 
 
 def time_loop(
-    core: Core, photos: Sequence[Path], around: Around, keeper: Keeper, cpus: Sequence[int] | None
+    core: Session, photos: Sequence[Path], around: Around, keeper: Keeper, cpus: Sequence[int] | None
 ) -> tuple[LoopTimes, Observed]:
     """Nanoseconds of each part for every photo and of storing what was found, and what disturbed the photos.
 
@@ -231,7 +231,7 @@ def joined(observed: Sequence[Observed]) -> Observed:
     return replace(observed[-1], **whole, steal_share=share)
 
 
-def time_photo(core: Core, path: Path, around: Around) -> tuple[tuple[int, int, int, int], Found]:
+def time_photo(core: Session, path: Path, around: Around) -> tuple[tuple[int, int, int, int], Found]:
     """Nanoseconds of the first four of ``LoopTimes``, one part right after the other, and what was found."""
     started_ns = time.perf_counter_ns()
     photo = around.read(path)

@@ -12,7 +12,8 @@ from helpers.energy.rounds.loading import RUNTIME_FAILURES, one_line
 from helpers.energy.rounds.records import M
 from helpers.lab.errors import LabError
 from helpers.lab.progress import progress
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.catalogue import load_core
+from helpers.runtimes.contract import Session
 
 RoundCallback = Callable[[Any], None]  # with the raw result so far
 # Photos as every core takes them, or by the core's file.
@@ -41,14 +42,14 @@ class Cores:
         self.failures: dict[str, str] = {}
         self.loading_s = 0.0
 
-    def load(self, variant: str) -> Core:
+    def load(self, variant: str) -> Session:
         started_s = time.perf_counter()
         try:
-            return Core(Path(self._files[variant]), self._threads)
+            return load_core(Path(self._files[variant]), self._threads)
         finally:
             self.loading_s += time.perf_counter() - started_s
 
-    def visit(self, variant: str, measure: Callable[[Core], Any]) -> Any:
+    def visit(self, variant: str, measure: Callable[[Session], Any]) -> Any:
         """``measure(core)``; None if the variant has failed, now or before."""
         if variant in self.failures:
             return None
@@ -58,13 +59,13 @@ class Cores:
             self.failures[variant] = one_line(error)
             return None
 
-    def visit_all(self, order: Sequence[str], measure: Callable[[Core], Any]) -> dict[str, Any]:
+    def visit_all(self, order: Sequence[str], measure: Callable[[Session], Any]) -> dict[str, Any]:
         """Visit variants in this order: variant -> result, without those that have failed."""
         results = {variant: self.visit(variant, measure) for variant in order}
         return {variant: result for variant, result in results.items() if result is not None}
 
 
-def inputs_of(core: Core, inputs: Inputs) -> Sequence[np.ndarray]:
+def inputs_of(core: Session, inputs: Inputs) -> Sequence[np.ndarray]:
     """The photos as this core takes them."""
     return inputs[core.path] if isinstance(inputs, Mapping) else inputs
 

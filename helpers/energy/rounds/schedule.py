@@ -8,9 +8,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from helpers.runtimes.catalogue import LITERT
+
 # On a MobileNetV2 of 1.5 ms the first four invocations after a switch are slower (by 30 % to 3 %), then none.
 WARMUPS = 5
-BARE = "bare"  # the runtime with nothing loaded: what memory is measured against
+BARE = "bare"  # LiteRT with nothing loaded: what memory is measured against
+
+
+def bare_of(runtime: str) -> str:
+    """What stands for a runtime (by its id) with nothing loaded."""
+    return BARE if runtime == LITERT.id else f"{BARE}@{runtime}"
 
 
 def round_order(variants: Sequence[str], number: int, seed: int) -> tuple[str, ...]:

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from helpers.energy.rounds import worker
-from helpers.energy.rounds.loading import runtime_of
 from helpers.lab.processes import probe_environment, why_dead
+from helpers.runtimes.catalogue import runtime_of
 
 SHARED_ROUNDS = 3
 END_S = 5  # given to a process that has closed its output, before it is killed

@@ -22,8 +22,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from helpers.energy.rounds.loading import RUNTIME_FAILURES, load_core, one_line
+from helpers.energy.rounds.loading import RUNTIME_FAILURES, one_line
 from helpers.energy.rounds.visiting import DelayedCore, context_switches, since, time_visit
+from helpers.runtimes.catalogue import load_core
 
 READY: Mapping[str, Any] = {"ready": True}
 

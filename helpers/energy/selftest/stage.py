@@ -10,6 +10,7 @@ from helpers.lab.records import Record, current_record
 from helpers.meters.proof import measure_known_power
 from helpers.models.registry import Model
 from helpers.run.experiment import Run, keep, origin
+from helpers.run.variant_files import variant_file
 from helpers.run.variants import BASELINE
 
 
@@ -19,7 +20,7 @@ def selftest(run: Run, model: Model, runs: int = RUNS, busy: bool = False) -> Re
     An interrupted self-test goes on. One of a machine that is kept busy has a record of its own: 05 reads
     that of the machine as it is.
     """
-    path, file = run.paths.selftest_record(model.id), run.paths.variant_file(model.id, BASELINE)
+    path, file = run.paths.selftest_record(model.id), variant_file(run, model, BASELINE)
     path = path.with_stem(f"{path.stem}-busy") if busy else path
     settings = {"runs": runs, "rounds": ROUNDS, "repeats": REPEATS, "busy": busy}
     settings |= {"threads": run.threads, "seed": run.profile.seed}

@@ -8,8 +8,9 @@ import pandas as pd
 
 from helpers.energy.why.records import Cast, Explanation, Why
 from helpers.lab.intervals import NAN, Absent
-from helpers.run.variants import BASELINE
-from helpers.runtimes.litert.operator_kinds import ALL_KINDS, BETWEEN, LITERT
+from helpers.run.variants import BASELINE, reference_of
+from helpers.runtimes.kinds_of_operators import ALL_KINDS, BETWEEN
+from helpers.runtimes.litert.operator_kinds import LITERT
 
 LARGEST = 3
 
@@ -36,7 +37,7 @@ def kind_rows(about: Explanation) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], list[float]] = {}
     for timed in profile.operators:
         groups.setdefault((timed.kind, timed.runs_by), []).append(timed.us)
-    groups[(BETWEEN, LITERT)] = [profile.between_us]
+    groups[(BETWEEN, about.runtime)] = [profile.between_us]
     whole, measured_ms = profile.whole_mean_us, median(profile.plain_us) / 1e3
     return [
         {
@@ -64,16 +65,17 @@ def table_row(variant: str, about: Explanation) -> dict[str, Any]:
     unheld = profile if measured is None else bound
     return {
         "variant": variant,
+        "runtime": about.runtime,
         "storage": about.storage_dtype,
         "compute": about.compute_dtype,
         "usable ISA": ", ".join(about.isa) or "none of those known",
         "operators": sum(about.operators.values()),
         "by XNNPACK (operators)": unless_absent(share, lambda: f"{share.operators:.0%}"),
         "by XNNPACK (multiply-adds)": unless_absent(share, lambda: f"{share.macs:.0%}"),
-        "casts": casts_text(about.casts, about.folded),
-        "multiply-adds (M)": round(about.macs / 1e6, 1),
-        "weights (bytes)": about.weights_bytes,
-        "moved (MB)": round(about.bytes_moved / 1e6, 1),
+        "casts": unless_absent(about.casts, lambda: casts_text(about.casts, about.folded)),
+        "multiply-adds (M)": unless_absent(about.macs, lambda: f"{about.macs / 1e6:.1f}"),
+        "weights (bytes)": unless_absent(about.weights_bytes, lambda: f"{about.weights_bytes}"),
+        "moved (MB)": unless_absent(about.bytes_moved, lambda: f"{about.bytes_moved / 1e6:.1f}"),
         "bound (ms)": unless_absent(bound, lambda: f"{bound.ms:.2f}"),
         "measured (ms)": unless_absent(profile, lambda: f"{measured:.2f}"),
         "share of bound": unless_absent(unheld, lambda: f"{held:.0%}"),
@@ -112,14 +114,17 @@ def runner_text(row: Mapping[str, Any]) -> str:
 def reasons(explained: Why) -> dict[str, str]:
     """For every variant but the baseline: what each kind of operator adds to or takes from its time."""
     variants = explained.variants
-    others = {name: about for name, about in variants.items() if name != BASELINE}
-    if BASELINE not in variants or isinstance(variants[BASELINE].profile, Absent):
-        return dict.fromkeys(others, f"n/a: {BASELINE} has no profile")
-    base = times_of(variants[BASELINE])
-    return {
-        name: unless_absent(about.profile, lambda about=about: reason_text(times_of(about), base))
-        for name, about in others.items()
-    }
+    return {name: reason_of_one(name, variants) for name in variants if name != BASELINE}
+
+
+def reason_of_one(name: str, variants: Mapping[str, Explanation]) -> str:
+    """Against the float32 of its runtime; float32 of another runtime against the model's own, which shows
+    what one runtime does faster than the other."""
+    base, about = reference_of(name), variants[name]
+    if base not in variants or isinstance(variants[base].profile, Absent):
+        return f"n/a: {base} has no profile"
+    times = times_of(variants[base])
+    return unless_absent(about.profile, lambda: reason_text(times_of(about), times, base))
 
 
 def times_of(about: Explanation) -> dict[str, tuple[float, str]]:
@@ -131,10 +136,12 @@ def times_of(about: Explanation) -> dict[str, tuple[float, str]]:
     return times
 
 
-def reason_text(times: Mapping[str, tuple[float, str]], base: Mapping[str, tuple[float, str]]) -> str:
+def reason_text(
+    times: Mapping[str, tuple[float, str]], base: Mapping[str, tuple[float, str]], name: str = BASELINE
+) -> str:
     """``+3.1 ms against float32: depthwise convolution +2.3 (LiteRT's own kernels), ...``, largest first."""
     kinds = [kind for kind in ALL_KINDS if kind in times or kind in base]
     change = {kind: times.get(kind, (0.0,))[0] - base.get(kind, (0.0,))[0] for kind in kinds}
     largest = sorted(kinds, key=lambda kind: -abs(change[kind]))[:LARGEST]
     parts = [f"{kind} {change[kind]:+.2f}{times.get(kind, (0, ''))[1]}" for kind in largest]
-    return f"{sum(change.values()):+.2f} ms against {BASELINE}: {', '.join(parts)}"
+    return f"{sum(change.values()):+.2f} ms against {name}: {', '.join(parts)}"

@@ -10,16 +10,16 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from helpers.lab.quantities import number
-from helpers.runtimes.litert.operator_kinds import (
+from helpers.runtimes.kinds_of_operators import (
     ALL_KINDS,
     BETWEEN,
     CASTS,
     DENSE,
     DEPTHWISE,
     ELEMENTWISE,
-    LITERT,
     POINTWISE,
 )
+from helpers.runtimes.litert.operator_kinds import LITERT
 from helpers.show.captions import FOOTER_IN, add_caption, threads_text
 from helpers.show.context import Context, known
 from helpers.show.rows import by_model, require_columns, rows_height_in, variant_rows, write_missing

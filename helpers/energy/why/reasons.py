@@ -10,9 +10,9 @@ from helpers.lab import host
 from helpers.lab.errors import reason_of
 from helpers.lab.intervals import Absent
 from helpers.lab.records import structured
+from helpers.runtimes.catalogue import LITERT, get_runtime, runtime_of
+from helpers.runtimes.contract import Runtime
 from helpers.runtimes.litert.graph import Graph, count_types
-from helpers.runtimes.litert.operator_kinds import LITERT
-from helpers.runtimes.litert.operator_times import INVOCATIONS, profile_file
 from helpers.runtimes.litert.reader import read_facts, read_graph
 
 # Flags that XNNPACK's kernels of a compute dtype can use, the most able first (x86-64, then Arm).
@@ -25,6 +25,8 @@ ISA_OF = {
 ARITHMETIC = {"int8-dynamic": "int8", "int8x4": "int8", "int4-dynamic": "int8"}
 # One VPDPBUSD does 4 multiply-adds in the place of one float32 (Intel SDM, vol. 2).
 VNNI_GAIN = 4.0
+INVOCATIONS = 50  # of every variant, while it is profiled
+NOT_COUNTED = "counted in .tflite files alone"
 NO_KERNEL_NAMES = "LiteRT does not tell which of XNNPACK's kernels it took"
 
 
@@ -54,9 +56,39 @@ def explain_files(
 
 def explain_file(path: Path, machine: Machine, invocations: int, threads: int) -> Explanation:
     """Dtypes, counts, bytes, bound and profile of a file."""
-    facts, graph = read_facts(path), read_graph(path)
-    profile = profiled(path, invocations, threads)
+    runtime = get_runtime(runtime_of(path))
+    profile = profiled(runtime, path, invocations, threads)
+    if runtime is LITERT:
+        return explain_graph(path, machine, profile, threads)
+    facts, stored, unknown = runtime.facts(path), runtime.stored(path), Absent(NOT_COUNTED)
+    weights = stored if isinstance(stored, Absent) else stored.weights_bytes
     return Explanation(
+        runtime=runtime.title,
+        storage_dtype=facts.storage_dtype,
+        compute_dtype=facts.compute_dtype,
+        isa=usable_isa(facts.compute_dtype, host.isa_flags()),
+        kernels=Absent(f"see the names of {runtime.title}'s operators"),
+        operators=facts.operators,
+        folded=unknown,
+        casts=unknown,
+        macs=unknown,
+        macs_by_kind={},
+        bytes_moved=unknown,
+        weights_bytes=weights,
+        weights_by_dtype=unknown,
+        constants_bytes=unknown,
+        file_bytes=sum(file.stat().st_size for file in runtime.files(path)),
+        bound=unknown,
+        profile=profile,
+        delegated=Absent("XNNPACK is LiteRT's"),
+    )
+
+
+def explain_graph(path: Path, machine: Machine, profile: Profile | Absent, threads: int) -> Explanation:
+    """Of a ``.tflite``, whose graph tells the rest."""
+    facts, graph = read_facts(path), read_graph(path)
+    return Explanation(
+        runtime=LITERT.title,
         storage_dtype=facts.storage_dtype,
         compute_dtype=facts.compute_dtype,
         isa=usable_isa(facts.compute_dtype, host.isa_flags()),
@@ -77,8 +109,8 @@ def explain_file(path: Path, machine: Machine, invocations: int, threads: int) -
     )
 
 
-def profiled(path: Path, invocations: int, threads: int) -> Profile | Absent:
-    found = profile_file(path, invocations, threads)
+def profiled(runtime: Runtime, path: Path, invocations: int, threads: int) -> Profile | Absent:
+    found = runtime.profile(path, invocations, threads)
     return Absent(found["absent"]) if "absent" in found else structured(Profile, found)
 
 
@@ -97,7 +129,7 @@ def delegated(graph: Graph, profile: Profile | Absent) -> Delegated | Absent:
     """
     if isinstance(profile, Absent):
         return profile
-    left = {timed.node for timed in profile.operators if timed.runs_by == LITERT}
+    left = {timed.node for timed in profile.operators if timed.runs_by == LITERT.title}
     running = graph.running()
     remaining = [operator for operator in running if operator.index in left]
     macs = 1 - sum(op.macs for op in remaining) / graph.macs if graph.macs else 0.0

@@ -52,8 +52,8 @@ class Timed:
     """An operator as the profiler tells it.
 
     Attributes:
-        kind: one of ``operator_kinds``.
-        runs_by: "XNNPACK" or "LiteRT".
+        kind: one of ``kinds_of_operators.KINDS``.
+        runs_by: what ran it: "XNNPACK" or "LiteRT", or the title of another runtime.
         node: its number in the graph; None inside XNNPACK's part.
         us: mean over the faster half of the invocations.
     """
@@ -113,9 +113,10 @@ class Cast:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One file.
+    """One file. What only a ``.tflite`` tells is absent of another runtime's, with the reason.
 
     Attributes:
+        runtime: title of what runs it.
         isa: flags of this machine that its kernels can use, the most able first.
         kernels: why it is not known which they are.
         operators: type -> how many run.
@@ -124,19 +125,20 @@ class Explanation:
         macs_by_kind: multiply-adds of each kind of operator that has any.
     """
 
+    runtime: str
     storage_dtype: str
     compute_dtype: str
     isa: tuple[str, ...]
     kernels: Absent
     operators: Mapping[str, int]
-    folded: int
-    casts: tuple[Cast, ...]
-    macs: int
+    folded: int | Absent
+    casts: tuple[Cast, ...] | Absent
+    macs: int | Absent
     macs_by_kind: Mapping[str, int]
-    bytes_moved: int
-    weights_bytes: int
-    weights_by_dtype: Mapping[str, int]
-    constants_bytes: int
+    bytes_moved: int | Absent
+    weights_bytes: int | Absent
+    weights_by_dtype: Mapping[str, int] | Absent
+    constants_bytes: int | Absent
     file_bytes: int
     bound: Bound | Absent
     profile: Profile | Absent

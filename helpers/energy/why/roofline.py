@@ -16,9 +16,9 @@ from helpers.energy.why.layer import fully_connected
 from helpers.energy.why.records import Bound, Copy, Machine
 from helpers.lab.conditions import pinned
 from helpers.lab.intervals import Absent
+from helpers.runtimes.ends import image_for
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.graph import Graph, Operator
-from helpers.runtimes.litert.operator_times_probe import image_for
 
 # Rows, inputs and outputs of a fully-connected layer: much arithmetic, and at most 1 MiB of weights.
 SHAPES = ((256, 512, 512), (1024, 256, 512))

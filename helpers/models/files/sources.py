@@ -69,6 +69,19 @@ class DarknetSource:
     weights: SourceFile | Path
 
 
+@dataclass(frozen=True)
+class OnnxSource:
+    """An ``.onnx`` file on disk.
+
+    Attributes:
+        path: where it is; weights that it keeps in other files lie beside it.
+        design: as the user names it; empty where the file shall tell.
+    """
+
+    path: Path
+    design: str = ""
+
+
 def savedmodel_in(folder: Path) -> Path | None:
     """``folder`` or a folder at most two levels below it that holds a SavedModel."""
     return next(iter(savedmodels_in(folder)), None)
@@ -81,4 +94,4 @@ def savedmodels_in(folder: Path) -> list[Path]:
     return next((level for level in levels if level), [])
 
 
-Source = Embedded | SavedModelSource | DarknetSource
+Source = Embedded | SavedModelSource | DarknetSource | OnnxSource

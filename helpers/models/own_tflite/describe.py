@@ -7,14 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from helpers.lab.errors import LabError
+from helpers.models.designs.shapes import readings
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.graph import Graph, Operator, Tensor
+from helpers.runtimes.litert.grid import Grid
 from helpers.runtimes.litert.metadata import Normalization, read_normalization
 from helpers.runtimes.litert.postprocess import NAME, ROLES, PostProcess, read_options
 from helpers.runtimes.litert.reader import read_graph
 
 PIXELS = ("uint8", "int8", "float32")
 WHOLE = ("uint8", "int8")
+# LiteRT's convention: a pixel is the byte itself, of which int8 holds 128 less.
+PIXEL_OFFSETS = {"uint8": 0, "int8": -128}
+CHANNELS = 3
 COORDINATES = 4
 CURE = "give the path of a .tflite file, exported or downloaded anew if it is damaged."
 SCORE_WORDS, BOX_WORDS = ("score", "class", "conf", "prob", "logit", "cls"), ("box", "loc", "reg", "coord")
@@ -44,6 +49,7 @@ class Described:
         candidates, columns: without it, boxes per photo and columns of ``scores``; else 0.
         finished: without it, whether scores come out of a sigmoid or softmax in the file.
         normalization: of the input, as the metadata have it; None where they do not say.
+        designed: whether the outputs are those of one of ``designs.catalogue``, not an SSD's.
     """
 
     image: Tensor
@@ -54,6 +60,17 @@ class Described:
     columns: int = 0
     finished: bool = False
     normalization: Normalization | None = None
+    designed: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the input, in pixels."""
+        return self.image.shape[1], self.image.shape[2]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the outputs, by name."""
+        return {item.given_name: item.shape for item in self.outputs}
 
 
 def describe(path: Path) -> Described:
@@ -73,10 +90,19 @@ def describe(path: Path) -> Described:
         options = read_options(last[-1].options)
         return Described(image, graph.outputs, names, options, normalization=normalization)
     graph = settled(path, graph)
+    plain = Described(image, graph.outputs, {}, None, normalization=normalization, designed=True)
+    if is_designed(plain):
+        return plain
     boxes, scores = require_heads(path, graph)
     names = {"boxes": boxes.given_name, "scores": scores.given_name}
     told = *scores.shape[1:], is_finished(graph, scores), normalization
     return Described(image, graph.outputs, names, None, *told)
+
+
+def is_designed(facts: Described) -> bool:
+    """Whether the outputs are those of a known design, not box encodings and scores apart, as an SSD's."""
+    found = readings(facts.shapes, facts.size, 0)
+    return any(reading.kind != "queries" or len(reading.outputs) == 1 for reading in found)
 
 
 def require_one_signature(path: Path, graph: Graph) -> None:
@@ -232,3 +258,10 @@ def most_detections(path: Path) -> int:
     """Detections per photo that a file gives at most; 0 where the tail alone decides."""
     options = describe(path).postprocess
     return options.most_detections if options else 0
+
+
+def pixels_of(facts: Described) -> tuple[tuple, tuple]:
+    """Scale and offset so that the stored integer is the pixel; see ``PIXEL_OFFSETS``."""
+    grid = facts.image.grid or Grid(1.0, 0)
+    offset = grid.scale * (PIXEL_OFFSETS[facts.image.dtype] - grid.zero_point)
+    return (grid.scale,) * CHANNELS, (offset,) * CHANNELS

@@ -7,19 +7,15 @@ from typing import Any
 from helpers.lab.errors import LabError
 from helpers.models.interface import Interface
 from helpers.models.own_tflite.beside import CHANNELS, FINISHED, Given, read_anchors, read_given
-from helpers.models.own_tflite.describe import WHOLE, Described, describe
-from helpers.models.own_tflite.labels import classes_of
+from helpers.models.own_tflite.describe import WHOLE, Described, describe, pixels_of
+from helpers.models.own_tflite.designed import designed_categories, designed_interface
+from helpers.models.own_tflite.labels import classes_of, renumbering
 from helpers.photos.preprocessing import Preprocessing
-from helpers.runtimes.litert.grid import Grid
 from helpers.runtimes.litert.metadata import Normalization
-from helpers.tasks.detection.label_maps import category_numbers_of
 from helpers.tasks.detection.limits import Limits
 from helpers.tasks.detection.tails.postprocessed import PostprocessedTail
 from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
 from helpers.tasks.detection.tails.ssd import CONVERSIONS
-
-# LiteRT's convention: a pixel is the byte itself, of which int8 holds 128 less.
-PIXEL_OFFSETS = {"uint8": 0, "int8": -128}
 
 
 def interface(
@@ -27,6 +23,7 @@ def interface(
     labels: str | Sequence[str] | Path | None,
     limits: Limits,
     numbered_as: Sequence[str] = (),
+    design: str = "",
 ) -> Interface:
     """What goes before and after a file, for ``core.Core``, which gives and takes real numbers.
 
@@ -35,12 +32,16 @@ def interface(
         limits: what is kept; suppression is the file's own where it ends in TFLite_Detection_PostProcess.
         numbered_as: names of classes 1, 2, ... that the detections shall have, and no others; the file's own
             if empty.
+        design: as the user names it, one of ``designs.catalogue.DESIGN_NAMES``; empty where the file shall
+            tell. Files with box encodings and scores apart are an SSD's unless another is named.
 
     Raises:
-        LabError: as ``describe``; or classes, anchors or the preparation of photos are not known; or not one
-            class is among ``numbered_as``.
+        LabError: as ``describe``; or classes, anchors, the design or the preparation of photos are not known;
+            or not one class is among ``numbered_as``.
     """
     facts, given = describe(path), read_given(path)
+    if design or facts.designed:
+        return designed_interface(path, facts, labels, limits, numbered_as, design)
     classes, preprocessing, anchors = all_of(
         lambda: classes_of(path, facts, labels),
         lambda: preprocessing_of(path, facts, given),
@@ -82,15 +83,12 @@ def all_of(*steps: Callable[[], Any]) -> list[Any]:
     return found
 
 
-def renumbering(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
-    """Class among ``wanted``, from 1, of each of ``names``; -1 for none."""
-    places = {name: place for place, name in enumerate(wanted, 1) if name}
-    return tuple(int(number) for number in category_numbers_of(names, places))
-
-
 def categories(path: Path, labels: str | Sequence[str] | Path | None = None) -> tuple[str, ...]:
     """Names of classes 1, 2, ... of a file's ``Detections``; empty for a number without a category."""
-    return classes_of(path, describe(path), labels).names
+    facts = describe(path)
+    if facts.designed:
+        return designed_categories(path, facts, labels)
+    return classes_of(path, facts, labels).names
 
 
 def preprocessing_of(path: Path, facts: Described, given: Given) -> Preprocessing:
@@ -121,10 +119,3 @@ def normalized(metadata: Normalization | None) -> tuple[tuple, tuple] | None:
 
 def spread(values: tuple[float, ...]) -> tuple[float, ...]:
     return values if len(values) == CHANNELS else values[:1] * CHANNELS
-
-
-def pixels_of(facts: Described) -> tuple[tuple, tuple]:
-    """Scale and offset so that the stored integer is the pixel; see ``PIXEL_OFFSETS``."""
-    grid = facts.image.grid or Grid(1.0, 0)
-    offset = grid.scale * (PIXEL_OFFSETS[facts.image.dtype] - grid.zero_point)
-    return (grid.scale,) * CHANNELS, (offset,) * CHANNELS

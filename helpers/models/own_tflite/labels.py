@@ -8,7 +8,7 @@ from helpers.lab.errors import LabError
 from helpers.models.own_tflite.describe import Described
 from helpers.runtimes.litert.metadata import zipped_labels
 from helpers.tasks.detection.label_files import class_names, read_class_names
-from helpers.tasks.detection.label_maps import UNNAMED, label_map
+from helpers.tasks.detection.label_maps import UNNAMED, category_numbers_of, label_map
 
 BESIDE = ("{stem}.labels.txt", "{stem}.txt", "labelmap.txt", "labels.txt")
 
@@ -89,3 +89,9 @@ def beside_names(path: Path) -> list[str]:
 def labels_beside(path: Path) -> Path | None:
     """The label file beside a file that is read; None where there is none."""
     return next((file for file in map(path.with_name, beside_names(path)) if file.is_file()), None)
+
+
+def renumbering(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
+    """Class among ``wanted``, from 1, of each of ``names``; -1 for none."""
+    places = {name: place for place, name in enumerate(wanted, 1) if name}
+    return tuple(int(number) for number in category_numbers_of(names, places))

@@ -15,7 +15,7 @@ class LayerError:
     Attributes:
         name: short and for people; ``tensor``: the tensor's name in the float32 file.
         place: place among the layers of the float32 file, from 0; ``depth``: the same as 0..1.
-        operator, kind: of the float32 file; ``kind`` is one of ``operator_kinds.KINDS``.
+        operator, kind: of the float32 file; ``kind`` is one of ``kinds_of_operators.KINDS``.
         shape: of the output.
         weights_dtype: what the variant's file stores the layer's weights as; empty without weights.
         computes: dtype that the variant computes it in; as ``FileFacts.compute_dtype`` for a convolution.

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from helpers.runtimes.kinds_of_operators import CASTS
 from helpers.runtimes.litert.graph import Graph, Operator, Tensor
-from helpers.runtimes.litert.operator_kinds import CASTS
 
 
 @dataclass(frozen=True)

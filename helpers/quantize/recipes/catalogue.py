@@ -6,24 +6,52 @@ from types import MappingProxyType
 
 import numpy as np
 
-from helpers.lab.errors import unknown_name
-from helpers.quantize.recipes import as_it_is, float16, integers, own_file, simulated_file, trained_file
+from helpers.lab.errors import LabError, unknown_name
+from helpers.quantize.recipes import (
+    as_it_is,
+    float16,
+    integers,
+    onnxruntime_files,
+    openvino_files,
+    own_file,
+    simulated_file,
+    trained_file,
+)
 from helpers.quantize.recipes.contract import Recipe, Work
-from helpers.run.variants import Variant
-from helpers.runtimes.litert.graph import FileFacts
+from helpers.run.own_files import OWN_FILE
+from helpers.run.variants import AT, Variant
+from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, get_runtime
+from helpers.runtimes.file_facts import FileFacts
 
-_FILES = (as_it_is, float16, integers, simulated_file, trained_file, own_file)
+_FILES = (
+    as_it_is, float16, integers, simulated_file, trained_file, own_file, openvino_files, onnxruntime_files,
+)  # fmt: skip
 RECIPES: Mapping[str, Recipe] = MappingProxyType({
     name: recipe for file in _FILES for name, recipe in file.RECIPES.items()
 })  # fmt: skip
 
 
+def recipe_name(recipe: str, home: str) -> str:
+    """Name of what makes a variant of a model.
+
+    Args:
+        recipe: as the variant names it; after ``@`` stands the runtime that it is for.
+        home: id of the model's home runtime, which the recipe is for if it names none.
+    """
+    return recipe if AT in recipe or home == LITERT.id or recipe == OWN_FILE else f"{recipe}{AT}{home}"
+
+
 def get_recipe(name: str) -> Recipe:
     """A recipe by its name; raises ``LabError`` for one that there is not."""
-    try:
+    if name in RECIPES:
         return RECIPES[name]
-    except KeyError:
-        raise unknown_name("recipe", name, RECIPES) from None
+    form, _, runtime = name.partition(AT)
+    if (runtime and form in RECIPES) or f"{form}{AT}{ONNXRUNTIME.id}" in RECIPES:
+        home = get_runtime(runtime or LITERT.id)
+        others = [each.partition(AT)[0] for each in RECIPES if AT in each and each.endswith(home.id)]
+        made = ", ".join(others) or "the forms of LiteRT"
+        raise LabError(f"no {form} is made for {home.title}.", f"one of: {made}", f"leave {form} out.")
+    raise unknown_name("recipe", name, RECIPES)
 
 
 def module_of(name: str) -> str:
@@ -37,15 +65,17 @@ def quantize_file(
     photos: Iterable[np.ndarray],
     output: Path,
     float_operators: Sequence[str] = (),
+    home: str = LITERT.id,
 ) -> FileFacts:
-    """Write ``variant`` of a float32 ``.tflite``, of whatever model, and return what the written file holds.
+    """Write ``variant`` of a float32 core, of whatever model, and return what the written file holds.
 
     Args:
         variant: one that is made of this file and photos alone: neither trained nor the user's own.
         photos: as ``Work.calibration`` gives them; ``float_operators``: as there.
+        home: id of the home runtime, for which the core is.
 
     Raises:
         LabError: the written file is not what the variant promises.
     """
     work = Work(variant, float_file, output, lambda: photos, float_operators)
-    return get_recipe(variant.recipe).make(work).facts
+    return get_recipe(recipe_name(variant.recipe, home)).make(work).facts

@@ -12,8 +12,8 @@ import numpy as np
 from helpers.lab.errors import LabError
 from helpers.quantize.records import MadeFile
 from helpers.run.variants import Variant
-from helpers.runtimes.litert.graph import FileFacts
-from helpers.runtimes.litert.reader import read_facts
+from helpers.runtimes.catalogue import get_runtime, runtime_of
+from helpers.runtimes.file_facts import FileFacts
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Work:
 
     Attributes:
         variant: which numeric form.
-        float_file: the float32 core that it is made from.
+        float_file: the float32 core that it is made from: a ``.tflite`` or a ``.onnx``.
         output: the file to write.
-        calibration: gives core inputs to set ranges by, float32 ``[1, H, W, 3]`` each; else none.
+        calibration: gives core inputs to set ranges by, float32 each, of the shape that
+            ``float_file`` takes; else none.
         float_operators: operators that stay float, by regular expressions of their outputs' names.
         model: the ``models.registry.Model``, None of a file that is of none. (Were its type named here, a new
             model in the registry would make every variant anew.)
@@ -71,7 +72,7 @@ def made_file(work: Work, notes: Sequence[str] = ()) -> MadeFile:
 
 def require_promised(path: Path, variant: Variant) -> FileFacts:
     """Facts of the file, or an error where its dtypes are not those that the variant stands for."""
-    facts = read_facts(path)
+    facts = get_runtime(runtime_of(path)).facts(path)
     found = (facts.storage_dtype, facts.compute_dtype)
     promised = (variant.storage_dtype, variant.compute_dtype)
     if found != promised:
@@ -84,8 +85,16 @@ def require_promised(path: Path, variant: Variant) -> FileFacts:
 
 
 def sizes(file: Path) -> dict[str, int]:
-    """``size_bytes`` of the file, and ``download_bytes`` of it as zipped (deflate, the usual level)."""
-    zipped = io.BytesIO()
+    """``size_bytes`` of a core, and ``download_bytes`` of it as zipped (deflate, the usual level).
+
+    Args:
+        file: its first file; where its runtime has several for a core, all are counted.
+    """
+    parts, zipped = get_runtime(runtime_of(file)).files(file), io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(file, file.name)
-    return {"size_bytes": file.stat().st_size, "download_bytes": len(zipped.getvalue())}
+        for part in parts:
+            archive.write(part, part.name)
+    return {
+        "size_bytes": sum(part.stat().st_size for part in parts),
+        "download_bytes": len(zipped.getvalue()),
+    }

@@ -18,7 +18,8 @@ from helpers.quantize.recipes.contract import Recipe, Work, sizes
 from helpers.quantize.records import MadeFile
 from helpers.run.own_files import OWN_FILE, source_of
 from helpers.run.variants import Variant
-from helpers.runtimes.litert.core import Core, is_finite
+from helpers.runtimes.contract import is_finite
+from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import read_facts
 
 NUMBER_PHOTOS = 4  # tell a file that never gives a number

@@ -8,12 +8,13 @@ from types import MappingProxyType
 from helpers.lab.files import write_bytes
 from helpers.lab.units import how_many
 from helpers.quantize.kinds.catalogue import get_kind
+from helpers.quantize.kinds.coding import Kind
 from helpers.quantize.recipes.contract import Recipe, Work
 from helpers.quantize.records import CodedWeights, MadeFile, NotAsAsked
 from helpers.quantize.simulate import FLOAT, Simulated, simulated
 from helpers.run.forms import SIMULATED, TRAINED
-from helpers.run.variants import Variant
-from helpers.runtimes.litert.reader import read_facts
+from helpers.run.variants import AT, Variant
+from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, get_runtime, runtime_of
 
 
 class OnItsGrid(Recipe):
@@ -31,15 +32,25 @@ def write_simulated(float_file: Path, variant: Variant, output: Path) -> MadeFil
         LabError: no weights can be quantized, or some are not finite.
     """
     kind = get_kind(variant.storage_dtype)
-    found = simulated(float_file.read_bytes(), kind, variant.keep_first_last)
+    found = simulate_file(float_file, kind, variant.keep_first_last)
     write_bytes(output, found.content)
     return made_of(found, variant, output)
+
+
+def simulate_file(float_file: Path, kind: Kind, keep_first_last: bool) -> Simulated:
+    """Of a ``.tflite`` or an ONNX file."""
+    content = float_file.read_bytes()
+    if runtime_of(float_file) == LITERT.id:
+        return simulated(content, kind, keep_first_last)
+    from helpers.quantize.simulate_onnx import simulated_onnx
+
+    return simulated_onnx(content, kind, keep_first_last)
 
 
 def made_of(found: Simulated, variant: Variant, output: Path) -> MadeFile:
     """What is recorded of a written file."""
     stored = {"storage_dtype": variant.storage_dtype, "compute_dtype": variant.compute_dtype}
-    facts = dataclasses.replace(read_facts(output), **stored)
+    facts = dataclasses.replace(get_runtime(runtime_of(output)).facts(output), **stored)
     coded = coded_weights(found, TRAINED.get(variant.id, variant.storage_dtype))
     return MadeFile(
         facts,
@@ -82,4 +93,7 @@ def bits_text(coded: CodedWeights) -> str:
     return f"{'; '.join(parts)}."
 
 
-RECIPES = MappingProxyType({SIMULATED: OnItsGrid()})
+RECIPES = MappingProxyType({
+    SIMULATED: OnItsGrid(),
+    f"{SIMULATED}{AT}{ONNXRUNTIME.id}": OnItsGrid(),
+})  # fmt: skip

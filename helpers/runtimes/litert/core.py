@@ -95,8 +95,3 @@ def grid_at(end: Mapping[str, Any]) -> Grid | None:
     if dtype.kind not in "iu":
         return None
     return grid_of(dtype.name, float(scale), int(zero_point)) if scale else grid_of(dtype.name)
-
-
-def is_finite(heads: Mapping[str, np.ndarray]) -> bool:
-    """Whether every output is all finite numbers; those that are no floats always are."""
-    return all(np.isfinite(head.sum()) or np.isfinite(head).all() for head in heads.values())

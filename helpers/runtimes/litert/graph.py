@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from helpers.runtimes.kinds_of_operators import CASTS
 from helpers.runtimes.litert.grid import Grid, grid_of
 from helpers.runtimes.litert.operator_kinds import (
-    CASTS,
     CONVOLUTIONS,
     VIEWS,
     WEIGHTS,
@@ -276,27 +276,6 @@ class Graph:
         before = self.makers[source.index].type if source.index in self.makers else "input"
         after = next((user.type for user in self.users[target.index]), "output")
         return Boundary(cast.index, cast.type, before, after, source.dtype, target.dtype)
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What a variant's file holds.
-
-    Attributes:
-        storage_dtype: dtype in which most convolution weights (by count) are stored.
-        compute_dtype: arithmetic in which most convolution weights are multiplied, as ``arithmetic`` has it.
-        weights: weight dtype -> number of stored convolution weights.
-        kernels: "OPERATOR input/weight" -> number of convolutions.
-        operators: operator -> number.
-        per_channel: whether every 8-bit convolution has one scale per output channel.
-    """
-
-    storage_dtype: str
-    compute_dtype: str
-    weights: dict[str, int]
-    kernels: dict[str, int]
-    operators: dict[str, int]
-    per_channel: bool
 
 
 def stored_bytes(tensors: Iterable[Tensor]) -> int:

@@ -1,14 +1,10 @@
-"""What an operator is: its kind, in the order of tables and figures, its arithmetic and its multiply-adds."""
+"""What an operator of LiteRT is: its kind, its arithmetic and its multiply-adds."""
 
 import math
 import re
 
-POINTWISE, DEPTHWISE, DENSE = "convolution 1×1", "depthwise convolution", "convolution k×k"
-CASTS, ELEMENTWISE, MOVES, OTHER = "quantize, dequantize", "element-wise", "move data", "other"
-# Time of an inference that is spent outside of every operator.
-BETWEEN = "between operators"
-KINDS = (POINTWISE, DEPTHWISE, DENSE, CASTS, ELEMENTWISE, MOVES, OTHER)
-ALL_KINDS = (*KINDS, BETWEEN)
+from helpers.runtimes.kinds_of_operators import CASTS, DENSE, DEPTHWISE, ELEMENTWISE, MOVES, OTHER, POINTWISE
+
 XNNPACK, LITERT = "XNNPACK", "LiteRT"
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")

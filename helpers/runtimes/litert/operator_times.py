@@ -5,28 +5,15 @@ it for their times. It calls them by its own names, fused as it runs them: a 1x1
 Connected ... GEMM".
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.lab.conditions import require_at_least
-from helpers.lab.processes import probe_environment, why_dead
-from helpers.runtimes.litert.operator_kinds import (
-    CASTS,
-    DENSE,
-    DEPTHWISE,
-    ELEMENTWISE,
-    LITERT,
-    MOVES,
-    OTHER,
-    POINTWISE,
-    XNNPACK,
-)
+from helpers.runtimes.kinds_of_operators import CASTS, DENSE, DEPTHWISE, ELEMENTWISE, MOVES, OTHER, POINTWISE
+from helpers.runtimes.litert.operator_kinds import LITERT, XNNPACK
+from helpers.runtimes.operator_profile import mean_times, profile_apart
 
-INVOCATIONS, TIMEOUT_S = 50, 300
+INVOCATIONS = 50
 # tflite::Profiler::EventType: a node that LiteRT runs; an operator inside a delegate, of two ways to tell it.
 NODE, DELEGATE_OPERATORS, GENERAL = 2, (4, 8), 1
 KNOWN_TYPES = {1 << bit for bit in range(9)}
@@ -57,23 +44,9 @@ def profile_file(path: Path, invocations: int = INVOCATIONS, threads: int = 1) -
         invocations, the same half for every operator. So the operators and ``between_us`` (what is spent
         outside of every operator) add up to ``whole_mean_us`` exactly.
     """
-    require_at_least(1, invocations=invocations, threads=threads)
-    command = [
-        sys.executable,
-        "-m",
-        "helpers.runtimes.litert.operator_times_probe",
-        str(Path(path).resolve()),
-    ]
-    command += [str(invocations), str(threads)]
-    try:
-        ended = subprocess.run(
-            command, capture_output=True, text=True, env=probe_environment(), timeout=TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired:
-        return {"absent": f"the profiler did not end within {TIMEOUT_S} s"}
-    if ended.returncode:
-        return {"absent": why_dead(ended, "the profiler")}
-    raw = json.loads(ended.stdout.splitlines()[-1])
+    raw = profile_apart("helpers.runtimes.litert.operator_times_probe", path, invocations, threads)
+    if "absent" in raw:
+        return raw
     return {"invocations": invocations, "threads": threads, "plain_us": raw["plain_us"], **summarized(raw)}
 
 
@@ -81,14 +54,9 @@ def summarized(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Means by operator from the events of every invocation, or ``{"absent": reason}``."""
     runs = [operators_of(events) for events in raw["invocations"]]
     wholes = [whole_of(events) for events in raw["invocations"]]
-    names = [[(op["name"], op["node"]) for op in run] for run in runs]
-    if None in wholes or not all(run == names[0] for run in names) or not unknown_free(raw["invocations"]):
+    if None in wholes or not unknown_free(raw["invocations"]):
         return {"absent": "the profiler's events are not those of the LiteRT that this was written for"}
-    faster = sorted(range(len(runs)), key=wholes.__getitem__)[: (len(runs) + 1) // 2]
-    operators = [op | {"us": mean([runs[n][at]["us"] for n in faster])} for at, op in enumerate(runs[0])]
-    whole = mean([wholes[n] for n in faster])
-    between = whole - sum(op["us"] for op in operators)
-    return {"whole_us": wholes, "operators": operators, "whole_mean_us": whole, "between_us": between}
+    return mean_times(runs, wholes)
 
 
 def unknown_free(invocations: Sequence[Sequence[Sequence[Any]]]) -> bool:
@@ -112,9 +80,5 @@ def operators_of(events: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def kind_of_name(name: str) -> str:
-    """One of ``operator_kinds.KINDS`` for an operator's name."""
+    """One of ``kinds_of_operators.KINDS`` for an operator's name."""
     return next((kind for words, kind in _KINDS if any(word in name for word in words)), OTHER)
-
-
-def mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -9,7 +9,8 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from helpers.lab.errors import LabError
-from helpers.runtimes.litert.graph import FileFacts, Graph, Operator, Tensor, count_types
+from helpers.runtimes.file_facts import FileFacts, most
+from helpers.runtimes.litert.graph import Graph, Operator, Tensor, count_types
 from helpers.runtimes.litert.half import ASKS_FOR_HALF
 
 MARK = b"TFL3"
@@ -178,7 +179,3 @@ def facts_without_convolutions(graph: Graph) -> FileFacts:
     return FileFacts(
         most(constants, computed), computed, dict(constants), {}, count_types(graph.operators), False
     )
-
-
-def most(counts: Counter[str], otherwise: str = "") -> str:
-    return counts.most_common(1)[0][0] if counts else otherwise

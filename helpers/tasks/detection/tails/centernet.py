@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from helpers.tasks.detection.tails.logits import sigmoid
 from helpers.tasks.detection.tails.selection import Detections, Limits, top
-from helpers.tasks.detection.tails.ssd import sigmoid
 
 # The Object Detection API's: scores that differ by less are equal.
 SAME_SCORE = 1e-6

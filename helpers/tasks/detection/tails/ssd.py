@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.tasks.detection.boxes import CODER_SCALES, decode_boxes
+from helpers.tasks.detection.tails.logits import logit, sigmoid, softmax
 from helpers.tasks.detection.tails.per_class import select_per_class
 from helpers.tasks.detection.tails.selection import Detections, Limits
 
@@ -55,18 +56,3 @@ class SSDTail:
     def decode(self, encodings: np.ndarray, anchors: np.ndarray) -> np.ndarray:
         """``boxes.decode_boxes`` with this tail's scales: ``[n, 4]``."""
         return decode_boxes(encodings * np.float32(np.divide(CODER_SCALES, self.scales)), anchors)
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-logits))
-
-
-def logit(score: float) -> float:
-    """Inverse of ``sigmoid`` for a score in [0, 1): 0 gives minus infinity."""
-    return float(np.log(score / (1 - score))) if score > 0 else -np.inf
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from helpers.tasks.detection.tails.logits import sigmoid
 from helpers.tasks.detection.tails.selection import Detections, Limits, select
 
 # exp of more makes boxes thousands of times their anchor: as good as the whole image, and no infinity.
@@ -109,8 +110,3 @@ def product(objectness: np.ndarray, logits: np.ndarray, threshold: float) -> np.
     row, column = np.nonzero(logits > floors[:, None])
     scores[row, column] = likely[row] * sigmoid(logits[row, column])
     return scores
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))

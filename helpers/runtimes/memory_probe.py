@@ -1,6 +1,6 @@
-"""Peak memory of one process that loads one ``.tflite``.
+"""Peak memory of one process that loads one core.
 
-``python -m helpers.runtimes.litert.memory_probe FILE [THREADS]``.
+``python -m helpers.runtimes.memory_probe RUNTIME FILE [THREADS]``.
 
 With ``-`` for FILE the runtime is imported and nothing loaded: the bare runtime. Prints one line of JSON.
 """
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from helpers.lab.errors import LabError
-from helpers.runtimes.litert.core import Core
+from helpers.runtimes.catalogue import get_runtime
+from helpers.runtimes.contract import Runtime
 
 BARE = "-"
 STATUS = Path("/proc/self/status")
@@ -37,23 +38,25 @@ def maxrss_unit(platform: str) -> int:
     return 1 if platform == "darwin" else 1024
 
 
-def exercise(path: Path, threads: int) -> None:
+def exercise(runtime: Runtime, path: Path, threads: int) -> None:
     """Load a core and run it a few times: memory that is taken on the first calls counts."""
-    core = Core(path, threads)
+    core = runtime.load(path, threads)
     image = np.zeros(core.input_shape, core.input_dtype)
     for _ in range(INVOCATIONS):
         core(image)
 
 
 def main(arguments: list[str]) -> int:
-    file, threads = arguments[0], int(arguments[1]) if len(arguments) > 1 else 1
+    name, file, *rest = arguments
     try:
+        runtime = get_runtime(name)
+        runtime.import_all()
         if file != BARE:
-            exercise(Path(file), threads)
+            exercise(runtime, Path(file), int(rest[0]) if rest else 1)
     except LabError as error:
         print(" ".join(error.found.split()), file=sys.stderr)
         return 1
-    print(json.dumps(peak_rss()))
+    print(json.dumps(peak_rss() | {"runtime": name}))
     return 0
 
 

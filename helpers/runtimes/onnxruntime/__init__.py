@@ -1,0 +1,1 @@
+"""ONNX Runtime: running a ``.onnx`` file, and reading what it holds."""
