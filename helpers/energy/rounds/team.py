@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 
 from helpers.energy.rounds import worker
+from helpers.energy.rounds.loading import one_line
+from helpers.lab.errors import LabError
 from helpers.lab.processes import probe_environment, why_dead
 from helpers.runtimes.catalogue import runtime_of
 
@@ -34,8 +36,20 @@ END_S = 5  # given to a process that has closed its output, before it is killed
 
 
 def rounds_in_process(files: Iterable[Path]) -> int:
-    """Rounds that share their processes: one, or more where further runtimes start beside LiteRT's."""
-    return 1 if len({runtime_of(Path(file)) for file in files}) <= 1 else SHARED_ROUNDS
+    """Rounds that share their processes: one, or more where several runtimes start side by side."""
+    runtimes, _ = runtimes_of({str(file): Path(file) for file in files})
+    return 1 if len(set(runtimes.values())) <= 1 else SHARED_ROUNDS
+
+
+def runtimes_of(files: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, str]]:
+    """Variant -> runtime of its file; and variant -> reason, for files of none."""
+    runtimes, failures = {}, {}
+    for variant, path in files.items():
+        try:
+            runtimes[variant] = runtime_of(path)
+        except LabError as error:
+            failures[variant] = one_line(error)
+    return runtimes, failures
 
 
 class WorkerDiedError(Exception):
@@ -146,7 +160,7 @@ class Team:
         self._files = {variant: Path(path).resolve() for variant, path in files.items()}
         self._photos, self._threads, self._delays, self._keep = photos, threads, delays or {}, keep
         self._workers: dict[str, Worker] = {}
-        self.failures: dict[str, str] = {}
+        self._runtimes, self.failures = runtimes_of(self._files)
 
     def __enter__(self) -> "Team":
         return self
@@ -166,8 +180,8 @@ class Team:
     def fresh(self) -> None:
         """New processes, side by side, for all runtimes with a variant that has not failed."""
         self.end()
-        working = [path for variant, path in self._files.items() if variant not in self.failures]
-        for runtime in dict.fromkeys(map(runtime_of, working)):
+        working = [runtime for variant, runtime in self._runtimes.items() if variant not in self.failures]
+        for runtime in dict.fromkeys(working):
             self._workers[runtime] = Worker(runtime, self._threads)
         for runtime, each in list(self._workers.items()):
             try:
@@ -178,14 +192,14 @@ class Team:
     def _fail(self, runtime: str, reason: str) -> None:
         """A runtime whose process does not even start: none of its variants can be measured."""
         self._workers.pop(runtime).end()
-        own = [variant for variant, path in self._files.items() if runtime_of(path) == runtime]
+        own = [variant for variant, its in self._runtimes.items() if its == runtime]
         self.failures |= {variant: reason for variant in own if variant not in self.failures}
 
     def visit(self, variant: str, places: Sequence[int], warmups: int) -> Timed | None:
         """Load the core if it is not, and time it; None if the variant has failed, now or before."""
         if variant in self.failures:
             return None
-        runtime = runtime_of(self._files[variant])
+        runtime = self._runtimes[variant]
         try:
             if runtime not in self._workers:
                 self._workers[runtime] = Worker(runtime, self._threads)
