@@ -16,13 +16,14 @@ Student's t of 2 degrees, normal with one in ten at ten times the spread), in 94
 is as skewed as an exponential, and in 90 to 96.5 in the worst case found, two states visited by 7 and 3 in 10
 processes. With 4 and 5 processes: 94.8 to 97.4, 92 to 95, 84 to 93. A percentile bootstrap over processes is
 narrower than it says with so few units, and drawing rounds within the drawn processes counts their spread
-twice (Davison and Hinkley 1997, section 3.8). Trimmed means with Student's t hold about as well and are wider
-from 7 processes on; an interval of the median's order statistics is wider by a third.
+twice (Davison and Hinkley 1997, section 3.8). Means trimmed by a fifth with Student's t hold about as often,
+but for two states (71 to 95); an interval of the median's order statistics is wider by a fifth to a half.
 
 **Anything else** (percentiles and means of all samples) is bootstrapped over processes: whole processes are
 drawn, with all their rounds. The bounds' distances from the value are stretched, on a log scale, by t sqrt(K
 / (K - 1)) / z for K processes, since K drawn of K vary too little and their spread is itself estimated (the
-factor of Hesterberg 2015, section 4.2, applied to bounds instead of levels).
+factor of Hesterberg 2015, "What teachers should know about the bootstrap", applied to bounds instead of
+levels).
 """
 
 import functools
