@@ -24,7 +24,7 @@ def read_facts(path: Path) -> FileFacts:
     Raises:
         LabError: as ``read_onnx``, or ONNX Runtime refuses the file.
     """
-    graph, ran = OnnxGraph(read_onnx(path)), OnnxGraph(optimized(path))
+    graph, ran = OnnxGraph(read_onnx(path)), OnnxGraph(optimized(path, layouts=False))
     found = [weights for _, weights in graph.convolutions()]
     types = Counter(node.op_type for node in graph.nodes if node.op_type not in _CONSTANTS)
     if not found:
@@ -53,13 +53,17 @@ def channels_of(weights: Weights) -> int:
     return weights.shape[0] if len(weights.shape) > 2 else weights.shape[-1]
 
 
-def optimized(path: Path) -> Any:
-    """The graph that ONNX Runtime runs instead of the file's: fused, and its integer kernels chosen."""
+def optimized(path: Path, layouts: bool) -> Any:
+    """The graph that ONNX Runtime runs instead of the file's: fused, and its integer kernels chosen.
+
+    Args:
+        layouts: as it is run, weights padded; without, they have the sizes that they have in the file.
+    """
     import onnx
 
     with TemporaryDirectory() as folder:
         written = Path(folder) / "optimized.onnx"
-        open_session(path, threads=1, optimized=written)
+        open_session(path, threads=1, optimized=written, layouts=layouts)
         return onnx.load(str(written))
 
 
