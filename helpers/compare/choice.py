@@ -82,7 +82,7 @@ def choice_of(frame: pd.DataFrame, margin_points: float) -> Choice:
 
 def with_names(rows: Sequence[Row]) -> list[Row]:
     """Rows with what a form is called for people: where there are several runtimes, with its runtime."""
-    several = len({row.get("runtime") for row in rows}) > 1
+    several = len({name for row in rows if isinstance(name := row.get("runtime"), str)}) > 1
     return [{**row, CALLED: called(row) if several else str(row["variant"])} for row in rows]
 
 

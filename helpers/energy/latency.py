@@ -9,9 +9,9 @@ from helpers.energy.records import Latency, LatencyRound, LatencySettings, Visit
 from helpers.energy.rounds.disturbance import Watch, disturbance_facts
 from helpers.energy.rounds.playing import Inputs, RoundCallback, begin, require_inputs, run_rounds
 from helpers.energy.rounds.records import Observed, Plan
-from helpers.energy.rounds.schedule import WARMUPS, round_order, rounds_in_process
+from helpers.energy.rounds.schedule import WARMUPS, round_order
 from helpers.energy.rounds.stopping import LEAST_ROUNDS, stopping_facts, why_stop
-from helpers.energy.rounds.team import Team, Timed, photos_written
+from helpers.energy.rounds.team import Team, Timed, photos_written, rounds_in_process
 from helpers.energy.rounds.warmup import warmup_facts
 from helpers.lab.conditions import conditions, moment, pinned, require_at_least
 
@@ -40,7 +40,7 @@ def measure_latency(
     image is set outside the timed part, and is the same for all variants at the same place of a round.
 
     After ``rounds_per_process`` rounds they go on in fresh processes, one per runtime, of which one works at
-    a time: ``schedule`` says after how many, and why. A core is loaded at its first visit in a process. This
+    a time: ``team`` says after how many, and why. A core is loaded at its first visit in a process. This
     process decides order and end, and times nothing itself.
 
     Rounds end at ``rounds``, or earlier: as soon as the 95 % interval of every variant's ratio to its
@@ -63,7 +63,7 @@ def measure_latency(
         budget_s: seconds of rounds, those in ``done`` and the start of processes included; exceeded by at
             most the rounds of one process.
         least_rounds: rounds that are played even if the budget is spent.
-        rounds_per_process: rounds between two starts of processes; None for ``schedule.rounds_in_process``.
+        rounds_per_process: rounds between two starts of processes; None for ``team.rounds_in_process``.
         delays: variant -> share by which each of its invocations is made longer, for a known difference.
     """
     require_at_least(1, rounds=rounds, repeats=repeats, threads=threads, least_rounds=least_rounds)

@@ -122,7 +122,7 @@ def stretched(found: Interval, factor: float) -> Interval:
     """With the bounds of a value above zero moved away from it by ``factor``, on a log scale."""
     value = found.value
     low, high = (value * (bound / value) ** factor for bound in (found.low, found.high))
-    return Interval(value, np.minimum(low, value), np.maximum(high, value), found.level)
+    return Interval(value, float(np.minimum(low, value)), float(np.maximum(high, value)), found.level)
 
 
 def over_processes(

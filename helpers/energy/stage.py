@@ -13,8 +13,9 @@ from helpers.energy.memory import measure_memory
 from helpers.energy.records import Energy, Latency, LatencySettings, Memory
 from helpers.energy.rounds.partial import PartialRounds
 from helpers.energy.rounds.records import M, Settings
-from helpers.energy.rounds.schedule import WARMUPS, rounds_in_process
+from helpers.energy.rounds.schedule import WARMUPS
 from helpers.energy.rounds.stopping import LEAST_ROUNDS
+from helpers.energy.rounds.team import rounds_in_process
 from helpers.energy.threads import other_counts, record_name
 from helpers.energy.windows import energy_settings, measure_energy
 from helpers.lab import host

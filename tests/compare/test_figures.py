@@ -110,7 +110,7 @@ def test_net_energy_stands_below_gross_where_the_meter_sees_the_idle_machine():
 
 def test_the_caption_says_how_ratio_intervals_were_drawn():
     drawn = figures.draw("latency_ratio", example_results(), {}, replace(CONTEXT, ratio_level=0.97))
-    assert "95 % percentile bootstrap over rounds, drawn at 97 %" in drawn.caption
+    assert "95 % intervals by signed ranks of processes, drawn at 97 %" in drawn.caption
     assert "drawn at" not in figures.draw("latency_ratio", example_results(), {}, CONTEXT).caption
 
 

@@ -99,12 +99,13 @@ def test_a_kernel_that_counts_no_switches_is_told_from_a_quiet_one(monkeypatch):
 def raw_of(*seen, threads=1):
     """Rounds with these observations; int8 takes twice as long as the baseline, ten times if disturbed."""
 
-    def played(seen):
+    def played(numbered):
+        number, seen = numbered
         factor = 2 if seen in (UNWATCHED, QUIET) else 10
         visits = {v: visit([ms * 10**6] * 3, [1]) for v, ms in ((BASELINE, 1), ("int8", factor))}
-        return latency_round(visits, seen)
+        return latency_round(visits, seen, process=number)
 
-    return latency_of([BASELINE, "int8"], map(played, seen), threads=threads)
+    return latency_of([BASELINE, "int8"], map(played, enumerate(seen)), threads=threads)
 
 
 @pytest.mark.parametrize(
@@ -139,13 +140,13 @@ def test_disturbed_rounds_are_kept_and_the_ratio_without_them_is_told():
     stolen = replace(QUIET, steal_share=0.3)
     summary = summarize_latency(raw_of(stolen, QUIET, stolen, QUIET, stolen, QUIET, stolen))["int8"]
     assert (summary.rounds, summary.disturbed) == (7, 4)
-    assert summary.ratio.value == 10
-    assert summary.undisturbed_ratio.value == 2
+    assert summary.ratio.value > 4
+    assert summary.undisturbed_ratio.value == pytest.approx(2)
 
 
 def test_where_every_round_is_disturbed_there_is_no_ratio_without_them():
     summary = summarize_latency(raw_of(*[replace(QUIET, steal_share=0.3)] * 3))["int8"]
-    assert (summary.disturbed, summary.ratio.value) == (3, 10)
+    assert (summary.disturbed, summary.ratio.value) == (3, pytest.approx(10))
     assert "no undisturbed round" in summary.undisturbed_ratio.reason
 
 

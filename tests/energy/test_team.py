@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from helpers.energy.latency import measure_latency
-from helpers.energy.rounds.schedule import round_order, rounds_in_process
-from helpers.energy.rounds.team import Team, photos_written
+from helpers.energy.rounds.schedule import round_order
+from helpers.energy.rounds.team import Team, photos_written, rounds_in_process
 from helpers.lab.paths import ROOT
 from helpers.run.variants import BASELINE, CONTROL
 from tests.support.fake_runtime import add_fake_runtime, fake_file, logged

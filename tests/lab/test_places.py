@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.lab.errors import LabError
-from helpers.lab.places import lasting, split_labels, stem_of
+from helpers.lab.places import lasting, split_design, split_labels, stem_of
 from helpers.models.darknet.architecture import parse_architecture
 from helpers.models.registry import MODELS, get_model
 from helpers.run.experiment import open_run
@@ -297,3 +297,37 @@ def test_a_folder_of_several_savedmodels_is_not_guessed_about(tmp_path):
         open_run("smoke", models=[str(tmp_path)])
     one, other = open_run("smoke", models=[str(tmp_path / "first"), str(tmp_path / "second/")]).models
     assert (one.id[:6], other.id[:7]) == ("first-", "second-")
+
+
+DESIGN_CASES = [
+    ("net.onnx", "net.onnx", "", ""),
+    ("net.onnx@yolox", "net.onnx", "yolox", ""),
+    ("net.onnx@YOLOX", "net.onnx", "yolox", ""),
+    ("net.onnx@yolox@coco80", "net.onnx", "yolox", "coco80"),
+    ("net.onnx@coco80@yolox", "net.onnx", "yolox", "coco80"),
+    ("net.onnx@yolox@names.txt", "net.onnx", "yolox", "names.txt"),
+    ("net.onnx@names.txt@yolox", "net.onnx", "yolox", "names.txt"),
+    ("net.onnx@yolox@no such file", "net.onnx", "yolox", "no such file"),
+    ("net.onnx@coco80", "net.onnx", "", "coco80"),
+    ("net@yolox", "net@yolox", "", ""),
+    ("net@yolox@coco80", "net@yolox", "", "coco80"),
+    ("net@yolox@detr", "net@yolox", "detr", ""),
+    (" net.onnx@yolox ", "net.onnx", "yolox", ""),
+    ("absent.onnx@detr@coco91", "absent.onnx", "detr", "coco91"),
+    ("https://me@host.org/net.onnx@detr", "https://me@host.org/net.onnx", "detr", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "design", "labels"), DESIGN_CASES)
+def test_a_design_stands_before_or_after_the_labels(text, place, design, labels, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.onnx", "names.txt", "net@yolox"):
+        (tmp_path / name).write_text("a\n")
+    assert split_design(text, ("yolox", "detr"), tuple(KINDS)) == (place, design, labels)
+
+
+def test_a_design_lasts_between_place_and_labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = f"{tmp_path / 'x'}@yolox"
+    assert lasting("x", "coco80", tuple(KINDS), "yolox") == f"{whole}@coco80"
+    assert lasting("x", design="yolox") == whole

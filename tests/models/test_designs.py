@@ -95,7 +95,7 @@ def test_names_after_the_at_sign_are_no_label_maps():
     assert not set(DESIGN_NAMES) & set(KINDS)
     assert all(name == name.lower() for name in DESIGN_NAMES)
     assert all(get_design(alias) is DESIGNS[name] for alias, name in ALIASES.items())
-    with pytest.raises(LabError, match="design 'yolov88'.*Did you mean"):
+    with pytest.raises(LabError, match=r"design 'yolov88'.*Did you mean"):
         get_design("yolov88")
 
 

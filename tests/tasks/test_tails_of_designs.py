@@ -135,6 +135,17 @@ def test_a_tail_is_the_same_after_json(drawn):
     assert CellHeadsTail(**tuples(json.loads(json.dumps(values))), limits=tail.limits) == tail
 
 
+@settings(max_examples=10, deadline=None)
+@given(tails())
+def test_an_image_without_objects_has_no_detections(drawn):
+    tail, bins = drawn
+    heads = {
+        name: np.full_like(head, -40)
+        for name, head in heads_for(tail, np.random.default_rng(0), bins).items()
+    }
+    assert tail(heads).boxes.shape == (0, 4)
+
+
 def joined(tail: CellHeadsTail, heads: dict, scores_first: bool = False) -> np.ndarray:
     """Rows of heads as exporters join them, scores through their sigmoid."""
     parts = [tail.rows(heads, "box")]

@@ -2,16 +2,20 @@
 
 Processes are the units that repeat (``next_process``), so they are what is counted: a width is looked at
 after whole processes. One that is looked at again and again until it is small is small by luck now and then,
-and such an interval holds the truth less often than it says: drawn at 95 %, it held it in 93.2 to 96 of 100
+and such an interval holds the truth less often than it says: drawn at 95 %, it held it in 92.7 to 96 of 100
 simulated measurements. So:
 
 - no look before ``LEAST_ROUNDS`` rounds, and each next look only after a quarter more processes;
 - where a width is asked for, bounds are drawn at 96 % (``summary.LEVEL_BY_WIDTH``);
 - only widths are looked at, never whether the ratio differs from 1, so stopping favours no finding.
 
-SIMULATED What remains: processes that are not alike, as when the machine changes its state once, are covered
-by no interval; and where the largest number of rounds or the budget ends them, the interval is as wide as it
-is.
+With these, the interval held the truth in 94.5 to 97 of 100 (4000 simulated measurements of one ratio for
+each of 24 cases: normal, Laplace, heavy-tailed and disturbed processes, their spread 0.8, 1.5 and 3 %, one
+round in each from 20 on or three in each from 7 on, until 2 % wide), in 93.7 to 96.4 where log ratios are as
+skewed as an exponential. Two states of 7 and 3 in 10 processes, 3 % apart, whose middle jumps between them,
+are not held (80). What remains: processes that are not alike, as when the machine changes its state once, are
+covered by no interval; and where the largest number of rounds or the budget ends them, the interval is as
+wide as it is.
 """
 
 import math

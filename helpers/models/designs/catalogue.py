@@ -136,6 +136,16 @@ def other_design(path: object, shapes: Mapping[str, tuple[int, ...]], named: str
     )
 
 
+def unfit_values(path: object, shapes: Mapping[str, tuple[int, ...]]) -> LabError:
+    """The error for outputs of a known shape whose values are not what the shape's designs give."""
+    return LabError(
+        f"{path} gives {outputs_text(shapes)}, and in answer to noise scores outside 0 to 1, or classes that "
+        "are no whole numbers.",
+        "a detector of a known design",
+        "export it with its detection head whole, the sigmoid of its scores included.",
+    )
+
+
 def outputs_text(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.lab.files import write_bytes
-from helpers.models.designs.catalogue import unknown_design
+from helpers.models.designs.catalogue import unfit_values, unknown_design
 from helpers.models.designs.shapes import Reading
 from helpers.models.designs.whole import is_told
 from helpers.models.interface import Interface
@@ -54,6 +54,8 @@ def chosen(network: Network, classes: int, named: str, limits: Limits) -> Found:
         LabError: heads prove no design, and nothing else tells it.
     """
     possible = list(understand(network, classes, named, limits))
+    if not possible:
+        raise unfit_values(network.path, network.outputs)
     for known in possible:
         if plan := first_that_agrees(known, head_plans(network, known), network):
             return known, plan

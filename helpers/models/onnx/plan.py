@@ -118,9 +118,9 @@ def whole_plan(network: Network, known: Understood) -> Plan:
         return Plan(core, known.tail)
     if known.reading.kind == "found":
         note = (
-            f"{network.path.name} suppresses overlapping boxes itself, by its own rules and limits: this is "
-            "part of its latency and energy, and what it drops no tail brings back. Its quantized forms "
-            "decode boxes inside the graph, too."
+            f"{network.path.name} gives finished detections: it decodes boxes, chooses and suppresses by its "
+            "own rules and limits. This is part of its latency and energy, in all of its forms, and what it "
+            "drops no tail brings back."
         )
     else:
         note = (

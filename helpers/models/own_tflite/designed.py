@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.models.designs.catalogue import Design, get_design, other_design, unknown_design
+from helpers.models.designs.catalogue import Design, get_design, other_design, unfit_values, unknown_design
 from helpers.models.designs.shapes import Reading, fits, readings
 from helpers.models.designs.whole import is_told, whole_tails
 from helpers.models.interface import Interface
@@ -38,6 +38,8 @@ def designed_interface(
     numbers = renumbering(classes, numbered_as) if numbered_as else ()
     ways = [(reading, way(path, facts, reading, named, len(classes), limits)) for reading in found]
     known = [made for reading, made in ways if made and (named or is_told(reading, made.tail, len(classes)))]
+    if not any(made for _, made in ways) and (named or all(reading.design for reading in found)):
+        raise unfit_values(path, facts.shapes)
     if len(known) != 1:
         maybe = " or ".join(dict.fromkeys(each.design.name for each in found if each.design))
         raise unknown_design(path, facts.shapes, maybe)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from helpers.models.own_tflite.describe import describe
+from helpers.models.designs.shapes import readings
+from helpers.models.own_tflite.describe import Described, describe
 from helpers.runtimes.litert.postprocess import PostProcess
 from helpers.tasks.detection.limits import LIMITS, Limits
 
@@ -36,9 +37,16 @@ def caps(options: PostProcess, limits: Limits) -> list[str]:
     return parts
 
 
+def is_finished(facts: Described) -> bool:
+    """Whether a file of a known design gives finished detections."""
+    found = readings(facts.shapes, facts.size, 0) if facts.designed else []
+    return bool(found) and all(reading.kind == "found" for reading in found)
+
+
 def timing_sentence(path: Path) -> str:
     """What the file's latency and energy include that other variants do elsewhere; empty for nothing."""
-    if describe(path).postprocess is None:
+    facts = describe(path)
+    if facts.postprocess is None and not is_finished(facts):
         return ""
     return (
         f"{path.name}: decoding of boxes and suppression are part of its inference; "

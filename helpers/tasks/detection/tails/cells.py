@@ -80,7 +80,7 @@ def from_distances(raw: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 def expectations(raw: np.ndarray) -> np.ndarray:
     """Logits ``[n, 4 * bins]`` -> expected bins ``[n, 4]``."""
-    bins = raw.reshape(len(raw), COORDINATES, -1)
+    bins = raw.reshape(len(raw), COORDINATES, raw.shape[1] // COORDINATES)
     if bins.shape[2] == 1:
         return bins[:, :, 0]
     powers = np.exp(bins - bins.max(-1, keepdims=True))
