@@ -164,7 +164,7 @@ def test_make_installs_again_where_more_is_asked_for(tmp_path):
     python.write_text('#!/bin/sh\necho "asked $* [$RUNTIMES]"\n')
     python.chmod(0o755)
     asked = "asked -m helpers.suite.install"
-    assert run_make(tmp_path, "setup")[1] == f"{asked} []"
+    assert f"{asked} []" in run_make(tmp_path, "setup")
     assert run_make(tmp_path, "setup") == []
     assert f"{asked} [openvino]" in run_make(tmp_path, "setup", "RUNTIMES=openvino")
     (tmp_path / ".venv" / ".extras").write_text("openvino\n")
