@@ -167,3 +167,19 @@ def test_a_core_that_openvino_cannot_read_is_told(tmp_path):
 def test_nothing_is_printed(capfd, tmp_path):
     make("int8", tiny_core(tmp_path / "core.tflite"), list(tiny_images(3)), tmp_path / "core.xml")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["heads", "narrow_weights", "image", "."])
+def test_names_of_constants_and_ends_are_no_operators(tmp_path, name):
+    graph, kept = core_graph(stack_onnx(tmp_path / "core.onnx"), [name])
+    types = {node.get_friendly_name(): node.get_type_name() for node in graph.get_ops()}
+    assert {types[each] for each in kept} <= {"Convolution", "GroupConvolution", "Relu"}
+    assert len(kept) == {"heads": 1, ".": 7}.get(name, 0)
+
+
+def test_a_convolution_of_a_tflite_is_all_that_openvino_makes_of_it(tmp_path):
+    """Its bias and its activation are operators of their own there; what turns the axes is none."""
+    graph, kept = core_graph(tiny_core(tmp_path / "core.tflite"), ["^Relu;"])
+    types = {node.get_friendly_name(): node.get_type_name() for node in graph.get_ops()}
+    assert sorted(types[name] for name in kept) == ["Add", "Convolution", "Relu"]
+    assert [end.get_names() for end in graph.outputs] == [{"heads"}]

@@ -18,7 +18,7 @@ from helpers.runtimes.openvino.representation import last_line, settle_names
 TFLITE = ".tflite"
 # What OpenVINO puts around an operator of a ``.tflite``, whose order of axes is another.
 _TURNING = ("Transpose", "Reshape", "Convert")
-_ENDS = ("Constant", "Parameter")
+_ENDS = ("Constant", "Parameter", "Result")
 Patterns = Sequence[re.Pattern[str]]
 
 
@@ -39,7 +39,8 @@ def core_graph(float_file: Path, float_operators: Sequence[str] = ()) -> tuple[A
     model, found = tflite_graph(float_file, wanted) if tflite else onnx_graph(float_file, wanted)
     fold_constants(model)
     settle_names(model)
-    return model, [node.get_friendly_name() for node in found]
+    left = {node.get_friendly_name() for node in model.get_ops() if node.get_type_name() not in _ENDS}
+    return model, [name for name in (node.get_friendly_name() for node in found) if name in left]
 
 
 def onnx_graph(file: Path, wanted: Patterns) -> tuple[Any, list[Any]]:
