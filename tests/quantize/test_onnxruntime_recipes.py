@@ -11,10 +11,17 @@ from helpers.quantize.recipes import onnxruntime_files
 from helpers.quantize.recipes.catalogue import RECIPES, get_recipe
 from helpers.quantize.recipes.contract import Work
 from helpers.quantize.recipes.onnxruntime_files import NOT_FOUND, REDUCED, integer_types, reduced_weights
-from helpers.quantize.recipes.onnxruntime_graph import Photos, half_stored, prepared
+from helpers.quantize.recipes.onnxruntime_graph import (
+    Photos,
+    dynamic_weights,
+    even_channels,
+    half_stored,
+    prepared,
+    restore_channels,
+)
 from helpers.run.variants import Variant
 from helpers.runtimes.catalogue import ONNXRUNTIME, load_core
-from tests.support.onnx_models import WEIGHTS, stack_model, stack_onnx, stack_photos
+from tests.support.onnx_models import NODES, WEIGHTS, stack_model, stack_onnx, stack_photos
 from tests.support.tiny_models import tiny_core
 
 # Form -> stored, computed.
@@ -66,7 +73,7 @@ def test_each_form_stores_and_computes_what_it_promises(made, name):
     facts = record.facts
     assert (facts.storage_dtype, facts.compute_dtype) == FORMS[name]
     assert facts.weights == {"uint8" if name == "int8-dynamic" else FORMS[name][0]: WEIGHTS}
-    assert facts.per_channel == (name in STATIC)
+    assert facts.per_channel == (name not in ("none", "float16"))
     assert sum(facts.kernels.values()) == 4
     assert record.size_bytes == output.stat().st_size
 
@@ -98,6 +105,43 @@ def test_a_file_whose_integers_are_computed_as_floats_is_an_error(monkeypatch, t
     monkeypatch.setattr(onnxruntime_files, "integer_types", lambda: ("QInt8", "QInt8"))
     with pytest.raises(LabError, match="stores int8 and computes in float32"):
         make("int8", source, stack_photos(2), tmp_path / "core.onnx")
+
+
+def test_channels_of_very_different_sizes_keep_their_bits_on_the_fly(tmp_path):
+    """With one scale for the layer the small ones would be 0."""
+    from onnx import numpy_helper
+
+    model = stack_model()
+    wide = next(tensor for tensor in model.graph.initializer if tensor.name == "wide_weights")
+    sizes = np.logspace(-3, 3, 16, dtype=np.float32).reshape(16, 1, 1, 1)
+    sizes[5] = 0
+    wide.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(wide) * sizes, wide.name))
+    (tmp_path / "core.onnx").write_bytes(model.SerializeToString())
+    make("int8-dynamic", tmp_path / "core.onnx", (), tmp_path / "made.onnx")
+    cores = (load_core(tmp_path / name) for name in ("core.onnx", "made.onnx"))
+    expected, found = (core(stack_photos(1)[0])["heads"] for core in cores)
+    errors = np.linalg.norm((found - expected)[0], axis=(1, 2)) / sizes.ravel().clip(1e-9)
+    whole = np.linalg.norm(expected[0], axis=(1, 2)) / sizes.ravel().clip(1e-9)
+    assert (errors <= 0.1 * whole.max()).all()
+    assert not found[0, 5].any()
+
+
+def test_dividing_channels_and_multiplying_scales_leaves_floats_as_they_were():
+    model, before = stack_model(), stack_model()
+    restore_channels(model, even_channels(model))
+    from onnx import numpy_helper
+
+    for tensor, was in zip(model.graph.initializer, before.graph.initializer, strict=True):
+        np.testing.assert_allclose(numpy_helper.to_array(tensor), numpy_helper.to_array(was), rtol=1e-6)
+
+
+def test_a_constant_that_others_read_too_is_left_alone():
+    from onnx import helper
+
+    model = stack_model()
+    assert set(dynamic_weights(model)) == {f"{name}_weights" for name in NODES}
+    model.graph.node.append(helper.make_node("Identity", ["wide_weights"], ["copy"]))
+    assert "wide_weights" not in dynamic_weights(model)
 
 
 def test_an_old_opset_is_made_newer(tmp_path):

@@ -8,13 +8,10 @@ from typing import Any
 from helpers.lab.intervals import Absent
 from helpers.runtimes.file_facts import FileFacts, StoredBytes, most
 from helpers.runtimes.onnxruntime.core import open_session
-from helpers.runtimes.onnxruntime.graph import OnnxGraph, Weights, dtype_of, read_onnx
+from helpers.runtimes.onnxruntime.graph import PER_CALL, WHOLE, OnnxGraph, Weights, dtype_of, read_onnx
 
 NO_PLAN = "ONNX Runtime does not tell which activations share memory"
 _CONSTANTS = ("Constant",)
-# Who multiplies integers: with whole activations from the graph, or with those that it quantizes per call.
-_WHOLE = ("QLinearConv", "QLinearConvTranspose", "QLinearMatMul", "QGemm")
-_PER_CALL = ("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
 _EIGHT_BIT = ("int8", "uint8")
 
 
@@ -76,9 +73,9 @@ def computed(ran: OnnxGraph) -> Counter[str]:
 
 
 def arithmetic_of(node: Any, weights: Weights) -> str:
-    if node.op_type in _WHOLE:
+    if node.op_type in WHOLE:
         return "int8"
-    return "int8-dynamic" if node.op_type in _PER_CALL else weights.multiplied
+    return "int8-dynamic" if node.op_type in PER_CALL else weights.multiplied
 
 
 def kernels(ran: OnnxGraph) -> dict[str, int]:
@@ -89,11 +86,11 @@ def kernels(ran: OnnxGraph) -> dict[str, int]:
 
 def image_of(ran: OnnxGraph, node: Any, weights: Weights) -> str:
     """Dtype of a convolution's first input: of integers that of their zero point, which stands beside."""
-    if node.op_type in _WHOLE:
+    if node.op_type in WHOLE:
         return dtype_of(ran.constants[node.input[2]]) if node.input[2] in ran.constants else "uint8"
     if node.op_type == "DynamicQuantizeMatMul":
         return "float32"
-    return "uint8" if node.op_type in _PER_CALL else weights.multiplied
+    return "uint8" if node.op_type in PER_CALL else weights.multiplied
 
 
 def facts_without_convolutions(graph: OnnxGraph, operators: dict[str, int]) -> FileFacts:
