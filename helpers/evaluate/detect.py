@@ -95,15 +95,15 @@ def split(photos: Mapping[int, Path], size: int = SHARD) -> list[dict[int, Path]
     return [dict(items[i : i + size]) for i in range(0, len(items), size)]
 
 
-def decode(photos: Mapping[int, Path], preprocessing: Preprocessing) -> Shard:
-    """Read and prepare photos on all cores of the processor."""
+def decode(photos: Mapping[int, Path], preprocessing: Preprocessing, workers: int = 0) -> Shard:
+    """Read and prepare photos on so many cores of the processor; 0 for all."""
     start = time.perf_counter()
 
     def prepare(path: Path) -> tuple[tuple[int, int], np.ndarray]:
         photo = read_photo(path)
         return photo.shape[:2], core_input(photo, preprocessing)
 
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(workers or usable_cores()) as pool:
         sizes, inputs = zip(*pool.map(prepare, photos.values()), strict=True)
     spans = np.array([preprocessing.span(*size) for size in sizes])
     margins = np.array([preprocessing.margin(*size) for size in sizes])

@@ -1,93 +1,39 @@
 """03: detections of every variant, COCO's metric, per-image evidence, predictions in FiftyOne."""
 
-import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 
-from helpers.download.stage import data_folders
 from helpers.evaluate import suspects
-from helpers.evaluate.detect import CorePool, ShardResult, decode, detect, split
-from helpers.evaluate.label_check import require_fitting_labels
+from helpers.evaluate.detect import ShardResult
 from helpers.evaluate.records import LoopTime, Scored
-from helpers.lab.errors import LabError, reason_of
+from helpers.evaluate.shards import NOTEBOOK, Progress, detect_all, load_detections
+from helpers.lab.errors import reason_of
 from helpers.lab.progress import progress
-from helpers.lab.records import Origin, Record, current_record, read_record
-from helpers.models.interface import Interface
+from helpers.lab.records import Record, current_record, read_record
 from helpers.models.registry import Model
 from helpers.photos.dataset import (
     category_numbers,
     evaluate_columns,
     field_name,
-    photo_paths,
-    read_truth,
     unknown_categories,
     unknown_text,
 )
-from helpers.photos.preprocessing import Preprocessing
-from helpers.quantize.stage import interface_file, load_interface, read_variant, working_files
+from helpers.quantize.stage import read_variant
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.standing import made_models, scored_models
 from helpers.run.variants import BASELINE
 from helpers.tasks.detection.columns import DetectionColumns
 from helpers.tasks.detection.error_kinds import Kinds, classify
 from helpers.tasks.detection.evidence import Evidence
-from helpers.tasks.detection.exact_coco.reading import Collected
-from helpers.tasks.detection.label_maps import category_numbers_of
 
-NOTEBOOK = "03_evaluate.ipynb"
 SCORED_BY = (
     "helpers.tasks.detection.exact_coco.method",
     "helpers.tasks.detection.error_kinds",
     "helpers.photos.coco.fit",
 )
 TIMED = tuple(each.name for each in fields(LoopTime))
-
-
-class Progress:
-    """Where the detections of one model's variants are kept, shard by shard, so that a kill loses one shard.
-
-    A shard file's name carries the key of its origin: a file that is there is valid.
-    """
-
-    def __init__(self, run: Run, model: Model, dataset):
-        self.run, self.model, self.dataset = run, model, dataset
-        self.files = working_files(run, model)
-        self.photos = photo_paths(dataset)
-        self.labels = data_folders(run).validation / "labels.json"
-        self.shards = split(self.photos)
-        self.keys = {v: self.origin_of(v).key[:12] for v in self.files}
-
-    def origin_of(self, variant: str) -> Origin:
-        model = self.model
-        inputs = {
-            "variant": self.files[variant],
-            "labels": self.labels,
-            "interface": interface_file(self.run, model, variant),
-        }
-        parameters = {"images": len(self.photos), "categories": list(model.categories)}
-        return origin(inputs, parameters, "helpers.evaluate.detect", "helpers.models.interface")
-
-    @functools.cached_property
-    def truth(self) -> Collected:
-        """The ground truth, read once for all variants."""
-        return read_truth(self.dataset)
-
-    def shard_file(self, variant: str, index: int) -> Path:
-        folder = self.run.paths.detections_dir(self.model.id, variant)
-        return folder / f"{self.keys[variant]}-{index:04d}.npz"
-
-    def forget_others(self) -> None:
-        """Remove shards of earlier origins."""
-        for variant, key in self.keys.items():
-            for path in self.run.paths.detections_dir(self.model.id, variant).glob("*.npz"):
-                if not path.name.startswith(key):
-                    path.unlink()
-
-    def pending(self, index: int) -> list[str]:
-        return [v for v in self.files if ShardResult.load_if_whole(self.shard_file(v, index)) is None]
 
 
 def detect_models(run: Run, dataset) -> dict[str, dict[str, str]]:
@@ -110,80 +56,6 @@ def score_models(run: Run, dataset, failures: Mapping[str, Mapping[str, str]]) -
     for model in made_models(run):
         score_all(run, model, dataset, failures[model.id])
     return scored_models(run)
-
-
-def detect_all(run: Run, model: Model, dataset) -> dict[str, str]:
-    """Run every variant over every photo; each photo is decoded once for all variants.
-
-    Returns:
-        Variants that could not be run -> why. What was already computed is not computed again.
-    """
-    work = Progress(run, model, dataset)
-    interfaces = {variant: load_interface(run, model, variant) for variant in work.files}
-    numbers = category_numbers(dataset)
-    category_ids = category_numbers_of(model.categories, numbers)
-    if BASELINE in work.pending(0):
-        require_fitting_labels(work.files[BASELINE], interfaces[BASELINE], work.photos, model, dataset)
-    pools, failures = {}, {}
-    bar = progress(None, "detecting", "photo", total=len(work.photos) * len(work.files))
-    for index, photos in enumerate(work.shards):
-        waiting = work.pending(index)
-        bar.update(len(photos) * (len(work.files) - len(waiting)))
-        open_pools(waiting, work.files, pools, failures)
-        waiting = [v for v in waiting if v in pools]
-        for preprocessing, variants in by_preprocessing(waiting, interfaces).items():
-            shard = decode(photos, preprocessing)
-            for variant in variants:
-                try:
-                    found = detect(pools[variant], interfaces[variant].tail, shard, category_ids)
-                except Exception as error:  # a runtime, a delegate or a tail of any kind
-                    failures[variant] = reason_of(error)
-                    del pools[variant]
-                    continue
-                found.save(work.shard_file(variant, index))
-                bar.update(len(photos))
-                if variant == BASELINE and index == 0:
-                    suspects.question_early(work)
-    bar.close()
-    work.forget_others()
-    return failures
-
-
-def by_preprocessing(
-    variants: Iterable[str], interfaces: Mapping[str, Interface]
-) -> dict[Preprocessing, list[str]]:
-    """Variants that take the same input."""
-    groups: dict[Preprocessing, list[str]] = {}
-    for variant in variants:
-        groups.setdefault(interfaces[variant].preprocessing, []).append(variant)
-    return groups
-
-
-def open_pools(waiting: list[str], files: Mapping[str, Path], pools: dict, failures: dict) -> None:
-    """Load the cores that are needed and not loaded yet; note those that cannot be."""
-    for variant in waiting:
-        if variant not in pools and variant not in failures:
-            try:
-                pools[variant] = CorePool(files[variant])
-            except Exception as error:  # a runtime refuses files by errors of many types
-                failures[variant] = reason_of(error)
-
-
-def load_detections(work: Progress, variant: str) -> Iterator[ShardResult]:
-    """One shard at a time.
-
-    Raises:
-        LabError: one is absent.
-    """
-    paths = [work.shard_file(variant, i) for i in range(len(work.shards))]
-    absent = [path for path in paths if not path.exists()]
-    if absent:
-        raise LabError(
-            f"{len(absent)} of {len(paths)} shards of {variant}'s detections are absent.",
-            "detections of all photos",
-            f"run {NOTEBOOK} again: it goes on where it stopped.",
-        )
-    return map(ShardResult.load, paths)
 
 
 def detection_columns(work: Progress, shards: Iterable[ShardResult]) -> DetectionColumns:
@@ -241,7 +113,7 @@ def scored_values(results, work: Progress, variant: str, field: str) -> Scored:
     seconds = dict.fromkeys(TIMED, 0.0)
     detections, broken, loops = 0, [], []
     for shard, photos in zip(load_detections(work, variant), work.shards, strict=True):
-        loops.append((len(photos), shard.loop_s))
+        loops += [(len(photos), shard.loop_s)] if shard.loop_s else []
         seconds = {name: total + getattr(shard, name) for name, total in seconds.items()}
         detections += len(shard.score)
         broken += shard.broken.tolist()

@@ -128,7 +128,8 @@ def row(
 def first_inputs(bench: Bench, ways: dict[str, Preprocessing]) -> dict[str, np.ndarray]:
     """What the core gets of the first photo, way by way: float32 ``[H, W, 3]``."""
     photo = read_photo(next(iter(bench.photos.values())))
-    return {name: core_input(photo, way)[0] for name, way in ways.items()}
+    seen = {name: dataclasses.replace(way, layout="NHWC") for name, way in ways.items()}
+    return {name: core_input(photo, way)[0] for name, way in seen.items()}
 
 
 def picture(bench: Bench, outcome: Outcome) -> LabFigure | None:

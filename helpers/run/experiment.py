@@ -24,6 +24,7 @@ from helpers.run.options import (
     require_margin_points,
     require_power_w,
     require_run_name,
+    require_scheduler,
     require_threads,
     require_width,
 )
@@ -47,6 +48,7 @@ class Run:
             download them.
         model_dir: folder of the user's own that is searched for model files before they are downloaded.
         forms: numeric forms that 07 compares; none for those of the profile.
+        scheduler: address of a Dask cluster's scheduler, on which 03 runs the cores; empty for this machine.
         runs: other machines' runs to lay beside this one: names below ``data/runs``, or paths of folders.
     """
 
@@ -64,6 +66,7 @@ class Run:
     runs: tuple[str, ...] = ()
     coco_dir: Path | None = None
     model_dir: Path | None = None
+    scheduler: str = ""
 
 
 def run_paths(name: str) -> RunPaths:
@@ -90,6 +93,7 @@ def open_run(
     runs: Sequence[str] = (),
     coco_dir: str = "",
     model_dir: str = "",
+    scheduler: str = "",
 ) -> Run:
     """Look up a run's parts by name; nothing is written.
 
@@ -100,7 +104,7 @@ def open_run(
         variants: ids of variants; if there is none, the usual ones in every runtime that is there. The
             baseline of each runtime is always among them. And ``.tflite``
             files of one's own, ``PATH`` or ``PATH@LABELS``: each is one more variant of every model.
-        threads, meter, power_w, region, width_percent, margin_points, forms, runs: as in ``Run``.
+        threads, meter, power_w, region, width_percent, margin_points, forms, runs, scheduler: as in ``Run``.
         coco_dir, model_dir: as in ``Run``; empty for what COCO_DIR and MODEL_DIR say.
 
     Raises:
@@ -124,6 +128,7 @@ def open_run(
         tuple(lasting_name(name) for name in as_names("runs", runs)),
         data_folder(as_text("coco_dir", coco_dir), chosen),
         existing(own_folder(as_text("model_dir", model_dir), "MODEL_DIR"), "MODEL_DIR"),
+        require_scheduler(as_text("scheduler", scheduler)),
     )
 
 

@@ -68,6 +68,17 @@ def require_run_name(given: Any) -> str:
     return name
 
 
+def require_scheduler(address: str) -> str:
+    """The address of a scheduler, or nothing."""
+    if address and "://" not in address:
+        raise LabError(
+            f"scheduler {address!r}.",
+            "the address that `dask scheduler` prints, such as tcp://10.0.0.1:8786",
+            "give it with its tcp:// in front.",
+        )
+    return address
+
+
 def require_threads(threads: Any) -> int:
     if not (is_number(threads) and threads == int(threads) and 1 <= threads <= MOST_THREADS):
         raise LabError(

@@ -23,7 +23,7 @@ FLAGS = {
     "profile": "--profile", "run_name": "--run", "models": "--model", "variants": "--variant",
     "threads": "--threads", "meter": "--meter", "power_w": "--power-w", "region": "--region",
     "width_percent": "--width", "margin_points": "--margin", "forms": "--form", "runs": "--beside",
-    "coco_dir": "--coco-dir", "model_dir": "--model-dir",
+    "coco_dir": "--coco-dir", "model_dir": "--model-dir", "scheduler": "--scheduler",
 }  # fmt: skip
 TOGETHER = ("power_w",)  # values of one flag; of other lists, each value has a flag of its own
 
@@ -45,6 +45,7 @@ def options_of(run: Run) -> dict[str, Any]:
         "runs": list(run.runs),
         "coco_dir": str(run.coco_dir or ""),
         "model_dir": str(run.model_dir or ""),
+        "scheduler": run.scheduler,
     }
 
 

@@ -52,6 +52,9 @@ def notebook_parameters(run: Run, stage: Stage) -> dict[str, Any]:
     }
     if "open_app" in known_parameters(stage):
         given["open_app"] = False
+    # Where it is computed changes no result, so it makes no stage out of date.
+    if "scheduler" in known_parameters(stage):
+        given["scheduler"] = run.scheduler
     require_known(stage, given)
     return given
 

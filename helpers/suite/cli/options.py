@@ -86,6 +86,12 @@ CocoDirOption = Annotated[
 ModelDirOption = Annotated[
     str, typer.Option("--model-dir", help="Folder searched for model files first; else MODEL_DIR.")
 ]
+SchedulerOption = Annotated[
+    str,
+    typer.Option(
+        help="Address of a Dask scheduler (tcp://HOST:8786): notebook 03 then runs the cores on its workers."
+    ),
+]
 FormsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -119,6 +125,7 @@ class Asked:
     beside: BesideOption = None
     coco_dir: CocoDirOption = ""
     model_dir: ModelDirOption = ""
+    scheduler: SchedulerOption = ""
 
     def open_run(self, profile: str, run_name: str) -> "Run":
         """The run that is asked for; raises ``LabError`` for what cannot be."""
