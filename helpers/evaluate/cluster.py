@@ -1,12 +1,16 @@
 """Inference on a Dask cluster: shards as tasks, each lost worker costs those that it worked on."""
 
+import contextlib
 import dataclasses
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from helpers.evaluate.detect import ShardResult
 from helpers.evaluate.remote import Wanted, differences, find, numerics
 from helpers.lab.errors import LabError
+from helpers.lab.paths import ROOT
 from helpers.lab.units import how_many
 
 EXTRA = "make setup RUNTIMES=dask"
@@ -22,10 +26,33 @@ def library() -> Any:
     try:
         import distributed
     except ImportError as error:
-        raise LabError(
+        raise ClusterError(
             "a cluster is asked for, and distributed is not installed.", "Dask's distributed", f"`{EXTRA}`."
         ) from error
     return distributed
+
+
+class ClusterError(LabError):
+    """The cluster is at fault, not a model or a variant: nothing is recorded as failed."""
+
+
+def become_worker(address: str, name: str = "") -> NoReturn:
+    """Turn this process into a worker of one core."""
+    become("dask_worker", address, "--nthreads", "1", *(["--name", name] if name else []))
+
+
+def become_scheduler(port: int) -> NoReturn:
+    """Turn this process into a scheduler."""
+    become("dask_scheduler", "--port", str(port))
+
+
+def become(program: str, *arguments: str) -> NoReturn:
+    """A program of Dask, which finds the project as this process does."""
+    library()
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-m", f"distributed.cli.{program}", *arguments, "--no-dashboard"]
+    os.execve(sys.executable, command, environment)
 
 
 class Cluster:
@@ -44,14 +71,15 @@ class Cluster:
     def __init__(self, address: str):
         distributed = library()
         try:
-            self.client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+            self.client = distributed.Client(address, timeout=CONNECT_S)
         except (OSError, ValueError, TimeoutError) as error:
-            raise LabError(
+            raise ClusterError(
                 f"no scheduler answers at {address}: {error}.",
-                "the address that `dask scheduler` prints, such as tcp://10.0.0.1:8786",
-                "start one, and workers (`dask worker ADDRESS --nthreads 1`) in this project's folder and "
-                "environment; or leave --scheduler out.",
+                "the address that `python -m helpers scheduler` prints, such as tcp://10.0.0.1:8786",
+                f"run `python -m helpers scheduler`, and `python -m helpers worker {address}`, or "
+                "leave --scheduler out.",
             ) from error
+        self.address = address
         self.refused: dict[str, str] = {}
         self._judged: dict[str, str] = {}
         self.require_workers()
@@ -82,10 +110,10 @@ class Cluster:
         usable = self.workers()
         if not usable:
             refused = "; ".join(f"{name}: {why}" for name, why in self.refused.items())
-            raise LabError(
+            raise ClusterError(
                 f"no worker is left that could be used{f' (refused: {refused})' if refused else ''}.",
                 "workers with this machine's libraries and instruction sets",
-                "start one (`dask worker ADDRESS --nthreads 1`) in this project's folder and environment, "
+                f"start one (`python -m helpers worker {self.address}`) where the project is the same, "
                 "then give the same command again: what is found is kept.",
             )
         return usable
@@ -111,9 +139,22 @@ class Cluster:
                 if not running:
                     return
                 for future in self.ended(running):
-                    yield running.pop(future), future.result()
+                    yield running.pop(future), self.result(future)
         finally:
-            self.client.cancel(list(running))
+            with contextlib.suppress(Exception):  # the scheduler may be gone
+                self.client.cancel(list(running))
+
+    def result(self, future: Any) -> Mapping[str, ShardResult | str]:
+        """What a task found; a task that no worker could end is the cluster's fault."""
+        try:
+            return future.result()
+        except Exception as error:  # of the library, of the network, of a worker that is unlike this machine
+            raise ClusterError(
+                f"a task ended on no worker: {' '.join(str(error).split()) or type(error).__name__}.",
+                "workers that stay, and are as this machine is",
+                "look at what the workers and the scheduler print, then give the same command again: what is "
+                "found is kept.",
+            ) from error
 
     def submit(self, jobs: Iterator[Job], running: dict[Any, int]) -> None:
         usable = self.require_workers()
