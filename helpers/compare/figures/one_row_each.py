@@ -88,9 +88,9 @@ def bars(results: pd.DataFrame, context: Context, quantity: Quantity) -> LabFigu
 def latency_ratio(results: pd.DataFrame, context: Context) -> LabFigure:
     """Latency of each variant relative to float32, over the noise floor that the control shows."""
     text = (
-        f"Ratio of median latency to float32. {ratio_interval(context)}. Grey band: noise floor, as "
-        "far from 1 as the interval of the control (float32 timed twice) reaches, or as the self-test says, "
-        "where it was run and says more."
+        f"Ratio of latency to float32, of the fastest inference of each visit. {ratio_interval(context)}. "
+        "Grey band: noise floor, as far from 1 as the interval of the control (float32 timed twice) reaches, "
+        "or as the self-test says, where it was run and says more."
     )
     models, frames = zip(*by_model(results), strict=True)
     figure, axes = model_panels(frames, len(text) + 120)

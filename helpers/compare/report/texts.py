@@ -64,7 +64,8 @@ def method(context: Context) -> list[tuple[str, str]]:
             "Inference of the quantized core alone. Reading, decoding and resizing of images, box decoding "
             "and non-maximum suppression are outside. Variants take turns in random order over "
             f"{rounds_text(context)}, {threads_text(context.threads)}; warm-ups are left out. Processes are "
-            "the units of the intervals: they cover how far one process differs from the next.",
+            "the units of the intervals: they cover how far one process differs from the next. Ratios are of "
+            "the fastest inference of each visit, which other work disturbs least.",
         ),
         (
             "Noise floor",
