@@ -268,8 +268,8 @@ def no_form_there(name: str, form: str, runtime: str) -> LabError:
             f"name one of these, or {form} without {AT}{runtime}.",
         )
     return LabError(
-        f"variant {name!r}: {title} is taken for models that are {RUNTIMES[runtime].ending} files, whose forms "
-        f"are named without {AT}.",
+        f"variant {name!r}: {title} is the home of {RUNTIMES[runtime].ending} models, whose forms are named "
+        f"without {AT}.",
         f"{form}: it is in {LITERT.title}, and for an ONNX model in {ONNXRUNTIME.title}",
         f"leave {AT}{runtime} out; an ONNX model is named by its path (--model detector.onnx).",
     )
