@@ -89,7 +89,8 @@ def bars(results: pd.DataFrame, context: Context, quantity: Quantity) -> LabFigu
 def latency_ratio(results: pd.DataFrame, context: Context) -> LabFigure:
     """Latency of each variant relative to float32 of its runtime, over the noise floor that controls show."""
     text = (
-        f"Ratio of latency to float32, of the fastest inference of each visit. {ratio_interval(context)}. "
+        f"Ratio of latency to float32 of the same runtime, of the fastest inference of each visit. "
+        f"{ratio_interval(context)}. "
         "Grey band: noise floor, as far from 1 as the interval of the control (float32 timed twice) reaches, "
         "or as the self-test says, where it was run and says more."
     )
