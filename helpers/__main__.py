@@ -66,6 +66,7 @@ def run_commands() -> int:
     from helpers.lab.quietly import quiet
 
     quiet()
+    import helpers.suite.cli.cluster  # noqa: F401 (adds its command)
     from helpers.suite.cli.commands import app
 
     try:

@@ -38,6 +38,7 @@ class LatencySummary:
         ratio: to float32 of the same runtime, over processes, of (``undisturbed_ms`` of the variant / that
             of the baseline in the same round). Slow drift cancels in it and other work is not in it, so it is
             surer than p50 / p50, and may differ from it.
+        across: the same to the model's own float32, in whatever runtime: what compares runtimes.
         warmups: invocations left out at the start of every visit.
         disturbed: how many rounds are marked as disturbed; they count in all of the above.
         undisturbed_ratio: ``ratio`` without those rounds.

@@ -6,6 +6,7 @@ from dataclasses import fields
 import numpy as np
 
 from helpers.evaluate import suspects
+from helpers.evaluate.cluster import ClusterError
 from helpers.evaluate.detect import ShardResult
 from helpers.evaluate.records import LoopTime, Scored
 from helpers.evaluate.shards import NOTEBOOK, Progress, detect_all, load_detections
@@ -42,6 +43,8 @@ def detect_models(run: Run, dataset) -> dict[str, dict[str, str]]:
     for model in made_models(run):
         try:
             failures[model.id] = detect_all(run, model, dataset)
+        except ClusterError:
+            raise
         except Exception as error:  # labels that do not fit, or a runtime that breaks on the first photos
             failures[model.id] = dict.fromkeys((v.id for v in run.variants), reason_of(error))
     return failures

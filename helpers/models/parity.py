@@ -134,7 +134,7 @@ def require_parity(parity: Parity, name: str) -> None:
     if parity.matched < LEAST_MATCHED and not alike:
         raise LabError(
             f"{name}: {parity.matched:.1%} of {how_many(parity.detections, 'detection')} of the original "
-            f"model on {how_many(parity.photos, 'photo')} are also those of the float32 .tflite, to "
+            f"model on {how_many(parity.photos, 'photo')} are also those of its float32 core, to "
             f"{TOLERANCE:g}.",
             f"at least {LEAST_MATCHED:.0%} in agreement",
             "the preprocessing, the anchors or the tail are not the model's own: report it with the model.",

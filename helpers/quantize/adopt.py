@@ -11,7 +11,7 @@ from helpers.models.interface import Interface
 from helpers.models.own_tflite.beside import FINISHED, read_given
 from helpers.models.own_tflite.interface import interface
 from helpers.photos.decoding import core_input
-from helpers.run.own_files import source_of
+from helpers.run.own_files import design_of, source_of
 from helpers.runtimes.litert.core import Core
 from helpers.tasks.detection.limits import Limits
 from helpers.tasks.detection.tails.raw_heads import RawHeadsTail
@@ -30,7 +30,7 @@ def adopt(text: str, categories: Sequence[str], limits: Limits, output: Path) ->
         LabError: as ``interface``; no category in common; or LiteRT cannot run the file.
     """
     path, labels = source_of(text)
-    found = interface(path, labels, limits, categories)
+    found = interface(path, labels, limits, categories, design_of(text))
     write_bytes(output, path.read_bytes())
     core = Core(output)
     require_runs(path, core)

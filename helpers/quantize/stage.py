@@ -13,7 +13,7 @@ from helpers.lab.intervals import Absent
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin, Record, current_record, read_record
 from helpers.models.families import convert, require_files
-from helpers.models.files.sources import DarknetSource
+from helpers.models.files.sources import DarknetSource, OnnxSource
 from helpers.models.interface import Interface, class_count
 from helpers.models.registry import Model
 from helpers.photos.coco.labels import DATA, read_labels
@@ -131,7 +131,8 @@ def compared_inputs(run: Run, model: Model, variant: Variant) -> dict[str, Path]
 
 def code_of(model: Model) -> tuple[str, ...]:
     """Modules that make a model's float32, and the inputs of its recipes."""
-    family = "darknet" if isinstance(model.source, DarknetSource) else "savedmodels"
+    families = {DarknetSource: "darknet", OnnxSource: "onnx"}
+    family = families.get(type(model.source), "savedmodels")
     return (*CODE, f"helpers.models.{family}.convert")
 
 
@@ -144,6 +145,8 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     if variant.id == BASELINE:
         convert_baseline(run, model)
     made = write_form(run, model, variant, output)
+    if variant.id == BASELINE:
+        made = dataclasses.replace(made, notes=(*made.notes, *load_interface(run, model).notes))
     if is_compared(model, variant):
         before = load_interface(run, model).preprocessing
         made = dataclasses.replace(made, layers=compared_layers(run, base, output, before))

@@ -3,13 +3,14 @@
 ``+edges`` after a simulated form keeps its first and last layers float32: ``ternary+edges``.
 """
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
 from helpers.lab.errors import LabError, unknown_name
 from helpers.run.variants import AT, BASELINE, VARIANTS, Variant, baseline_of, control_of, is_baseline
-from helpers.runtimes.catalogue import OPENVINO, get_runtime
+from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, OPENVINO, RUNTIMES, get_runtime
 
 LADDER = "ladder"
 SIMULATED = "simulated"
@@ -236,13 +237,41 @@ def get_form(name: str) -> Variant:
 
 def no_form(name: str) -> LabError:
     """The error for a name that is no form's."""
-    plain = name.removesuffix(EDGES)
+    plain, at, runtime = name.removesuffix(EDGES).partition(AT)
+    if at and plain.removesuffix(EDGES) in ALL:
+        return no_form_there(name, plain, runtime)
     if plain == name or not (plain in ALL or plain == LADDER or plain.endswith(".tflite")):
-        return unknown_name("variant", plain, [*IN_LADDER, LADDER])
+        return unknown_name("variant", name, [*IN_LADDER, *FOR_ONNX, *TRAINED, *OTHER_RUNTIMES, LADDER])
     return LabError(
         f"variant {name!r}: {EDGES} cannot follow {plain}.",
         f"{EDGES} after a simulated form without it, such as ternary{EDGES}",
         f"take {plain} as it is, or name a simulated form: `python -m helpers run --help` lists them.",
+    )
+
+
+def no_form_there(name: str, form: str, runtime: str) -> LabError:
+    """The error for a form that a run has, in a runtime in which it has it not."""
+    there = ", ".join(OTHER_RUNTIMES)
+    if runtime not in RUNTIMES:
+        near = difflib.get_close_matches(runtime, RUNTIMES, n=1)
+        hint = f" Did you mean {form + AT + near[0]!r}?" if near else ""
+        return LabError(
+            f"variant {name!r}, whose runtime {runtime!r} does not exist.{hint}",
+            f"one of: {there}; or a form without {AT}, which is in the model's own runtime",
+            "correct what stands after the @, or leave it out.",
+        )
+    title = RUNTIMES[runtime].title
+    if any(each.runtime == runtime for each in OTHER_RUNTIMES.values()):
+        return LabError(
+            f"variant {name!r}: {form} is not made for {title}.",
+            f"one of: {there}",
+            f"name one of these, or {form} without {AT}{runtime}.",
+        )
+    return LabError(
+        f"variant {name!r}: {title} is the home of {RUNTIMES[runtime].ending} models, whose forms are named "
+        f"without {AT}.",
+        f"{form}: it is in {LITERT.title}, and for an ONNX model in {ONNXRUNTIME.title}",
+        f"leave {AT}{runtime} out; an ONNX model is named by its path (--model detector.onnx).",
     )
 
 

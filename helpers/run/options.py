@@ -73,7 +73,7 @@ def require_scheduler(address: str) -> str:
     if address and "://" not in address:
         raise LabError(
             f"scheduler {address!r}.",
-            "the address that `dask scheduler` prints, such as tcp://10.0.0.1:8786",
+            "the address that `python -m helpers scheduler` prints, such as tcp://10.0.0.1:8786",
             "give it with its tcp:// in front.",
         )
     return address

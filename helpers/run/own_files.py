@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.lab.places import lasting, path_of, require_file, split_labels, stem_of
+from helpers.lab.places import lasting, path_of, require_file, split_design, stem_of
+from helpers.models.designs.catalogue import DESIGN_NAMES
 from helpers.run.variants import Variant
 from helpers.tasks.detection.label_maps import KINDS
 
@@ -11,9 +12,16 @@ ENDING = ".tflite"
 OWN_FILE = "own-file"
 
 
+def design_of(text: str) -> str:
+    """The design that is named after the path, one of ``DESIGN_NAMES``; empty for none."""
+    return split_design(text, DESIGN_NAMES, tuple(KINDS))[1]
+
+
 def source_of(text: str) -> tuple[Path, str | Path | None]:
-    """Path and labels of ``PATH`` or ``PATH@LABELS``: one of ``label_maps.KINDS``, or a label file."""
-    path, labels = split_labels(text, tuple(KINDS))
+    """Path and labels of ``PATH`` with ``@LABELS``, one of ``label_maps.KINDS`` or a label file; a design, as
+    of ``design_of``, stands before or after them.
+    """
+    path, _, labels = split_design(text, DESIGN_NAMES, tuple(KINDS))
     return path_of(path), labels if labels in KINDS else path_of(labels) if labels else None
 
 
@@ -45,12 +53,12 @@ def own_variants(texts: Sequence[str]) -> tuple[Variant, ...]:
 
 def lasting_source(text: str) -> str:
     """The file as ``places.lasting`` names it; it must be there."""
-    place, labels = split_labels(text, tuple(KINDS))
+    place, design, labels = split_design(text, DESIGN_NAMES, tuple(KINDS))
     require_file(path_of(place).absolute(), "a .tflite file")
     if labels and labels not in KINDS:
         expected = f"a file of class names, or one of {', '.join(KINDS)}"
         require_file(path_of(labels).absolute(), expected)
-    return lasting(place, labels, tuple(KINDS))
+    return lasting(place, labels, tuple(KINDS), design)
 
 
 def own_variant(name: str, text: str) -> Variant:

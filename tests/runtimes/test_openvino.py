@@ -135,8 +135,16 @@ def test_every_convolution_is_in_the_profile_with_its_kind(graph, tmp_path):
 
 
 def test_means_since_the_warm_ups_are_of_the_rest():
-    first, last = [{"name": "a", "us": 10.0}, {"name": "b", "us": 9.0}], [{"name": "a", "us": 6.0}] * 2
-    assert [told["us"] for told in since(first, last, 15)] == [4.0, 4.5]
+    told = {"a": (10.0, 6.0), "b": (9.0, 6.0), "once": (2.0, 0.0), "fused": (0.0, 0.0)}
+    first, last = ([{"name": name, "us": times[at]} for name, times in told.items()] for at in (0, 1))
+    means = {operator["name"]: operator["us"] for operator in since(first, last, 15)}
+    assert means == {"a": 4.0, "b": 4.5, "once": 0.0}
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_times_by_operator_are_told_whatever_is_computed_once(graph, tmp_path, precision):
+    write_ir(graph, tmp_path / "core.xml", precision)
+    assert OPENVINO.profile(tmp_path / "core.xml", 20, 1)["operators"]
 
 
 def test_names_that_the_library_counts_up_are_settled(core):

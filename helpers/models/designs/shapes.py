@@ -9,6 +9,7 @@ from helpers.models.designs.catalogue import DESIGNS, Design
 from helpers.tasks.detection.tails.cells import COORDINATES, grid_of
 
 FOUND_COLUMNS = 6  # box, score, class
+MOST_QUERIES = 1000  # a DETR has 100 to 900; more boxes are of a detector that needs suppression
 SCORE_NAMES = ("logit", "score", "class", "cls", "label")
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -122,7 +123,7 @@ def by_queries(shapes: Shapes, size: tuple[int, int], classes: int) -> Iterator[
     RT-DETR.
     """
     flat = {name: shape for name, shape in shapes.items() if len(shape) == 3 and shape[0] == 1}
-    if len(flat) != len(shapes):
+    if len(flat) != len(shapes) or any(shape[1] > MOST_QUERIES for shape in flat.values()):
         return
     if len(flat) == 1:
         (name, shape), rtdetr = next(iter(flat.items())), DESIGNS["rtdetr"]

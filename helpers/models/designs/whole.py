@@ -50,9 +50,9 @@ def found_tails(
 
 
 def queries_tail(reading: Reading, heads: Heads, classes: int, limits: Limits) -> QueriesTail:
-    tail = QueriesTail(reading.outputs, reading.classes, limits, "none")
-    if within(tail.candidates(dict(heads))[1]):
-        return tail
+    finished = QueriesTail(reading.outputs, min(classes, reading.classes), limits, "none")
+    if within(finished.candidates(dict(heads))[1]):
+        return finished
     if reading.classes == classes + 1:
         return QueriesTail(reading.outputs, classes, limits, "softmax")
     return QueriesTail(reading.outputs, reading.classes, limits, "sigmoid")

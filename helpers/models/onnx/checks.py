@@ -9,8 +9,8 @@ from helpers.models.onnx.library import package
 
 DAMAGED = "give the path of a whole .onnx file, exported or downloaded anew if it is damaged."
 FLOAT32 = "export the detector in float32 (for Ultralytics' exporters: half=False, int8=False)."
-# Domains whose operators ONNX Runtime has.
-DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+# Domains of ONNX's own operators. Those of runtimes have no shapes that can be followed.
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "DynamicQuantizeLinear")
 TASKS = ("detect", "detection")
 TWO_DIMENSIONS = 2
@@ -75,7 +75,7 @@ def require_usable(path: Path, model: Any) -> None:
         raise LabError(
             f"{path} needs operators of its own: {', '.join(foreign)}.",
             "standard operators of ONNX",
-            "export the detector without plug-ins, such as those of TensorRT.",
+            "export the detector without plug-ins and optimizations for one runtime, such as TensorRT.",
         )
     require_float(path, model)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from helpers.models.onnx.follow import initializers, makers, needed
 from helpers.models.onnx.heads import Head
-from helpers.models.onnx.library import package
+from helpers.models.onnx.library import package, refused
 from helpers.models.onnx.network import Network
 
 INPUT = "image"
@@ -20,6 +20,9 @@ def core(network: Network, heads: Mapping[str, Head]) -> Any:
     Its input is ``image``, its outputs are named as ``heads`` are; all shapes are fixed and noted. A
     convolution that makes several heads becomes one per head, of the same filters: so each can have a scale
     of its own.
+
+    Raises:
+        LabError: it is no sound graph.
     """
     onnx = package("onnx")
     whole = copied(network.model)
@@ -38,8 +41,17 @@ def core(network: Network, heads: Mapping[str, Head]) -> Any:
     model = onnx.helper.make_model(
         graph, opset_imports=list(whole.opset_import), ir_version=whole.ir_version, producer_name=PRODUCER
     )
-    model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
-    onnx.checker.check_model(model, full_check=True)
+    return checked(model, network)
+
+
+def checked(model: Any, network: Network) -> Any:
+    """With the shapes of all tensors."""
+    onnx = package("onnx")
+    try:
+        model = onnx.shape_inference.infer_shapes(model, True, strict_mode=True, data_prop=True)
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # of either part of onnx, its own type
+        raise refused(network.path, error) from error
     return model
 
 

@@ -123,7 +123,7 @@ def candidates(outputs: dict[str, np.ndarray], known: Understood, network: Netwo
 
 def likelihoods(logits: np.ndarray, known: Understood) -> np.ndarray:
     if known.tail.conversion == "none":
-        return logits
+        return logits[:, : known.tail.classes]
     if known.tail.conversion == "sigmoid":
         return 1 / (1 + np.exp(-logits))
     powers = np.exp(logits - logits.max(1)[:, None])

@@ -10,6 +10,7 @@ from helpers.models.onnx.library import package, refused
 
 USUAL_SIDE = 640  # pixels: that of most detectors that are exported with open sides
 DIMENSIONS, COLOURS = 4, 3
+WEIGHTS_APART = 4  # IR version
 # Operators that look at shapes: with fixed shapes they are constants.
 OF_SHAPES = ("Shape", "Size", "ConstantOfShape")
 
@@ -70,12 +71,10 @@ def fixed(path: Path, model: Any, shape: tuple[int, ...]) -> Any:
     copy.CopyFrom(model)
     if copy.functions:
         copy = package("onnx.inliner").inline_local_functions(copy)
-    stored = {item.name for item in copy.graph.initializer}
-    for item in copy.graph.input:
-        if item.name not in stored:
-            for dim, length in zip(item.type.tensor_type.shape.dim, shape, strict=True):
-                dim.dim_value = length
     store_constants(copy)
+    weights_alone(copy)
+    for dim, length in zip(copy.graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
+        dim.dim_value = length
     forget_shapes(copy)
     copy = inferred(path, copy)
     if any(node.op_type in OF_SHAPES for node in copy.graph.node) or is_open(copy):
@@ -83,6 +82,14 @@ def fixed(path: Path, model: Any, shape: tuple[int, ...]) -> Any:
         forget_shapes(copy)
         copy = inferred(path, copy)
     return copy
+
+
+def weights_alone(model: Any) -> None:
+    """Weights are no inputs, as they had to be before IR version 4."""
+    stored = {item.name for item in model.graph.initializer}
+    for item in [item for item in model.graph.input if item.name in stored]:
+        model.graph.input.remove(item)
+    model.ir_version = max(model.ir_version, WEIGHTS_APART)
 
 
 def store_constants(model: Any) -> None:

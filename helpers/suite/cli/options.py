@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from helpers.models.designs.catalogue import DESIGNS
 from helpers.models.registry import MODELS
-from helpers.run.forms import ALL, EDGES, IN_LADDER, LADDER, TRAINED, UNTRAINED
+from helpers.run.forms import (
+    ALL,
+    EDGES,
+    FOR_ONNX,
+    IN_LADDER,
+    LADDER,
+    OTHER_RUNTIMES,
+    TRAINED,
+    UNTRAINED,
+)
 from helpers.run.options import MARGIN_POINTS, MOST_THREADS, WIDTH_PERCENT
 from helpers.run.profiles import PROFILES
 from helpers.run.variants import VARIANTS
+from helpers.runtimes.catalogue import OPENVINO
 
 if TYPE_CHECKING:
     from helpers.run.experiment import Run
@@ -33,21 +44,24 @@ ModelsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
-        help=f"Repeatable. One of: {', '.join(MODELS)}. Or your own: the path of a SavedModel's folder or "
-        "of a Darknet .cfg, the address of an archive, kaggle:HANDLE; then @LABELS: a label map, or a file "
-        "of names.",
+        help=f"Repeatable. One of: {', '.join(MODELS)}. Or your own: the path of a SavedModel's folder, of a "
+        "Darknet .cfg or of an .onnx file, the address of an archive, kaggle:HANDLE; then @LABELS: a label "
+        f"map, or a file of names. After an .onnx file @DESIGN may tell how it ends: {', '.join(DESIGNS)}.",
     ),
 ]
+_TAKEN = [name for name in UNTRAINED if name not in FOR_ONNX]
 DEPLOYABLE, SIMULATED = (
-    [name for name in UNTRAINED if (name + EDGES in ALL) == simulated and not name.startswith("uniform-")]
+    [name for name in _TAKEN if (name + EDGES in ALL) == simulated and not name.startswith("uniform-")]
     for simulated in (False, True)
 )
 VariantsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--variant",
-        help=f"Repeatable; if not given: {', '.join(VARIANTS)}. Or of: {', '.join(DEPLOYABLE)}. Or, "
-        f"simulated: {', '.join(SIMULATED)}, uniform-BITS-SCALES-RANGE (8 to 2 bits; tensor, channel or "
+        help=f"Repeatable; if not given: {', '.join(VARIANTS)}, and those in every further runtime that is "
+        f"installed. In {OPENVINO.title}: {', '.join(OTHER_RUNTIMES)}. Or of: {', '.join(DEPLOYABLE)}. For "
+        f"ONNX models: {', '.join(FOR_ONNX)}. Or, simulated: {', '.join(SIMULATED)}, "
+        "uniform-BITS-SCALES-RANGE (8 to 2 bits; tensor, channel or "
         f"block; minmax or lse); {EDGES} after one of these keeps its first and last layers float32. "
         f"{LADDER} takes {len(IN_LADDER)} of all these. Or, once they "
         f"are trained (train --form): {', '.join(TRAINED)}. And files of your own "

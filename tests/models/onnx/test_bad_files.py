@@ -78,6 +78,10 @@ def own_operator(model):
     model.graph.node[-1].domain, model.graph.node[-1].op_type = "trt", "EfficientNMS_TRT"
 
 
+def fused_operator(model):
+    model.graph.node[2].domain, model.graph.node[2].op_type = "com.microsoft", "FusedConv"
+
+
 def unknown_operator(model):
     model.graph.node[-1].op_type = "Frobnicate"
 
@@ -120,6 +124,7 @@ FAULTS = {
     newer_opset: ("opset 999", "older opset"),
     newer_ir: ("IR version 99", "older opset"),
     own_operator: ("operators of its own: trt.EfficientNMS_TRT", "without plug-ins"),
+    fused_operator: ("operators of its own: com.microsoft.FusedConv", "without plug-ins and optimizations"),
     unknown_operator: ("cannot use", "standard operators"),
     several_inputs: (r"2 inputs \(images, orig_size\)", "without the size of the photo"),
     whole_numbers: ("takes uint8", "float32"),

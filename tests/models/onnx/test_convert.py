@@ -2,15 +2,21 @@
 
 import json
 import re
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helpers.lab.errors import LabError
 from helpers.models.interface import Interface
 from helpers.models.onnx.reference import reference
 from helpers.models.parity import on_photo, summarize
+from helpers.photos.decoding import core_input
 from helpers.tasks.detection.tails.cell_heads import CellHeadsTail
 from helpers.tasks.detection.tails.found_rows import FoundRowsTail
 from helpers.tasks.detection.tails.joined_rows import JoinedRowsTail
@@ -39,6 +45,12 @@ WHOLE = {
     "hidden heads": (networks.yolov8, {"metadata": ULTRALYTICS, "hidden": True}, "", JoinedRowsTail),
     "detr": (networks.detr, {"columns": 4}, "", QueriesTail),
     "rtdetr": (networks.detr, {"columns": 3}, "rtdetr", QueriesTail),
+    "finished, with a column for no object": (
+        networks.detr,
+        {"columns": 4, "finished": True},
+        "",
+        QueriesTail,
+    ),
     "finished scores": (networks.detr, {"columns": 3, "finished": True}, "rtdetr", QueriesTail),
     "one output": (networks.detr, {"columns": 3, "joined": True}, "rtdetr", QueriesTail),
     "suppressed": (networks.suppressed, {"metadata": ULTRALYTICS}, "", FoundRowsTail),
@@ -73,6 +85,38 @@ def test_what_has_no_raw_heads_answers_as_the_whole_graph(case, tmp_path):
     made = Converted(build(**facts), tmp_path, named=named)
     assert type(made.interface.tail) is kind
     require_parity(made, networks.CLASSES, named)
+
+
+def test_a_file_from_before_weights_were_no_inputs(tmp_path):
+    model = networks.yolox()
+    model.ir_version = 3
+    for item in model.graph.initializer:
+        kind = onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims)
+        model.graph.input.insert(0, kind)
+    made = Converted(model, tmp_path)
+    assert [item.name for item in onnx.load(str(made.core_path)).graph.input] == ["image"]
+    require_parity(made, networks.CLASSES)
+
+
+BUILDS = st.sampled_from([networks.yolox, networks.yolov5, networks.yolov8, networks.nanodet])
+
+
+@settings(max_examples=12, deadline=None)
+@given(BUILDS, st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_any_weights_and_number_of_classes(build, classes, seed):
+    with tempfile.TemporaryDirectory() as folder:
+        made = Converted(build(classes=classes, seed=seed), Path(folder), classes)
+        whole = onnxruntime.InferenceSession(str(made.path))
+    assert isinstance(made.interface.tail, CellHeadsTail)
+    image = core_input(photos(((64, 96),), seed)[0], made.interface.preprocessing)
+    rows = whole.run(None, {"images": image})[0][0]
+    boxes, scores = made.interface.tail.candidates(made.heads(image))
+    assert scores.shape == (len(boxes), classes)
+    assert len(boxes) in rows.shape
+    if build is networks.yolov8:
+        assert scores == pytest.approx(rows[4:].T, abs=1e-4)
+        centres = (boxes[:, [1, 0]] + boxes[:, [3, 2]]) / 2 * [96, 64]
+        assert centres == pytest.approx(rows[:2].T, abs=0.01)
 
 
 def test_a_core_is_a_sound_float32_graph_of_fixed_shapes(tmp_path):

@@ -21,7 +21,8 @@ class QueriesTail:
         classes: how many.
         limits: what is kept; ``nms_iou`` is not used.
         conversion: from logits to scores, one of ``CONVERSIONS``: ``softmax`` has a last column for no
-            object, of which the file has one more than classes; ``none`` where they are scores.
+            object, of which the file has one more than classes; ``none`` where they are scores, with or
+            without that column.
         numbers: as for ``postprocessed.renumbered``.
     """
 
@@ -50,4 +51,4 @@ class QueriesTail:
     def scores(self, columns: np.ndarray) -> np.ndarray:
         if self.conversion == "softmax":
             return softmax(columns)[:, : self.classes]
-        return sigmoid(columns) if self.conversion == "sigmoid" else columns
+        return sigmoid(columns) if self.conversion == "sigmoid" else columns[:, : self.classes]
