@@ -90,10 +90,11 @@ def test_where_every_round_has_its_process_cores_are_loaded_for_it(files, log):
 def test_each_runtime_has_its_own_process_and_all_visits_are_interleaved(files, log, tmp_path):
     both = {**files, "litert": tiny_core(tmp_path / "small.tflite")}
     inputs = {file: tiny_images() if name == "litert" else PHOTOS for name, file in both.items()}
-    raw = measure(both, rounds=3, inputs=inputs, seed=2)
+    raw = measure(both, rounds=3, inputs=inputs, seed=2, rounds_per_process=3)
     assert raw.failures == {}
-    # Three, where it is not told and there are several runtimes.
-    assert raw.settings.rounds_per_process == rounds_in_process(both.values()) == 3
+    # Where it is not told, several runtimes share three, if there are rounds for five processes.
+    assert [rounds_in_process(both.values(), rounds) for rounds in (14, 15)] == [1, 3]
+    assert rounds_in_process(files.values(), 100) == 1
     assert [tuple(played.visits) for played in raw.rounds] == [
         round_order(tuple(both), n, 2) for n in range(3)
     ]

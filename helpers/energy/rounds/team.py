@@ -38,14 +38,16 @@ from helpers.lab.errors import LabError
 from helpers.lab.processes import probe_environment, why_dead
 from helpers.runtimes.catalogue import runtime_of
 
-SHARED_ROUNDS = 3
+SHARED_ROUNDS, LEAST_PROCESSES = 3, 5
 END_S = 5  # given to a process that has closed its output, before it is killed
 
 
-def rounds_in_process(files: Iterable[Path]) -> int:
-    """Rounds that share their processes: one, or more where several runtimes start side by side."""
+def rounds_in_process(files: Iterable[Path], rounds: int) -> int:
+    """Rounds that share their processes: one, or more where several runtimes start side by side and there are
+    rounds enough for ``LEAST_PROCESSES``, with fewer of which an interval says next to nothing."""
     runtimes, _ = runtimes_of({str(file): Path(file) for file in files})
-    return 1 if len(set(runtimes.values())) <= 1 else SHARED_ROUNDS
+    shared = len(set(runtimes.values())) > 1 and rounds >= LEAST_PROCESSES * SHARED_ROUNDS
+    return SHARED_ROUNDS if shared else 1
 
 
 def runtimes_of(files: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, str]]:
