@@ -24,14 +24,14 @@ from tests.support.dask_processes import processes, waited_for
 from tests.support.tiny_detectors import CLASSES, INTERFACE, noise_photos, tiny_detector
 
 VARIANTS = {"float32": 8, "int8": 16}  # any ids; what counts is that the cores differ
-PHOTOS, OF_A_SHARD = 21, 2
+PHOTOS, OF_A_SHARD = 13, 2
 CATEGORIES = range(11, 11 + CLASSES)
 COLUMNS = ("image_id", "category_id", "bbox", "score", "broken")
 # What a worker imports before it begins: it takes its time, or is of another kind.
 SLOW = """
 import time
 from helpers.evaluate import remote
-remote.find = lambda wanted, find=remote.find: (time.sleep(0.3), find(wanted))[1]
+remote.find = lambda wanted, find=remote.find: (time.sleep(0.5), find(wanted))[1]
 """
 OTHER = """
 import pathlib
