@@ -20,6 +20,7 @@ from helpers.lab.paths import ROOT
 
 EXTRA = "make setup RUNTIMES=dask"
 CONNECT_S, CLOSE_S = 15, 5
+RESULT_S = 30
 LOOK_S = 5  # so often it is looked whether workers have come or gone
 PATIENCE_S, PAUSE_S = 20, 0.5  # a worker that died is started again meanwhile
 ANSWER_S = 60  # a worker imports the project before its first answer
@@ -183,7 +184,8 @@ class Cluster:
             if not running:
                 return
             for future in self.ended(running):
-                yield running.pop(future).job[0], self.result(future)
+                if (result := self.result(future)) is not None:
+                    yield running.pop(future).job[0], result
 
     def send(self, job: Job, usable: Sequence[str], running: dict[Any, Sent]) -> None:
         """Give a task to one of these workers; if that is lost, Dask gives it to another one of them only."""
@@ -202,12 +204,15 @@ class Cluster:
         except CancelledError as error:  # of all, when the scheduler is gone
             raise self.scheduler_lost() from error
 
-    def result(self, future: Any) -> Mapping[str, ShardResult | str]:
-        """What a task found; a task that no worker could end is the cluster's fault."""
+    def result(self, future: Any) -> Mapping[str, ShardResult | str] | None:
+        """What a task found, or None if that was lost with its worker before it came here; a task that no
+        worker could end is the cluster's fault."""
         if future.cancelled():
             raise self.scheduler_lost()
         try:
-            return future.result()
+            return future.result(timeout=RESULT_S)
+        except TimeoutError:
+            return None
         except LabError:
             raise
         except Exception as error:  # of the library, of the network, of a worker's machine

@@ -13,7 +13,8 @@ from helpers.evaluate import cluster as module
 from helpers.evaluate import shards
 from helpers.evaluate.cluster import Cluster, ClusterError
 from helpers.evaluate.detect import ShardResult, split
-from helpers.evaluate.remote import Shipped, decoded, shipped, store
+from helpers.evaluate.remote import Shipped, decoded, numerics, shipped, store
+from helpers.evaluate.roster import Roster
 from helpers.evaluate.shards import Progress, detect_away, detect_here
 from helpers.lab.errors import LabError
 from helpers.lab.progress import progress
@@ -81,6 +82,7 @@ def unasked():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards.suspects, "question_early", lambda work: None)
         patch.setattr(module, "LOOK_S", 0.5)
+        patch.setattr(module, "RESULT_S", 2)
         yield
 
 
@@ -152,7 +154,9 @@ def test_workers_come_and_are_lost_and_one_that_differs_is_given_nothing(
         started.worker("two", preloads / "slow.py")
         waited_for(lambda: len(cluster.require_workers()) == 2 and cluster.roster.refused, "second worker")
         keep(next(results), found)
-        started.kill("one")  # it alone was to do what was sent before the second came
+        time.sleep(2)
+        keep(next(results), found)  # of several that have ended: what "one" found and holds yet is lost
+        started.kill("one")
         for result in results:
             keep(result, found)
         assert found == here
@@ -254,3 +258,38 @@ def test_files_are_kept_in_the_workers_own_folder_by_what_they_hold(tmp_path):
         store(Shipped(sent.files, sent.key + name), SimpleNamespace(local_directory=str(tmp_path / name)))
         folder = tmp_path / name / "quantization-lab" / (sent.key + name)
         assert sorted(path.name for path in folder.iterdir()) == ["a.bin", "a.xml"]
+
+
+def test_what_a_worker_answers_is_told_in_a_line():
+    """One is as this machine is; others differ, hang, have no room, have gone, or lack the project."""
+    own, told = numerics(), []
+    answers = {
+        numerics: {
+            "a": own, "b": own | {"numpy": "1.0"}, "c": TimeoutError(), "d": own, "e": OSError("refused"),
+            "f": ModuleNotFoundError("No module named 'helpers'"),
+        },
+        store: {"a": None, "d": LabError("/tmp/x cannot be written: No space left on device.", "", "")},
+    }  # fmt: skip
+    asked = []
+
+    def ask(function, *_, addresses):
+        asked.append((function, list(addresses)))
+        return {address: answers[function][address] for address in addresses}
+
+    roster = Roster(ask, [Shipped({}, "key")], told.append)
+    known = {name: {"name": name, "local_directory": f"/{name}"} for name in "abcdef"}
+    assert roster.usable(known) == ["a"]
+    assert told == [
+        f"Refused: worker b: numpy 1.0, here {own['numpy']}.",
+        "Refused: worker c: it does not answer.",
+        "Refused: worker f: it fails: ModuleNotFoundError: No module named 'helpers'.",
+        "Refused: worker d: it fails: /tmp/x cannot be written: No space left on device.",
+        "Cluster: 1 worker.",
+    ]
+    assert asked == [(numerics, list("abcdef")), (store, ["a", "d"])]
+    assert roster.usable(known) == ["a"]
+    assert asked[2:] == [(numerics, ["e"])]
+    restarted = known | {"b": {"name": "b", "local_directory": "/another"}}
+    answers[numerics]["b"], answers[store]["b"] = own, None
+    assert roster.usable(restarted) == ["a", "b"]
+    assert told[-1] == "Cluster: 2 workers."
