@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from helpers.lab.paths import ROOT
 
 EXTRA = "make setup RUNTIMES=dask"
 CONNECT_S, CLOSE_S = 15, 5
+RESULT_S = 30
 LOOK_S = 5  # so often it is looked whether workers have come or gone
 PATIENCE_S, PAUSE_S = 20, 0.5  # a worker that died is started again meanwhile
 ANSWER_S = 60  # a worker imports the project before its first answer
@@ -113,7 +115,7 @@ class Cluster:
             asked = self.client._run(function, *arguments, workers=[address], on_error="return")
             try:
                 return await asyncio.wait_for(asked, ANSWER_S)
-            except (OSError, TimeoutError) as error:
+            except Exception as error:  # of the network, or what cannot be read
                 return {address: error}
 
         async def every() -> dict[str, Any]:
@@ -182,7 +184,8 @@ class Cluster:
             if not running:
                 return
             for future in self.ended(running):
-                yield running.pop(future).job[0], self.result(future)
+                if (result := self.result(future)) is not None:
+                    yield running.pop(future).job[0], result
 
     def send(self, job: Job, usable: Sequence[str], running: dict[Any, Sent]) -> None:
         """Give a task to one of these workers; if that is lost, Dask gives it to another one of them only."""
@@ -194,18 +197,22 @@ class Cluster:
         from distributed import CancelledError, wait
 
         try:
-            return list(wait(list(running), timeout=LOOK_S, return_when="FIRST_COMPLETED").done)
+            with self.client.as_current():
+                return list(wait(list(running), timeout=LOOK_S, return_when="FIRST_COMPLETED").done)
         except TimeoutError:
             return []
         except CancelledError as error:  # of all, when the scheduler is gone
             raise self.scheduler_lost() from error
 
-    def result(self, future: Any) -> Mapping[str, ShardResult | str]:
-        """What a task found; a task that no worker could end is the cluster's fault."""
+    def result(self, future: Any) -> Mapping[str, ShardResult | str] | None:
+        """What a task found, or None if that was lost with its worker before it came here; a task that no
+        worker could end is the cluster's fault."""
         if future.cancelled():
             raise self.scheduler_lost()
         try:
-            return future.result()
+            return future.result(timeout=RESULT_S)
+        except TimeoutError:
+            return None
         except LabError:
             raise
         except Exception as error:  # of the library, of the network, of a worker's machine
@@ -221,15 +228,39 @@ def connected(address: str) -> Any:
     """Dask's client of a scheduler, quiet; raises ``ClusterError`` where none answers."""
     distributed = library()
     try:
+        # Dask's client waits for ever where somebody listens and says nothing, and leaves its thread where
+        # the address is none.
+        in_time(lambda: distributed.comm.connect(address, timeout=CONNECT_S))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions: what matters of them is asked of each worker
             return distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, TimeoutError, ImportError) as error:
+    except Exception as error:  # of the network, or of what another program than a scheduler answers
         raise ClusterError(
-            f"no scheduler answers at {address}: {str(error).rstrip('.')}.",
+            f"no scheduler answers at {address}: {str(error).rstrip('.') or type(error).__name__}.",
             "the address that `python -m helpers scheduler` prints, such as tcp://10.0.0.1:8786",
             f"start it (`python -m helpers scheduler`) and a worker (`python -m helpers worker {address}`).",
         ) from error
+
+
+def in_time(connect: Callable[[], Awaitable]) -> None:
+    """Connect and part; raises what ``connect`` does, or ``TimeoutError``."""
+    raised: list[BaseException] = [TimeoutError(f"no answer in {CONNECT_S} s")]
+
+    async def tried() -> None:
+        (await connect()).abort()
+
+    def attempt() -> None:
+        try:
+            asyncio.run(asyncio.wait_for(tried(), CONNECT_S))
+            raised.clear()
+        except Exception as error:
+            raised[:] = [error]
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(CONNECT_S + CLOSE_S)
+    if raised:
+        raise raised[0]
 
 
 def away(result: ShardResult) -> ShardResult:

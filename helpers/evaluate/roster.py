@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from helpers.evaluate.remote import Shipped, differences, numerics, store
+from helpers.lab.errors import LabError
 from helpers.lab.units import how_many
 
 # What asks workers: a function and its arguments, at these addresses -> what each gives, or its error.
@@ -33,7 +34,7 @@ class Roster:
     def usable(self, known: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Addresses of those of ``known`` that may be given tasks; the others are refused by name.
 
-        A worker that does not answer, since it ends or hangs, is neither: it is asked again next time.
+        A worker that there is no connection to is neither: it is asked again next time.
         """
         workers = {address: (address, facts["local_directory"]) for address, facts in known.items()}
         fresh = [address for address, worker in workers.items() if worker not in self._fit]
@@ -61,7 +62,7 @@ class Roster:
     def supplied(self, addresses: Sequence[str]) -> dict[str, str]:
         """Give the files to workers, one file after the other: address -> why it could not keep one.
 
-        Those that stop to answer are told of as though they had never been asked.
+        Those to which there is no connection any more are left out.
         """
         reasons = dict.fromkeys(addresses, "")
         for file in self.files:
@@ -82,12 +83,19 @@ class Roster:
 
 
 def answered(answers: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the workers to which there was no connection, or that took too long."""
-    return {a: answer for a, answer in answers.items() if not isinstance(answer, OSError | TimeoutError)}
+    """Without the workers to which there was no connection: they end, or have ended."""
+    return {
+        address: answer
+        for address, answer in answers.items()
+        if isinstance(answer, TimeoutError) or not isinstance(answer, OSError)
+    }
 
 
 def failure_of(error: object) -> str:
-    return f"it fails: {type(error).__name__}: {error}".rstrip(".")
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    said = error.found if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    return f"it fails: {said}".rstrip(".")
 
 
 def named(address: str, name: object) -> str:

@@ -30,14 +30,17 @@ def detector_bytes(channels: int) -> bytes:
     first = tf.constant(generator.normal(size=(3, 3, 3, channels)), tf.float32)
     second = tf.constant(generator.normal(size=(3, 3, channels, 4 + CLASSES)) / channels, tf.float32)
 
-    @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)], autograph=False)
-    def rows(image):
-        hidden = tf.nn.relu(tf.nn.conv2d(image, first, 2, "SAME"))
-        cells = tf.sigmoid(tf.nn.conv2d(hidden, second, 2, "SAME"))
-        return {"rows": tf.reshape(cells, (1, 64, 4 + CLASSES))}
+    class Detector(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)], autograph=False)
+        def __call__(self, image):
+            hidden = tf.nn.relu(tf.nn.conv2d(image, first, 2, "SAME"))
+            cells = tf.sigmoid(tf.nn.conv2d(hidden, second, 2, "SAME"))
+            return {"rows": tf.reshape(cells, (1, 64, 4 + CLASSES))}
 
+    detector = Detector()
     with stderr_muted():
-        return tf.lite.TFLiteConverter.from_concrete_functions([rows.get_concrete_function()]).convert()
+        concrete = [detector.__call__.get_concrete_function()]
+        return tf.lite.TFLiteConverter.from_concrete_functions(concrete, detector).convert()
 
 
 def tiny_detector(path: Path, channels: int) -> Path:
