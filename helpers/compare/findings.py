@@ -21,7 +21,7 @@ from helpers.lab.errors import found_of
 from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds, number
 from helpers.lab.units import format_bytes
-from helpers.run.variants import BASELINE, is_compared, reference_of
+from helpers.run.variants import BASELINE, is_baseline, is_compared, reference_of, runtime_named
 from helpers.show.rows import by_model, records_of
 from helpers.show.values import failure_of
 from helpers.tasks.detection.quantities import AP_DIFFERENCE
@@ -137,16 +137,30 @@ def ties_clause(row: Mapping[str, Any]) -> str:
 
 
 def latency_finding(row: Mapping[str, Any], floor: NoiseFloor | None) -> tuple[Judgement, str]:
-    ratio = ratio_of(row, "latency")
+    ratio = to_reference(row, "latency")
     if ratio is None:
         return Judgement.NOT_JUDGED, "latency not available"
     judgement = judge_ratio(ratio, floor)
-    doubt = "" if floor else " (noise floor unknown)"
+    doubt = than_text(row) + ("" if floor else " (noise floor unknown)")
     if judgement is Judgement.BETTER:
         return judgement, times(inverse(ratio), "faster") + doubt
     if judgement is Judgement.WORSE:
         return judgement, times(ratio, "slower") + doubt
     return judgement, unshown_ratio("latency", ratio, judgement, floor)
+
+
+def to_reference(row: Mapping[str, Any], quantity: str) -> Interval | None:
+    """Ratio to what a variant is held against: a float32 of another runtime to the model's own, which only
+    latency has; every other form to the float32 of its runtime."""
+    variant = str(row.get("variant", ""))
+    foreign = is_baseline(variant) and variant != BASELINE
+    return ratio_of(row, f"{quantity}_across" if foreign else quantity)
+
+
+def than_text(row: Mapping[str, Any]) -> str:
+    """Of a form in another runtime than the model's own: what it is held against."""
+    variant = str(row.get("variant", ""))
+    return f" than {reference_of(variant)}" if runtime_named(variant) else ""
 
 
 def unshown_ratio(quantity: str, ratio: Interval, judgement: Judgement, floor: NoiseFloor | None) -> str:
@@ -156,13 +170,14 @@ def unshown_ratio(quantity: str, ratio: Interval, judgement: Judgement, floor: N
 
 
 def energy_finding(row: Mapping[str, Any], floor: NoiseFloor | None) -> tuple[Judgement, str]:
-    ratio, grade = ratio_of(row, "energy"), row.get("energy_grade")
+    ratio, grade = to_reference(row, "energy"), row.get("energy_grade")
     if ratio is None or grade == "D":
         return Judgement.NOT_JUDGED, "energy not available"
     judgement = judge_ratio(ratio, floor)
     note = f"grade {grade}" + (", an estimate" if grade == "C" else "")
     if judgement in (Judgement.BETTER, Judgement.WORSE):
-        text = times(ratio, "float32's energy") + ("" if floor else ", noise floor unknown")
+        text = times(ratio, f"{reference_of(str(row.get('variant', '')))}'s energy")
+        text += "" if floor else ", noise floor unknown"
     else:
         text = unshown_ratio("energy", ratio, judgement, floor)
     return judgement, f"{text} ({note})"
@@ -177,7 +192,7 @@ def size_finding(row: Mapping[str, Any], base_bytes: float) -> tuple[Judgement, 
         return Judgement.NONE_SHOWN, f"a file of about the same size, {format_bytes(size_bytes)}"
     judgement = Judgement.BETTER if size_bytes < base_bytes else Judgement.WORSE
     return judgement, (
-        f"{size_bytes / base_bytes:.2f}× float32's file size "
+        f"{size_bytes / base_bytes:.2f}× {reference_of(str(row.get('variant', '')))}'s file size "
         f"({format_bytes(size_bytes)} against {format_bytes(base_bytes)})"
     )
 
@@ -187,7 +202,7 @@ def findings_of(row: Mapping[str, Any], frame: pd.DataFrame) -> list[Finding]:
 
     Where nothing is judged there are the numbers alone.
     """
-    base = frame.loc[frame["variant"] == BASELINE, "size_bytes"]
+    base = frame.loc[frame["variant"] == reference_of(str(row["variant"])), "size_bytes"]
     judged = {
         "accuracy": accuracy_finding(row),
         "latency": latency_finding(row, noise_floor(frame, "latency")),
@@ -204,7 +219,7 @@ def without_judgement(
     row: Mapping[str, Any], quantity: str, finding: tuple[Judgement, str]
 ) -> tuple[Judgement, str]:
     """The number of a finding without what it would say of the variant."""
-    ratio, absent = ratio_of(row, quantity), finding[0] is Judgement.NOT_JUDGED
+    ratio, absent = to_reference(row, quantity), finding[0] is Judgement.NOT_JUDGED
     if quantity == "size" or ratio is None or absent:
         return Judgement.NOT_JUDGED, finding[1]
     text = f"{quantity} ratio {bracketed(ratio, digits_for(ratio.value))}"

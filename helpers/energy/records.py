@@ -19,7 +19,7 @@ from helpers.run.experiment import Run
 from helpers.run.variants import baseline_of
 
 NOTEBOOK = "04_energy.ipynb"
-NO_ARENA = "LiteRT's Python interface does not tell the size of its tensor arena"
+NO_ARENA = "the runtime's Python interface does not tell the size of its tensor arena"
 
 
 def read_measurement(run: Run, model: Model, kind: type[M]) -> Record[M]:

@@ -91,8 +91,7 @@ class Bench:
 
     def noise(self, draw: Callable[[tuple[int, ...]], np.ndarray]) -> Iterator[np.ndarray]:
         """As many arrays as there are calibration photos, each of the shape of a core's input."""
-        before = self.interface.preprocessing
-        shape = before.shape
+        shape = self.interface.preprocessing.input_shape
         return (draw(shape).astype(np.float32) for _ in self.calibration)
 
     def variant(self, variant_id: str) -> Path:

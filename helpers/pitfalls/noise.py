@@ -56,8 +56,10 @@ def draws(bench: Bench) -> dict[str, Draw]:
 
 
 def prepared(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Pixels 0..255 as a core takes them."""
-    return pixels * np.array(preprocessing.scale) + np.array(preprocessing.offset)
+    """Pixels 0..255 of the shape of a core's input, as it takes them."""
+    each = (3, 1, 1) if preprocessing.layout == "NCHW" else (3,)
+    scale, offset = (np.reshape(values, each) for values in (preprocessing.scale, preprocessing.offset))
+    return pixels * scale + offset
 
 
 def noisy_precision(bench: Bench, name: str, draw: Draw) -> np.ndarray:

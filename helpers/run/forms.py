@@ -241,7 +241,9 @@ def no_form(name: str) -> LabError:
     if at and plain.removesuffix(EDGES) in ALL:
         return no_form_there(name, plain, runtime)
     if plain == name or not (plain in ALL or plain == LADDER or plain.endswith(".tflite")):
-        return unknown_name("variant", name, [*IN_LADDER, *FOR_ONNX, *TRAINED, *OTHER_RUNTIMES, LADDER])
+        return unknown_name(
+            "variant", name.removesuffix(EDGES), [*IN_LADDER, *FOR_ONNX, *TRAINED, *OTHER_RUNTIMES, LADDER]
+        )
     return LabError(
         f"variant {name!r}: {EDGES} cannot follow {plain}.",
         f"{EDGES} after a simulated form without it, such as ternary{EDGES}",
@@ -268,8 +270,8 @@ def no_form_there(name: str, form: str, runtime: str) -> LabError:
             f"name one of these, or {form} without {AT}{runtime}.",
         )
     return LabError(
-        f"variant {name!r}: {title} is the home of {RUNTIMES[runtime].ending} models, whose forms are named "
-        f"without {AT}.",
+        f"variant {name!r}: {title} is the runtime of models with {RUNTIMES[runtime].ending} cores, whose "
+        f"forms are named without {AT}.",
         f"{form}: it is in {LITERT.title}, and for an ONNX model in {ONNXRUNTIME.title}",
         f"leave {AT}{runtime} out; an ONNX model is named by its path (--model detector.onnx).",
     )

@@ -24,8 +24,8 @@ def train_asked(
         start_from: a form, ``float32``, or empty for the usual one.
         changes: fields of the usual schedule to change; None for those to keep.
     """
-    require_trainable(form)
     model = run.models[0]
+    require_trainable(form, model)
     usual = course(model, form)
     given = {name: value for name, value in changes.items() if value is not None}
     schedule = dataclasses.replace(usual.schedule, **given)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tf_keras as keras
 
-from helpers.lab.errors import unknown_name
+from helpers.lab.errors import LabError, unknown_name
 from helpers.lab.files import read_json, sha256_file, sha256_json, write_json
 from helpers.lab.host import PACKAGES_OF_RESULTS, versions
 from helpers.lab.records import jsonable, structured
@@ -18,6 +18,7 @@ from helpers.quantize.trained.int8_file import int8_layers
 from helpers.quantize.trained.trained_codes import TrainedCodes, coded, codes_file, train_command
 from helpers.run.experiment import Run
 from helpers.run.forms import TRAINED, get_form, is_simulated
+from helpers.runtimes.catalogue import LITERT, get_runtime
 from helpers.runtimes.litert.reader import graph_of
 from helpers.training.activations import RoundedActivations
 from helpers.training.material import Material, calibrated_int8, prepare_material, training_photos
@@ -39,9 +40,16 @@ class Student:
     activations: RoundedActivations | None = None
 
 
-def require_trainable(form: str) -> None:
+def require_trainable(form: str, model: Model) -> None:
+    """Raise if there is no such form, or if the model's core is not of the files that are trained."""
     if form not in TRAINED:
         raise unknown_name("form to train", form, TRAINED)
+    if model.runtime != LITERT.id:
+        raise LabError(
+            f"{model.title} is a core for {get_runtime(model.runtime).title}.",
+            f"a model whose core is a {LITERT.ending} file: forms are trained from these alone",
+            "train the detector with the rounding in the loop where it was made, or name another model.",
+        )
 
 
 def train_form(
@@ -64,7 +72,7 @@ def train_form(
         LabError: no such form; the model cannot be had or trained; or ``started_from`` was not trained.
     """
     for name in filter(None, (form, started_from)):
-        require_trainable(name)
+        require_trainable(name, model)
     keras.utils.set_random_seed(schedule.seed)
     material = prepare_material(run, model)
     photos = training_photos(run, material, schedule.photos)

@@ -18,9 +18,11 @@ from helpers.quantize.recipes import (
     trained_file,
 )
 from helpers.quantize.recipes.contract import Recipe, Work
+from helpers.run.forms import INT8_TRAINED, SIMULATED, SIMULATED_TRAINED
 from helpers.run.own_files import OWN_FILE
 from helpers.run.variants import AT, Variant
 from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, get_runtime
+from helpers.runtimes.contract import Runtime
 from helpers.runtimes.file_facts import FileFacts
 
 _FILES = (
@@ -47,11 +49,24 @@ def get_recipe(name: str) -> Recipe:
         return RECIPES[name]
     form, _, runtime = name.partition(AT)
     if (runtime and form in RECIPES) or f"{form}{AT}{ONNXRUNTIME.id}" in RECIPES:
-        home = get_runtime(runtime or LITERT.id)
-        others = [each.partition(AT)[0] for each in RECIPES if AT in each and each.endswith(home.id)]
-        made = ", ".join(others) or "the forms of LiteRT"
-        raise LabError(f"no {form} is made for {home.title}.", f"one of: {made}", f"leave {form} out.")
+        raise not_made(form, get_runtime(runtime or LITERT.id))
     raise unknown_name("recipe", name, RECIPES)
+
+
+def not_made(form: str, home: Runtime) -> LabError:
+    """The error for a form of a runtime in another one."""
+    if home is LITERT:
+        return LabError(
+            f"no {form} is made for {home.title}.",
+            f"an ONNX model: {form} is {ONNXRUNTIME.title}'s",
+            f"leave {form} out, or name an ONNX model.",
+        )
+    there = [name.partition(AT)[0] for name in RECIPES if name.endswith(f"{AT}{home.id}")]
+    made = [{"none": "float32", SIMULATED: "the simulated forms"}.get(name, name) for name in there]
+    form = {SIMULATED_TRAINED: "trained form", INT8_TRAINED.recipe: INT8_TRAINED.id}.get(form, form)
+    return LabError(
+        f"no {form} is made for {home.title}.", f"one of: {', '.join(made)}", f"leave {form} out."
+    )
 
 
 def module_of(name: str) -> str:

@@ -68,7 +68,7 @@ def since(first: Sequence[Operator], last: Sequence[Operator], inferences: int) 
     timed = [(then["us"] * WARM_UPS, now) for then, now in pairs if now["us"] or then["us"]]
     sums = [(now, now["us"] * inferences - before) for before, now in timed]
     # What takes less than a microsecond may come out below 0.
-    return [{**now, "us": max(0.0, us / after)} for now, us in sums]
+    return [{**each, "us": max(0.0, us / after)} for each, us in sums]
 
 
 def operators_of(timed: OpenVINOCore, known: Mapping[str, Convolution]) -> list[Operator]:
