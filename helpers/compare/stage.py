@@ -47,6 +47,7 @@ from helpers.tasks.detection.evidence import Evidence
 from helpers.tasks.detection.quantities import Accuracy
 
 NOT_MEASURED = Absent("not measured")
+AWAY = Absent("found on a cluster, whose speed is not this machine's")
 ITSELF, SAME_FILE = Absent("what the others are compared with"), Absent("the same file as float32")
 NO_SELFTEST = Absent("the self-test was not run")
 MEASURED = (Latency, Memory, Energy, Parts)
@@ -183,11 +184,12 @@ def found_of(
 
 
 def loops_of(run: Run, variant: str, scored: Scored | Absent) -> Sequence[tuple[int, float]] | Absent:
-    """03's loop of a variant; the control was not in it, and that of a simulated form would be float32's."""
+    """03's loop of a variant on this machine; the control was not in it, and that of a simulated form would
+    be float32's."""
     if isinstance(scored, Absent) or is_control(variant):
         return SAME_FILE if is_control(variant) else scored
     absent = unmeasured(run, variant)
-    return absent if absent != NOT_MEASURED else scored.loops or NOT_MEASURED
+    return absent if absent != NOT_MEASURED else scored.loops or AWAY
 
 
 def measured_summaries(run: Run, records: Mapping[str, Record]) -> dict[str, Mapping[str, Any]]:

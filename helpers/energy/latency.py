@@ -67,10 +67,11 @@ def measure_latency(
         delays: variant -> share by which each of its invocations is made longer, for a known difference.
     """
     require_at_least(1, rounds=rounds, repeats=repeats, threads=threads, least_rounds=least_rounds)
-    share = rounds_in_process(files.values()) if rounds_per_process is None else rounds_per_process
+    least = min(least_rounds, rounds)
+    share = rounds_per_process or rounds_in_process(files.values(), least)
     require_at_least(1, rounds_per_process=share)
     require_at_least(0, warmups=warmups, width=width or 0, budget_s=budget_s or 0)
-    plan = Plan(rounds, min(least_rounds, rounds), width, budget_s)
+    plan = Plan(rounds, least, width, budget_s)
     settings = LatencySettings.of(files, threads, seed, repeats, warmups, share)
     with (
         photos_written(files, require_inputs(inputs)) as photos,

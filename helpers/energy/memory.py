@@ -74,12 +74,22 @@ def probe_all(
             failures[name] = result
         else:
             probes[name] = result
-    for runtime in {runtime for runtime, _ in targets.values()} - alive(targets, failures):
-        died = f"the memory probe of the bare runtime died: {failures[bare_of(runtime)]}"
-        failures |= {name: died for name, (its, _) in targets.items() if its == runtime}
-    if not alive(targets, failures):
-        raise LabError(f"{died}.", "a process that imports a runtime", "run `python -m helpers doctor`.")
+    died = {targets[name][0]: failures[name] for name in order if is_dead_bare(targets[name], name, failures)}
+    for name, (runtime, _) in targets.items():
+        if runtime in died:
+            failures[name] = f"the memory probe of the bare runtime died: {died[runtime]}"
+    if died and not alive(targets, failures):
+        reason = next(iter(died.values()))
+        raise LabError(
+            f"the memory probe of the bare runtime died: {reason}.",
+            "a Python process that imports a runtime",
+            "run `python -m helpers doctor`.",
+        )
     return {name: found for name, found in probes.items() if name not in failures}
+
+
+def is_dead_bare(target: Target, name: str, failures: Mapping[str, str]) -> bool:
+    return target[1] == NOTHING and name in failures
 
 
 def alive(targets: Mapping[str, Target], failures: Mapping[str, str]) -> set[str]:

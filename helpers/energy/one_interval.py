@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from helpers.energy.next_process import LEVEL, left_out
 from helpers.energy.records import Latency, LatencyRound, Visit, read_measurement
 from helpers.energy.rounds.warmup import warmup_of
-from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width, latency_ratio, processes_of
+from helpers.energy.summary import LEVEL_BY_WIDTH, ended_by_width, latency_ratio, processes_of, undisturbed_ms
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent, Interval
 from helpers.lab.units import how_many
@@ -116,7 +116,7 @@ def draw_ratio(opened: OneRatio, averages: np.ndarray, context: Context) -> LabF
     text = (
         f"{opened.variant} / float32 of {opened.model}, n = {how_many(len(opened.own), 'round')} of "
         f"{opened.own.shape[1]} timed inferences in {processes}. "
-        "Above: a dot for the ratio of medians of each round, by its process. "
+        "Above: a dot for the ratio of the fastest inferences of each round, by its process. "
         f"Below: averages of all pairs of processes; bar: {bar_text(opened)}, an interval of 95 %."
     )
     figure = new_figure(3.3 + FOOTER_IN)
@@ -134,7 +134,7 @@ def bar_text(opened: OneRatio) -> str:
 
 
 def draw_rounds(axes: Axes, opened: OneRatio) -> None:
-    ratios = np.median(opened.own, axis=1) / np.median(opened.base, axis=1)
+    ratios = undisturbed_ms(opened.own) / undisturbed_ms(opened.base)
     style = look_of(opened.variant).marker_style(6)
     axes.plot(ratios, opened.processes + 1, gid="rounds", **style)
     reference_line(axes, 1)

@@ -102,7 +102,8 @@ def sampled_latency(run: Run, model: Model, name: str, options: Mapping[str, Any
         return measure_latency(files, sample_inputs(run, model), **options, **resume)
 
     def begun(variants: tuple[str, ...]) -> Latency:
-        share = rounds_in_process(measured_files(run, model).values())
+        least = min(options["least_rounds"], options["rounds"])
+        share = rounds_in_process(measured_files(run, model).values(), least)
         threads, seed, repeats = (options[option] for option in ("threads", "seed", "repeats"))
         return Latency.begun(LatencySettings.of(variants, threads, seed, repeats, WARMUPS, share))
 

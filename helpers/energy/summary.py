@@ -35,9 +35,10 @@ class LatencySummary:
             hold for the next process; a tail that only some processes have is not known from a few of them,
             so those of p90 and p99 hold less often than they say (simulated with 6 to 20 processes that
             vary by more than their rounds do: 70 to 85 of 100).
-        ratio: to float32 of the same runtime, over processes, of (median of the variant / median of the
-            baseline in the same round). Slow drift cancels in it, so it is surer than p50 / p50, and may
-            differ from it.
+        ratio: to float32 of the same runtime, over processes, of (``undisturbed_ms`` of the variant / that
+            of the baseline in the same round). Slow drift cancels in it and other work is not in it, so it is
+            surer than p50 / p50, and may differ from it.
+        across: the same to the model's own float32, in whatever runtime: what compares runtimes.
         warmups: invocations left out at the start of every visit.
         disturbed: how many rounds are marked as disturbed; they count in all of the above.
         undisturbed_ratio: ``ratio`` without those rounds.
@@ -122,7 +123,7 @@ class Ratios:
     """Ratios of a variant to its baseline, of the rounds that have both.
 
     Attributes:
-        values: medians in the same round, one over the other: float64 ``[rounds]``.
+        values: ``undisturbed_ms`` in the same round, one over the other: float64 ``[rounds]``.
         processes: number of the process of each.
     """
 
@@ -160,6 +161,19 @@ def timed_ms(raw: Latency, variant: str) -> dict[int, np.ndarray]:
     return {number: np.array(visit.timed_ns[extra:]) * 1e-6 for number, visit in visits.items() if visit}
 
 
+def undisturbed_ms(samples_ms: np.ndarray) -> np.ndarray:
+    """The fastest of each visit's samples ``[..., samples]``: what ratios are made of.
+
+    Other work makes an invocation slower, never faster, so the fastest is the one that it disturbed least
+    (Chen and Revels 2016, "Robust benchmarking in noisy environments"). Measured with the same file under
+    five names, 50 rounds of 10 invocations of 2.6 ms each: where nothing disturbs, ratios of the fastest
+    vary as those of medians do (1.2 and 1.3 %). On two cores with three to four processes at work, intervals
+    of 20 processes reach 1.0 to 1.8 % to either side instead of 2.3 to 14 %, and find a slowdown of 2 % in 65
+    to 99 of 100 measurements instead of 9 to 61.
+    """
+    return samples_ms.min(axis=-1)
+
+
 def paired_ratios(raw: Latency, variant: str, without: Collection[int] = (), base: str = "") -> Ratios:
     """Ratio to the baseline in every round that has both, of which none is left out; none if that failed.
 
@@ -168,7 +182,7 @@ def paired_ratios(raw: Latency, variant: str, without: Collection[int] = (), bas
     baseline = base or raw.settings.baselines[variant]
     own, base = timed_ms(raw, variant), timed_ms(raw, baseline)
     shared = [] if baseline in raw.failures else sorted((own.keys() & base.keys()) - set(without))
-    values = np.array([np.median(own[number]) / np.median(base[number]) for number in shared])
+    values = np.array([undisturbed_ms(own[number]) / undisturbed_ms(base[number]) for number in shared])
     return Ratios(values, processes_of([raw.rounds[number] for number in shared]))
 
 

@@ -8,7 +8,10 @@ from helpers.lab.records import Number
 
 @dataclass(frozen=True)
 class LoopTime:
-    """Seconds over all photos: decoding, the loop of inference; core and tail within it, over all cores."""
+    """Seconds: decoding, the loop of inference; core and tail within it, over all cores.
+
+    Over the photos that this machine went through; those of a cluster say nothing about it.
+    """
 
     decode_s: float
     loop_s: float
@@ -27,7 +30,7 @@ class Scored:
         distinct_scores: how many values its scores take.
         images, detections: how many.
         field: of the data set in FiftyOne, where the detections are.
-        loops: (photos, seconds) of each shard of the loop; empty where it was not run.
+        loops: (photos, seconds) of each shard of the loop on this machine; empty where a cluster ran it.
         broken_images: photos for which the core gave NaN or infinity.
         findings: what is suspicious, in sentences.
     """

@@ -1,17 +1,26 @@
 """One shard of photos through cores, in a process on whatever machine: what a cluster's worker does."""
 
+import functools
 import hashlib
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from helpers.evaluate.detect import CorePool, ShardResult, decode, detect
+import cv2
+
+from helpers.evaluate.detect import CorePool, Shard, ShardResult, decode, detect
 from helpers.lab import host
 from helpers.lab.errors import LabError, reason_of
 from helpers.lab.files import write_bytes
 from helpers.lab.fingerprint import code_digest
 from helpers.models.interface import Interface
+from helpers.photos.preprocessing import Preprocessing
+
+PACKAGES = (*host.PACKAGES_OF_RESULTS, "pillow", "openvino", "onnxruntime")
+MOST_CORES = 32  # that a worker keeps loaded
 
 
 @dataclass(frozen=True)
@@ -24,18 +33,12 @@ class Shipped:
     files: Mapping[str, bytes]
     key: str
 
-    def path(self) -> Path:
-        """Where the first of them lies on this machine, written there unless it is."""
-        folder = Path(tempfile.gettempdir()) / "quantization-lab" / self.key
-        for name, content in self.files.items():
-            if not (folder / name).is_file():
-                write_bytes(folder / name, content)
-        return folder / next(iter(self.files))
-
 
 def shipped(paths: Sequence[Path]) -> Shipped:
     files = {path.name: path.read_bytes() for path in paths}
-    digest = hashlib.sha256(b"".join(files.values()))
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(f"{name}\n{len(content)}\n".encode() + content)
     return Shipped(files, digest.hexdigest()[:32])
 
 
@@ -44,58 +47,86 @@ class Wanted:
     """What is to be found in one shard.
 
     Attributes:
-        cores: variant -> files of its core; all take the same input.
-        interfaces: variant -> file of what goes before and after it.
-        photos: COCO id -> name and content of the photo's file.
+        cores: variant -> key of its core's files, which the worker holds; all take the same input.
+        interfaces: variant -> key of the file of what goes before and after it.
+        photos: COCO id -> path, where the one who asks has it, and content of the photo's file.
         category_ids: of the model's classes.
-        setting: of the one who asks: results of other libraries or instruction sets are not put beside its.
     """
 
-    cores: Mapping[str, Shipped]
-    interfaces: Mapping[str, Shipped]
+    cores: Mapping[str, str]
+    interfaces: Mapping[str, str]
     photos: Mapping[int, tuple[str, bytes]]
     category_ids: Sequence[int]
-    setting: Mapping[str, str]
 
 
-RUNTIME_PACKAGES = ("openvino", "onnxruntime")
-_POOLS: dict[str, CorePool] = {}  # of this process, by the hash of the core's files
+_HELD: dict[str, Path] = {}  # by key: the first of the files that this process holds
+_TURN = threading.Lock()  # a core serves one thread
 
 
-def pool_of(core: Shipped) -> CorePool:
-    if core.key not in _POOLS:
-        _POOLS[core.key] = CorePool(core.path(), workers=1)
-    return _POOLS[core.key]
+def store(files: Shipped, dask_worker: Any) -> None:
+    """Keep files in the folder of this worker, which no other process writes to and which ends with it.
+
+    Args:
+        dask_worker: the worker, which Dask passes by this name.
+    """
+    if files.key not in _HELD:
+        folder = Path(dask_worker.local_directory) / "quantization-lab" / files.key
+        for name, content in files.files.items():
+            write_bytes(folder / name, content)
+        _HELD[files.key] = folder / next(iter(files.files))
+
+
+@functools.lru_cache(MOST_CORES)
+def pool_of(key: str) -> CorePool:
+    return CorePool(_HELD[key], workers=1)
 
 
 def find(wanted: Wanted) -> dict[str, ShardResult | str]:
     """Variant -> what it finds, or why it cannot be run. Runs in the worker, on one core.
 
     Raises:
-        LabError: the worker is not as the one who asks.
+        LabError: a photo cannot be read.
     """
-    require_same(wanted.setting)
-    loaded = {variant: Interface.load(file.path()) for variant, file in wanted.interfaces.items()}
-    preprocessing = next(iter(loaded.values())).preprocessing
-    with tempfile.TemporaryDirectory() as folder:
-        photos = {number: Path(folder) / f"{number}-{name}" for number, (name, _) in wanted.photos.items()}
-        for number, (_, content) in wanted.photos.items():
-            photos[number].write_bytes(content)
-        shard = decode(photos, preprocessing, workers=1)
+    loaded = {variant: Interface.load(_HELD[key]) for variant, key in wanted.interfaces.items()}
+    shard = decoded(wanted.photos, next(iter(loaded.values())).preprocessing)
     found: dict[str, ShardResult | str] = {}
-    for variant, core in wanted.cores.items():
-        try:
-            found[variant] = detect(pool_of(core), loaded[variant].tail, shard, wanted.category_ids)
-        except Exception as error:  # a runtime, a delegate or a tail of any kind
-            found[variant] = reason_of(error)
+    with _TURN:
+        for variant, key in wanted.cores.items():
+            try:
+                found[variant] = detect(pool_of(key), loaded[variant].tail, shard, wanted.category_ids)
+            except Exception as error:  # a runtime, a delegate or a tail of any kind
+                found[variant] = reason_of(error)
     return found
+
+
+def decoded(photos: Mapping[int, tuple[str, bytes]], preprocessing: Preprocessing) -> Shard:
+    """The photos, made ready; an error names a photo as the one who asks does."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {
+            number: Path(folder) / f"{number}{Path(name).suffix}" for number, (name, _) in photos.items()
+        }
+        for number, (_, content) in photos.items():
+            paths[number].write_bytes(content)
+        try:
+            return decode(paths, preprocessing, workers=1)
+        except LabError as error:
+            parts = [error.found, error.expected, error.cure]
+            for number, path in paths.items():
+                parts = [part.replace(str(path), photos[number][0]) for part in parts]
+            raise LabError(*parts) from None
+
+
+@functools.cache
+def own_code() -> str:
+    """Of the project's code in this process: read once, about when it was imported, for files may change."""
+    return code_digest(__name__)[:12]
 
 
 def numerics() -> dict[str, str]:
     """What detections depend on beside their inputs: libraries, instruction sets, the project's own code."""
-    packages = host.versions((*host.PACKAGES_OF_RESULTS, *RUNTIME_PACKAGES))
     flags = " ".join(host.isa_flags())
-    return {**packages, "instruction sets": flags, "the project's code": code_digest(__name__)[:12]}
+    own = {"opencv": cv2.__version__, "instruction sets": flags, "the project's code": own_code()}
+    return host.versions(PACKAGES) | own
 
 
 def differences(own: Mapping[str, str], other: Mapping[str, str]) -> str:
@@ -104,13 +135,3 @@ def differences(own: Mapping[str, str], other: Mapping[str, str]) -> str:
     return "; ".join(
         f"{name} {other.get(name, 'unknown')}, here {own.get(name, 'unknown')}" for name in names
     )
-
-
-def require_same(setting: Mapping[str, str]) -> None:
-    unlike = differences(setting, numerics())
-    if unlike:
-        raise LabError(
-            f"a worker unlike this machine: {unlike}.",
-            "the same libraries and instruction sets",
-            "start the worker in this project's environment, on a machine of the same kind.",
-        )

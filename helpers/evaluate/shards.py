@@ -10,7 +10,7 @@ from helpers.evaluate import suspects
 from helpers.evaluate.cluster import Cluster, Job, away
 from helpers.evaluate.detect import CorePool, ShardResult, decode, detect, split
 from helpers.evaluate.label_check import require_fitting_labels
-from helpers.evaluate.remote import Wanted, numerics, shipped
+from helpers.evaluate.remote import Shipped, Wanted, shipped
 from helpers.lab.errors import LabError, reason_of
 from helpers.lab.progress import progress
 from helpers.lab.records import Origin
@@ -128,10 +128,16 @@ def detect_away(
     work: Progress, interfaces: Mapping[str, Interface], category_ids: Sequence[int], bar: Any
 ) -> dict[str, str]:
     """On the run's cluster: ``detect_all``; results lie where those of this machine would."""
+    waiting = {index: work.pending(index) for index in range(len(work.shards))}
+    bar.update(sum(len(p) * (len(work.files) - len(waiting[i])) for i, p in enumerate(work.shards)))
+    variants = [variant for variant in work.files if any(variant in each for each in waiting.values())]
+    if not variants:
+        return {}
     failures: dict[str, str] = {}
-    with Cluster(work.run.scheduler) as cluster:
-        print(cluster.told())
-        for index, found in cluster.found(tasks_of(work, interfaces, category_ids, failures, bar)):
+    files = files_to_send(work, variants)
+    jobs = jobs_of(work, interfaces, category_ids, waiting, files, failures)
+    with Cluster(work.run.scheduler, [file for pair in files.values() for file in pair]) as cluster:
+        for index, found in cluster.found(jobs):
             for variant, result in found.items():
                 if isinstance(result, str):
                     failures[variant] = result
@@ -143,32 +149,39 @@ def detect_away(
     return failures
 
 
-def tasks_of(
+def files_to_send(work: Progress, variants: Sequence[str]) -> dict[str, tuple[Shipped, Shipped]]:
+    """Variant -> files of its core, and the file of what goes before and after it."""
+    run, model = work.run, work.model
+    cores = {v: shipped(runtime_for(model, v).files(work.files[v])) for v in variants}
+    return {v: (cores[v], shipped([interface_file(run, model, v)])) for v in variants}
+
+
+def jobs_of(
     work: Progress,
     interfaces: Mapping[str, Interface],
     category_ids: Sequence[int],
+    waiting: Mapping[int, Sequence[str]],
+    files: Mapping[str, tuple[Shipped, Shipped]],
     failures: Mapping[str, str],
-    bar: Any,
 ) -> Iterator[Job]:
-    """A task for what is not there yet of each shard, by what photos are made into; made when it is asked
-    for: a shard's photos weigh megabytes."""
-    cores = {
-        variant: shipped(runtime_for(work.model, variant).files(file)) for variant, file in work.files.items()
-    }
-    around = {variant: shipped([interface_file(work.run, work.model, variant)]) for variant in work.files}
-    setting = numerics()
+    """A task for what is ``waiting`` of each shard, by what photos are made into, without what has failed;
+    made when it is asked for: a shard's photos weigh megabytes."""
     for index, photos in enumerate(work.shards):
-        waiting = [variant for variant in work.pending(index) if variant not in failures]
-        bar.update(len(photos) * (len(work.files) - len(waiting)))
-        for variants in by_preprocessing(waiting, interfaces).values():
-            own = ({v: cores[v] for v in variants}, {v: around[v] for v in variants})
-            yield index, functools.partial(wanted, *own, photos, category_ids, setting)
+        left = [variant for variant in waiting[index] if variant not in failures]
+        for variants in by_preprocessing(left, interfaces).values():
+            core, around = ({v: files[v][part].key for v in variants} for part in (0, 1))
+            yield index, functools.partial(wanted, core, around, photos, category_ids)
 
 
-def wanted(cores, interfaces, photos: Mapping[int, Path], category_ids, setting) -> Wanted:
+def wanted(
+    cores: Mapping[str, str],
+    interfaces: Mapping[str, str],
+    photos: Mapping[int, Path],
+    category_ids: Sequence[int],
+) -> Wanted:
     """With the photos read."""
-    read = {number: (path.name, path.read_bytes()) for number, path in photos.items()}
-    return Wanted(cores, interfaces, read, list(category_ids), setting)
+    read = {number: (str(path), path.read_bytes()) for number, path in photos.items()}
+    return Wanted(cores, interfaces, read, list(category_ids))
 
 
 def by_preprocessing(

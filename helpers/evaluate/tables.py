@@ -68,10 +68,14 @@ def tie_table(run: Run, model: Model) -> pd.DataFrame:
 
 
 def timing_table(run: Run, model: Model) -> pd.DataFrame:
-    """Where the time went, in ms per photo: decoding, the inference loop, and core and tail within it."""
+    """Where the time went, in ms per photo: decoding, the inference loop, and core and tail within it.
+
+    Of the photos that this machine went through; NaN where a cluster went through all.
+    """
     rows = []
     for variant in scored(run, model):
         found = read_score(run, model, variant).values
-        parts = {n.removesuffix("_s"): 1e3 * s / found.images for n, s in vars(found.timing).items()}
+        here = sum(photos for photos, _ in found.loops) or math.nan
+        parts = {n.removesuffix("_s"): 1e3 * s / here for n, s in vars(found.timing).items()}
         rows.append({"variant": variant, **parts})
     return pd.DataFrame(rows)

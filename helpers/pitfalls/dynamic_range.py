@@ -65,7 +65,7 @@ def latency_ratios(bench: Bench, files: dict[str, Path], rounds: int) -> dict[st
     timed = {**files, CONTROL: files[BASELINE]}
     raw = measure_latency(
         timed, inputs, rounds, REPEATS, seed=bench.run.profile.seed, progress=False, budget_s=BUDGET_S,
-        least_rounds=3,
+        least_rounds=6,
     )  # fmt: skip
     summaries = summarize_latency(raw)
     return {name: found if isinstance(found, Absent) else found.ratio for name, found in summaries.items()}

@@ -11,9 +11,11 @@ class FileFacts:
     """What a variant's file holds.
 
     Attributes:
-        storage_dtype: dtype in which most convolution weights (by count) are stored.
+        storage_dtype: dtype in which most convolution weights (by count) are stored; ``int8`` is 8 bits,
+            signed or not.
         compute_dtype: arithmetic in which most convolution weights are multiplied, as
-            ``litert.operator_kinds.arithmetic`` has it.
+            ``litert.operator_kinds.arithmetic`` has it; of OpenVINO and ONNX Runtime what they chose on the
+            machine where the file was made.
         weights: weight dtype -> number of stored convolution weights.
         kernels: "OPERATOR input/weight" -> number of convolutions.
         operators: operator -> number.

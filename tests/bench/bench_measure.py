@@ -46,9 +46,10 @@ def total(raw: Latency, name: str) -> float:
 def test_overhead_of_measuring(prepared, tmp_path):
     """``measure_overhead``: the share of the whole call that is not ``Core.invoke``, warm-ups included.
 
-    The call is the one of 04, its saving after every round included. Of the overhead, loading is on purpose
-    (``measure.rounds.Cores``), so it is also given apart; in rounds there are the setting of images, the
-    freeing of cores and notes of the system; between rounds, looks at widths.
+    The call is the one of 04, its saving after every round included. Of the overhead, starting processes and
+    loading cores in them are on purpose (``energy.rounds.team``), so they are also given apart; in rounds
+    there are the setting of images, the freeing of cores and notes of the system; between rounds, looks at
+    widths.
     """
     run, files, inputs = prepared
     profile = run.profile
@@ -64,11 +65,14 @@ def test_overhead_of_measuring(prepared, tmp_path):
         on_round=saver,
     )
     window_s = time.perf_counter() - started_s
-    invoke_s, load_s, wall_s = (total(raw, name) for name in ("invoke_s", "load_s", "wall_s"))
+    invoke_s, load_s, start_s, wall_s = (
+        total(raw, name) for name in ("invoke_s", "load_s", "start_s", "wall_s")
+    )
     note(
         measure_overhead=1 - invoke_s / window_s,
+        measure_overhead_starting=start_s / window_s,
         measure_overhead_loading=load_s / window_s,
-        measure_overhead_in_rounds=(wall_s - load_s - invoke_s) / window_s,
+        measure_overhead_in_rounds=(wall_s - start_s - load_s - invoke_s) / window_s,
         measure_overhead_saving=saver.saving_s / window_s,
         measure_overhead_between_rounds=1 - (wall_s + saver.saving_s) / window_s,
         measure_window_s=window_s,

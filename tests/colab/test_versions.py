@@ -1,23 +1,26 @@
 """One list of ranges serves the lock and Colab: what Colab keeps fits to what is added. No network."""
 
 import importlib.metadata
+from collections.abc import Iterable
 
 import pytest
 from packaging.requirements import Requirement
 
 from helpers.lab.paths import ROOT
 from helpers.suite import colab
-from helpers.suite.install import LOCK, STATED, name_of, requirement_lines
+from helpers.suite.install import EXTRAS_LOCK, EXTRAS_STATED, LOCK, STATED, name_of, requirement_lines
 from tests.colab.environment import COLABS_PYTHON, colab_packages
 
 # Of what Colab has, all that set-up may replace; the kernel's are not among it.
 REPLACED = {"opencv-python-headless", "pillow", "plotly", "starlette"}
-STATED_ALL = [STATED, ROOT / "requirements-dev.in"]
+STATED_ALL = [STATED, EXTRAS_STATED, ROOT / "requirements-dev.in"]
+# The same with every further runtime.
+REPLACED_BY_EXTRAS = {"dask", "fsspec"}
 
 
 def locked() -> dict[str, str]:
     """Name -> version on Colab's Python."""
-    pins = [Requirement(line) for line in requirement_lines(LOCK)]
+    pins = [Requirement(line) for file in (LOCK, EXTRAS_LOCK) for line in requirement_lines(file)]
     applying = [pin for pin in pins if applies(pin)]
     return {name_of(pin.name): next(iter(pin.specifier)).version for pin in applying}
 
@@ -36,13 +39,14 @@ def needs(name: str) -> list[Requirement]:
     return [requirement for requirement in map(Requirement, stated) if applies(requirement)]
 
 
-def misfits() -> dict[str, list[str]]:
+def misfits(further: Iterable[str] = ()) -> dict[str, list[str]]:
     """Packages of Colab that do not fit to what is added -> who says so.
 
     What is added comes at the lock's versions, which are those that are installed here.
     """
     present, found, seen = colab_packages(), {}, set()
-    waiting = [("requirements.in", Requirement(line)) for line in colab.additions(colab.KEPT)]
+    stated = [*colab.additions(colab.KEPT), *further]
+    waiting = [("requirements.in", Requirement(line)) for line in stated]
     while waiting:
         asker, requirement = waiting.pop()
         name = name_of(requirement.name)
@@ -79,6 +83,16 @@ def test_the_additions_resolve_without_touching_what_is_kept():
     found = misfits()
     assert {name: who for name, who in found.items() if name in colab.KEPT} == {}
     assert set(found) <= REPLACED
+
+
+def test_further_runtimes_resolve_without_touching_what_is_kept():
+    extras = requirement_lines(EXTRAS_STATED)
+    here = {name: importlib.metadata.version(name) for name in map(name_of, extras)}
+    if any(locked()[name] != version for name, version in here.items()):
+        pytest.skip("other versions of the further runtimes than the lock's: `make setup RUNTIMES=all`")
+    found = misfits(extras)
+    assert {name: who for name, who in found.items() if name in colab.KEPT} == {}
+    assert set(found) <= REPLACED | REPLACED_BY_EXTRAS
 
 
 def test_opencv_stays_below_5():

@@ -10,7 +10,7 @@ from helpers.compare.answer import About, answers
 from helpers.compare.choice import choice_of
 from helpers.compare.report.lacking import lacking
 from helpers.compare.results import Sources, variant_results
-from helpers.compare.stage import NOT_MEASURED, SAME_FILE, loops_of
+from helpers.compare.stage import AWAY, SAME_FILE, loops_of
 from helpers.evaluate.quantities import THROUGHPUT
 from helpers.lab.intervals import Absent
 from helpers.run.experiment import open_run
@@ -71,6 +71,6 @@ def test_throughput_is_a_value_or_a_reason():
     }
     assert all(math.isnan(result.value) for result in without.values())
     assert {name: result.reason for name, result in without.items()} == {
-        "ternary+edges": NOT_TIMED, CONTROL: SAME_FILE.reason, BASELINE: NOT_MEASURED.reason,
+        "ternary+edges": NOT_TIMED, CONTROL: SAME_FILE.reason, BASELINE: AWAY.reason,
         "failed": "it ran out of memory",
     }  # fmt: skip

@@ -171,6 +171,17 @@ def test_rounds_of_one_process_are_one_number():
     assert few.ratio.value == pytest.approx(np.exp(np.median(pair_averages(values))))
 
 
+def test_a_ratio_does_not_see_what_disturbs_some_of_a_visits_invocations():
+    raw, generator = latency_raw(seed=5), np.random.default_rng(1)
+    quiet = summarize_latency(raw)["int8"]
+    for played in raw.rounds:
+        own = np.array(played.visits["int8"].timed_ns) * generator.choice([1, 3], REPEATS, p=[0.3, 0.7])
+        played.visits["int8"] = visit(own.tolist(), played.visits["int8"].warmup_ns)
+    busy = summarize_latency(raw)["int8"]
+    assert busy.p50_ms.value > 2 * quiet.p50_ms.value
+    assert busy.ratio.value == pytest.approx(quiet.ratio.value, rel=0.01)
+
+
 def test_a_ratio_is_to_float32_of_the_same_runtime():
     raw = latency_raw(seed=4, true_ms={BASELINE: 4.0, "float32@other": 8.0, "int8@other": 8.24, "int8": 2.0})
     assert raw.settings.baselines["int8@other"] == "float32@other"

@@ -92,3 +92,57 @@ def test_killed_measurement_goes_on(monkeypatch, tmp_path):
     earlier = measure_memory(files, rounds=1, progress=False)
     assert len(measure_memory(files, rounds=3, progress=False, done=earlier).rounds) == 3
     assert len(probed) == 6
+
+
+def of_runtime(target, threads):
+    return Probe(100 if target[1] == "-" else 130, "test", target[0])
+
+
+def test_every_runtime_has_a_bare_process_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "probe", of_runtime)
+    files = {
+        BASELINE: tmp_path / "a.tflite",
+        "int8": tmp_path / "b.tflite",
+        "int8@openvino": tmp_path / "c.xml",
+    }
+    raw = measure_memory(files, rounds=2, progress=False)
+    for played in raw.rounds:
+        assert set(played.probes) == {"bare", "bare@openvino", *files}
+        assert set(played.order) == set(played.probes)
+
+
+def test_memory_is_above_that_of_the_runtime_of_the_file(monkeypatch, tmp_path):
+    def probe(target, threads):
+        bare = {"litert": 100, "openvino": 1000, "onnxruntime": 500}[target[0]]
+        return Probe(bare if target[1] == "-" else bare + len(target[0]), "test", target[0])
+
+    monkeypatch.setattr(memory, "probe", probe)
+    files = {
+        "float32": tmp_path / "a.onnx",
+        "float32@openvino": tmp_path / "c.xml",
+        "other": tmp_path / "d.tflite",
+    }
+    found = summarize_memory(measure_memory(files, rounds=2, progress=False))
+    assert {name: summary.peak_rss_bytes.value for name, summary in found.items()} == {
+        "float32": len("onnxruntime"), "float32@openvino": len("openvino"), "other": len("litert"),
+    }  # fmt: skip
+    assert found["float32@openvino"].bare_rss_bytes == 1000
+
+
+def test_a_runtime_whose_bare_process_dies_fails_alone(monkeypatch, tmp_path):
+    dying = ("openvino", "-")
+    monkeypatch.setattr(memory, "probe", lambda t, n: "it is broken" if t == dying else of_runtime(t, n))
+    files = {BASELINE: tmp_path / "a.tflite", "int8@openvino": tmp_path / "c.xml"}
+    raw = measure_memory(files, rounds=2, progress=False)
+    assert len(raw.rounds) == 2
+    assert set(raw.rounds[1].probes) == {"bare", BASELINE}
+    found = summarize_memory(raw)
+    assert found[BASELINE].peak_rss_bytes.value == 30
+    assert found["int8@openvino"].reason == "the memory probe of the bare runtime died: it is broken"
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_a_bare_process_of_a_further_runtime_weighs_something(runtime):
+    found = memory.probe((runtime, "-"), 1)
+    assert found.runtime == runtime
+    assert found.peak_rss_bytes > 1e6

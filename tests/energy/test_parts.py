@@ -14,6 +14,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.intervals import Absent
 from helpers.photos.decoding import read_photo
 from helpers.run.variants import BASELINE, CONTROL
+from helpers.runtimes.litert.core import Core
 from tests.support.raw_results import UNWATCHED
 from tests.support.timed_parts import NOWHERE, around
 from tests.support.tiny_models import tiny_core
@@ -78,7 +79,7 @@ class Clockwork:
             perf_counter_ns=lambda: round(self.now_ms * 1e6), perf_counter=lambda: self.now_ms / 1e3
         )
         patch.setattr(measuring, "time", clock)
-        patch.setattr(rounds_module, "Core", self.core_class())
+        patch.setattr(rounds_module, "load_core", self.core_class())
         changes = {part: self.moved(MS[name], value) for part, name, value in self.sides()}
         self.around = around(**changes)
 
@@ -97,7 +98,7 @@ class Clockwork:
     def core_class(self):
         clock = self
 
-        class Timed(rounds_module.Core):
+        class Timed(Core):
             def invoke(self):
                 super().invoke()
                 clock.now_ms += MS["core"][self.path.stem]

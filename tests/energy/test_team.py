@@ -14,7 +14,7 @@ import pytest
 from helpers.energy.latency import measure_latency
 from helpers.energy.rounds.schedule import round_order
 from helpers.energy.rounds.team import Team, photos_written, rounds_in_process
-from helpers.lab.paths import ROOT
+from helpers.lab.processes import probe_environment
 from helpers.run.variants import BASELINE, CONTROL
 from tests.support.fake_runtime import add_fake_runtime, fake_file, logged
 from tests.support.tiny_models import tiny_core, tiny_images
@@ -90,10 +90,11 @@ def test_where_every_round_has_its_process_cores_are_loaded_for_it(files, log):
 def test_each_runtime_has_its_own_process_and_all_visits_are_interleaved(files, log, tmp_path):
     both = {**files, "litert": tiny_core(tmp_path / "small.tflite")}
     inputs = {file: tiny_images() if name == "litert" else PHOTOS for name, file in both.items()}
-    raw = measure(both, rounds=3, inputs=inputs, seed=2)
+    raw = measure(both, rounds=3, inputs=inputs, seed=2, rounds_per_process=3)
     assert raw.failures == {}
-    # Three, where it is not told and there are several runtimes.
-    assert raw.settings.rounds_per_process == rounds_in_process(both.values()) == 3
+    # Where it is not told, several runtimes share three, if there are rounds for five processes.
+    assert [rounds_in_process(both.values(), rounds) for rounds in (14, 15)] == [1, 3]
+    assert rounds_in_process(files.values(), 100) == 1
     assert [tuple(played.visits) for played in raw.rounds] == [
         round_order(tuple(both), n, 2) for n in range(3)
     ]
@@ -134,6 +135,13 @@ def test_a_runtime_whose_process_does_not_start_fails_alone(files, log, monkeypa
     raw = measure(files)
     assert raw.failures == dict.fromkeys(files, "the process that times fake failed: it said nothing")
     assert len(raw.rounds) == 1
+
+
+def test_a_file_of_no_runtime_fails_alone(files, log, tmp_path):
+    raw = measure({**files, "int8": tmp_path / "core.zip"}, rounds=2)
+    assert raw.failures.keys() == {"int8"}
+    assert "is of no runtime" in raw.failures["int8"]
+    assert all(set(played.visits) == set(files) - {"int8"} for played in raw.rounds)
 
 
 def test_what_a_library_prints_is_no_answer(log, tmp_path):
@@ -207,7 +215,9 @@ with Team({{"float32": file}}, {{"float32": Path({photos!r})}}, 1) as team:
 
 def test_a_worker_ends_with_a_parent_that_is_killed(log, tmp_path):
     code = PARENT.format(file=str(fake_file(tmp_path, "core")), photos=str(tmp_path / "photos.npy"))
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=probe_environment()
+    )
     worker = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
     parent.wait()

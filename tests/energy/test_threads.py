@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helpers.compare.figures.threads import latency_threads
 from helpers.energy import stage as measure
-from helpers.energy import threads
+from helpers.energy import tables, threads
 from helpers.energy.records import Latency, read_measurement
 from helpers.energy.summary import summarize_latency
 from helpers.lab import host
@@ -138,6 +138,11 @@ def test_every_count_is_measured_once_on_as_many_cores(small_run):
         assert record.values.settings.threads == count
         assert len(record.values.conditions.pinned_to_cpus or range(count)) == count
         assert len(record.values.rounds) == 6
+
+
+def test_the_note_says_in_how_many_processes_rounds_were_played(small_run):
+    note = tables.latency_note(small_run, small_run.models[0])
+    assert note.startswith("Ended after 6 rounds in 6 fresh processes: most rounds; the widest interval")
 
 
 def test_measuring_again_takes_what_is_there(small_run):

@@ -1,5 +1,6 @@
 """03's tables: what COCO's tool marks with -1 is not there."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -36,3 +37,11 @@ def test_no_ap_is_no_number(unscored, table):
     shown = neat(table(unscored, None)).to_html()
     assert "n/a" in shown
     assert "-1" not in shown
+
+
+def test_time_is_that_of_the_photos_that_this_machine_went_through(unscored, monkeypatch):
+    assert "n/a" in neat(tables.timing_table(unscored, None)).to_html()
+    here = dataclasses.replace(FOUND, images=100, timing=LoopTime(1, 2, 3, 0.5), loops=((6, 1.5), (4, 0.5)))
+    monkeypatch.setattr(tables, "read_score", lambda *_: SimpleNamespace(values=here, failure=""))
+    (row,) = tables.timing_table(unscored, None).to_dict("records")
+    assert row == {"variant": "float32", "decode": 100, "loop": 200, "core": 300, "tail": 50}

@@ -134,18 +134,17 @@ def test_every_convolution_is_in_the_profile_with_its_kind(graph, tmp_path):
     assert [kinds.count(kind) for kind in (DENSE, DEPTHWISE, POINTWISE)] == [1, 1, 2]
 
 
-def means(**times: float) -> list[dict]:
-    return [{"name": name, "us": us} for name, us in times.items()]
-
-
 def test_means_since_the_warm_ups_are_of_the_rest():
-    found = since(means(a=10.0, b=9.0), means(a=6.0, b=6.0), 15)
-    assert [told["us"] for told in found] == [4.0, 4.5]
+    told = {"a": (10.0, 6.0), "b": (9.0, 6.0), "once": (2.0, 0.0), "fused": (0.0, 0.0)}
+    first, last = ([{"name": name, "us": times[at]} for name, times in told.items()] for at in (0, 1))
+    means = {operator["name"]: operator["us"] for operator in since(first, last, 15)}
+    assert means == {"a": 4.0, "b": 4.5, "once": 0.0}
 
 
-def test_an_operator_that_is_too_fast_to_be_told_of_at_first_or_at_last_has_the_time_that_is_told():
-    found = {told["name"]: told["us"] for told in since(means(a=6.0, b=1.0), means(a=6.0, c=2.0), 15)}
-    assert found == {"a": 6.0, "b": 0.0, "c": 3.0}
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_times_by_operator_are_told_whatever_is_computed_once(graph, tmp_path, precision):
+    write_ir(graph, tmp_path / "core.xml", precision)
+    assert OPENVINO.profile(tmp_path / "core.xml", 20, 1)["operators"]
 
 
 def test_names_that_the_library_counts_up_are_settled(core):

@@ -229,6 +229,7 @@ def test_pip_is_told_to_leave_colabs_packages_alone(monkeypatch):
         asked.append((arguments, constraints))
 
     monkeypatch.setattr(colab, "install_packages", kept)
+    monkeypatch.delenv("RUNTIMES", raising=False)
     before = {"numpy": "2.1.3", "protobuf": "5.29.6", "pillow": "11.3.0"}
     colab.add_missing(before, {"numpy": "2.1.3", "protobuf": "5.29.6"})
     (arguments, constraints), (tables, _) = asked
@@ -240,6 +241,25 @@ def test_pip_is_told_to_leave_colabs_packages_alone(monkeypatch):
     assert not [a for a in arguments if a.startswith(("numpy", "protobuf", "codecarbon"))]
     assert tables[0] == "--no-deps"
     assert tables[1].startswith("codecarbon==")
+
+
+@pytest.mark.parametrize(("asked", "added"), [("", set()), ("openvino", {"openvino", "nncf"})])
+def test_further_runtimes_are_added_where_they_are_asked_for(monkeypatch, asked, added):
+    told = []
+
+    def kept(arguments, total):
+        told.append((arguments, Path(arguments[-1]).read_text().split("\n") if "-c" in arguments else []))
+
+    monkeypatch.setattr(colab, "install_packages", kept)
+    monkeypatch.setenv("RUNTIMES", asked)
+    colab.add_missing({"numpy": "2.1.3", "networkx": "3.6.1"}, {"numpy": "2.1.3"})
+    arguments, constraints = told[0]
+    further = {"openvino", "nncf", "onnxruntime", "onnx", "distributed"}
+    assert {name for name in map(colab.name_of, arguments[:-2]) if name in further} == added
+    assert "numpy==2.1.3" in constraints
+    pinned = {colab.name_of(line) for line in constraints if line}
+    assert bool(pinned & further) == bool(added)
+    assert added <= pinned
 
 
 def test_a_version_of_colab_that_the_project_does_not_work_with_is_named():

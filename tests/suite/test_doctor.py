@@ -49,6 +49,25 @@ def test_versions_that_the_project_works_with_need_no_cure():
     assert finding.cure.startswith("none needed")
 
 
+def test_every_extra_is_examined():
+    names = [finding.name for finding in doctor.examine()]
+    assert {"openvino", "onnxruntime", "dask"} <= set(names)
+
+
+def test_an_extra_that_is_absent_is_no_loss_and_has_its_cure(monkeypatch):
+    monkeypatch.setattr(doctor.host, "package_version", lambda name: "absent")
+    finding = doctor.examine_extra("openvino", ["openvino==2026.4.*", "nncf==3.4.*"])
+    assert finding.state == doctor.OPTIONAL
+    assert finding.detail == "openvino absent, nncf absent"
+    assert finding.cure == "run `make setup RUNTIMES=openvino`."
+
+
+def test_an_extra_of_another_version_is_a_limit():
+    finding = doctor.examine_extra("onnxruntime", ["numpy==0.1"])
+    assert (finding.state, finding.cure) == (doctor.LIMITED, "run `make setup RUNTIMES=onnxruntime`.")
+    assert doctor.examine_extra("any", ["numpy>=1"]).state == doctor.OK
+
+
 def test_mongod_absent(monkeypatch):
     monkeypatch.setattr(mongo, "check_mongod", lambda: mongo.MongodStatus(False, "gone", "install it"))
     assert doctor.examine_mongod() == doctor.Finding("MongoDB", "missing", "gone", "install it")

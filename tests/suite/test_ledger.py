@@ -14,7 +14,7 @@ from helpers.lab.records import read_record
 from helpers.run.experiment import open_run
 from helpers.suite import ledger
 from helpers.suite.ledger import STAGES, finish, get_stage, read_stage, stage_origin, why_not_current
-from helpers.suite.pipeline import made_files, reason_to_run, stage_times
+from helpers.suite.pipeline import made_files, notebook_parameters, reason_to_run, stage_times
 from tests.support.finished_run import copy_run
 from tests.support.finished_run import finish as finish_smoke
 
@@ -53,6 +53,13 @@ def edit(folder, name: str, kind: str, added: str) -> None:
 def test_all_stages_of_a_finished_run_are_current(finished):
     assert not_current(finished.run) == {}
     assert all(reason_to_run(finished.run, stage) == "" for stage in STAGES.values())
+
+
+def test_where_03_is_computed_makes_nothing_out_of_date(finished):
+    away = dataclasses.replace(finished.run, scheduler="tcp://10.0.0.1:8786")
+    assert not_current(away) == {}
+    given = {name: notebook_parameters(away, stage) for name, stage in STAGES.items()}
+    assert {name for name, each in given.items() if each.get("scheduler")} == {"03_evaluate"}
 
 
 def test_stages_read_only_what_earlier_stages_write():

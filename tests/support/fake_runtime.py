@@ -4,13 +4,15 @@ import json
 import os
 from pathlib import Path
 
+from helpers.energy.rounds import team
+
 PATCH = """
 import json, os, signal, time
 if os.environ.get("FAKE_NO_START"):
     os._exit(3)
-from helpers.energy.rounds import loading
+from helpers.runtimes import catalogue
 
-real = loading.load_core
+load_core, runtime_of = catalogue.load_core, catalogue.runtime_of
 
 class FakeCore:
     def __init__(self, path):
@@ -34,12 +36,18 @@ class FakeCore:
             os.write(1, b"a library talks\\n")
         time.sleep(self.does.get("sleeps_s", 0))
 
-loading.load_core = lambda path, threads: FakeCore(path) if path.suffix == ".fake" else real(path, threads)
+def is_fake(path):
+    return path.suffix == ".fake"
+
+catalogue.load_core = lambda path, threads: FakeCore(path) if is_fake(path) else load_core(path, threads)
+catalogue.runtime_of = lambda path: "fake" if is_fake(path) else runtime_of(path)
 """
 
 
 def add_fake_runtime(monkeypatch, folder: Path) -> Path:
-    """Make it known to the processes that are started from now on; the file that their cores log to."""
+    """Make it known here and to the processes started from now on; the file that their cores log to."""
+    known = team.runtime_of
+    monkeypatch.setattr(team, "runtime_of", lambda path: "fake" if path.suffix == ".fake" else known(path))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(PATCH)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), os.getenv("PYTHONPATH")])))

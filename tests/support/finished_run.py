@@ -16,7 +16,7 @@ from helpers.lab.paths import ROOT, RunPaths, runs_dir
 from helpers.run.experiment import Run, open_run
 
 PROFILE = "smoke"
-LONGEST_S = 600
+LONGEST_S = 1200
 
 
 @dataclass(frozen=True)

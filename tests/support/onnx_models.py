@@ -10,15 +10,16 @@ NODES = ("dense", "depthwise", "narrow", "wide")
 WEIGHTS = 8 * 3 * 3 * 3 + 8 * 3 * 3 + 16 * 8 + 16 * 16
 
 
-def stack_model(opset: int = 17, free: bool = False, seed: int = 0):
+def stack_model(opset: int = 17, free: bool = False, swish: bool = False):
     """[1, 3, 32, 32] -> 3x3 stride 2, 8 channels -> depthwise 3x3 -> 1x1 to 16 -> 1x1 to 16: ``heads``.
 
     Args:
         free: the batch has no size in the file.
+        swish: between the convolutions, in place of ReLU.
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     shapes = {
         "dense": (8, 3, 3, 3),
         "depthwise": (8, 1, 3, 3),
@@ -38,9 +39,13 @@ def stack_model(opset: int = 17, free: bool = False, seed: int = 0):
         made = "heads" if name == "wide" else f"{name}_made"
         settings = options.get(name, {})
         nodes.append(helper.make_node("Conv", [at, f"{name}_weights"], [made], name, **settings))
-        if name != "wide":
-            nodes.append(helper.make_node("Relu", [made], [f"{name}_relu"], f"{name}_relu"))
-        at = f"{name}_relu"
+        at = f"{name}_active"
+        if swish:
+            nodes.append(helper.make_node("Sigmoid", [made], [f"{name}_gate"], f"{name}_gate"))
+            nodes.append(helper.make_node("Mul", [made, f"{name}_gate"], [at], at))
+        else:
+            nodes.append(helper.make_node("Relu", [made], [at], at))
+    del nodes[-2 if swish else -1 :]
     batch = "batch" if free else 1
     graph = helper.make_graph(
         nodes,

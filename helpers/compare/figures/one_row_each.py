@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -86,12 +87,12 @@ def bars(results: pd.DataFrame, context: Context, quantity: Quantity) -> LabFigu
 
 @styled
 def latency_ratio(results: pd.DataFrame, context: Context) -> LabFigure:
-    """Latency of each variant relative to float32, over the noise floor that the control shows."""
+    """Latency of each variant relative to float32 of its runtime, over the noise floor that controls show."""
     text = (
-        f"Ratio of median latency to float32{of_the_runtime(results)}. {ratio_interval(context)}. "
+        f"Ratio of latency to float32{of_the_runtime(results)}, of the fastest inference of each visit. "
+        f"{ratio_interval(context)}. "
         "Grey band: noise floor, as far from 1 as the interval of the control (float32 timed twice) reaches, "
-        "or as the self-test says, "
-        "where it was run and says more."
+        "or as the self-test says, where it was run and says more."
     )
     models, frames = zip(*by_model(results), strict=True)
     figure, axes = model_panels(frames, len(text) + 120)
@@ -104,11 +105,20 @@ def latency_ratio(results: pd.DataFrame, context: Context) -> LabFigure:
 def draw_latency_ratio(axes: Axes, frame: pd.DataFrame) -> None:
     drawn, floor = draw_rows(axes, frame, LATENCY_RATIO, notes=REFERENCE), noise_floor(frame, "latency")
     reference_line(axes, 1)
+    draw_runtimes(axes, frame)
     also = [1.0]
     if floor:
         axes.axvspan(floor.low, floor.high, color=SHADE, zorder=0, gid="noise-floor")
         also += [floor.low, floor.high]
     axes.set_xlim(*padded(*span_of(drawn, also)))
+
+
+def draw_runtimes(axes: Axes, frame: pd.DataFrame) -> None:
+    """A line between the rows of one runtime and those of the next; each is held against its own float32."""
+    names = [str(row.get("runtime")) for row in records_of(frame)]
+    for place, (above, below) in enumerate(pairwise(names)):
+        if above != below:
+            axes.axhline(place + 0.5, color=FAINT, linewidth=0.8, zorder=0, gid=f"runtime:{below}")
 
 
 @styled

@@ -62,10 +62,11 @@ def method(context: Context) -> list[tuple[str, str]]:
         (
             "Latency",
             "Inference of the quantized core alone. Reading, decoding and resizing of images, box decoding "
-            "and non-maximum suppression are outside. Ratios are to float32 of the same runtime. "
-            f"Variants take turns in random order over {rounds_text(context)}, "
-            f"{threads_text(context.threads)}; warm-ups are left out. Processes are "
-            "the units of the intervals: they cover how far one process differs from the next.",
+            "and non-maximum suppression are outside. Variants take turns in random order over "
+            f"{rounds_text(context)}, {threads_text(context.threads)}; warm-ups are left out. Processes are "
+            "the units of the intervals: they cover how far one process differs from the next. "
+            "Ratios are to float32 of the same runtime, and of the fastest inference of each visit, which other "
+            "work disturbs least.",
         ),
         (
             "Noise floor",

@@ -1,16 +1,23 @@
 """Fresh processes that time visits, one per runtime, one of them at work; the parent decides the rest.
 
-Fresh processes make the luck that rounds of one process share part of the spread. How many rounds share one
-is a matter of cost: with the same time, more processes of fewer rounds give the narrower interval, as long as
-a process starts quickly. Measured with LiteRT on the embedded detector (2.5 ms per inference, five names of
-one file, 60 processes of 4 rounds): a start takes 0.09 s, loading 5 cores 0.05 s, a round 0.2 s. Log ratios
-of the same file vary by 0.7 to 1.5 % between rounds of a process, and no more between rounds of two (rank
-correlation of rounds of one process 0.04 with cores loaded once, 0.00 with cores loaded for every visit). So
-there every round has a process of its own, in which a core is loaded for its visit and dropped after it. With
-those spreads an interval that 6 s buy is as wide as with 2 or 3 rounds per process (1.36, 1.36, 1.65 %),
-narrower where one visit in ten is disturbed (2.1, 3.7, 2.4 %), and narrower by a third where processes differ
-by more. A runtime that takes seconds to start and to load all files is the other case: three rounds share a
-process and its loaded cores, and their median leaves one disturbed round out.
+Fresh processes make the luck that rounds of one process share part of the spread: where memory lies, and what
+else follows from a start. How many rounds share their processes is a matter of cost, since with the same time
+more processes of fewer rounds give the narrower interval, as long as a process starts quickly.
+
+Measured on two cores, the embedded detector (2.5 ms per inference), five names of one file, 60 processes of 4
+rounds of 10 invocations: a process of LiteRT starts in 0.1 to 0.25 s and loads five cores in 0.05 s; a round
+takes 0.2 s. Log ratios of the file to itself vary by 0.7 to 1.5 % from round to round, and rounds of one
+process are hardly more alike than those of two (rank correlation 0.04 with cores loaded once, 0.00 with cores
+loaded for every visit). Other machines have processes that differ by some percent. So with LiteRT alone every
+round has a process of its own, in which a core is loaded for its visit and dropped after it: simulated with
+those spreads, an interval that 6 s buy is as wide as with two rounds per process and narrower than with three
+(1.4, 1.4, 1.7 %), narrowest where one visit in ten is disturbed (2.1, 3.7, 2.4 %) and where processes differ
+by as much as rounds.
+
+With OpenVINO beside it a start takes 0.5 s and loading four files 0.7 s, a round of both runtimes 0.35 s.
+There three rounds share their processes, with all cores kept loaded: 2.2 s for three rounds instead of 5. The
+intervals are then about as wide for their time, and the median of three leaves one disturbed round out. All
+cores of a runtime are in memory at once.
 """
 
 import contextlib
@@ -26,16 +33,32 @@ from typing import Any
 import numpy as np
 
 from helpers.energy.rounds import worker
+from helpers.energy.rounds.loading import one_line
+from helpers.lab.errors import LabError
 from helpers.lab.processes import probe_environment, why_dead
 from helpers.runtimes.catalogue import runtime_of
 
-SHARED_ROUNDS = 3
+SHARED_ROUNDS, LEAST_PROCESSES = 3, 5
 END_S = 5  # given to a process that has closed its output, before it is killed
 
 
-def rounds_in_process(files: Iterable[Path]) -> int:
-    """Rounds that share their processes: one, or more where further runtimes start beside LiteRT's."""
-    return 1 if len({runtime_of(Path(file)) for file in files}) <= 1 else SHARED_ROUNDS
+def rounds_in_process(files: Iterable[Path], rounds: int) -> int:
+    """Rounds that share their processes: one, or more where several runtimes start side by side and there are
+    rounds enough for ``LEAST_PROCESSES``, with fewer of which an interval says next to nothing."""
+    runtimes, _ = runtimes_of({str(file): Path(file) for file in files})
+    shared = len(set(runtimes.values())) > 1 and rounds >= LEAST_PROCESSES * SHARED_ROUNDS
+    return SHARED_ROUNDS if shared else 1
+
+
+def runtimes_of(files: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, str]]:
+    """Variant -> runtime of its file; and variant -> reason, for files of none."""
+    runtimes, failures = {}, {}
+    for variant, path in files.items():
+        try:
+            runtimes[variant] = runtime_of(path)
+        except LabError as error:
+            failures[variant] = one_line(error)
+    return runtimes, failures
 
 
 class WorkerDiedError(Exception):
@@ -146,7 +169,7 @@ class Team:
         self._files = {variant: Path(path).resolve() for variant, path in files.items()}
         self._photos, self._threads, self._delays, self._keep = photos, threads, delays or {}, keep
         self._workers: dict[str, Worker] = {}
-        self.failures: dict[str, str] = {}
+        self._runtimes, self.failures = runtimes_of(self._files)
 
     def __enter__(self) -> "Team":
         return self
@@ -166,8 +189,8 @@ class Team:
     def fresh(self) -> None:
         """New processes, side by side, for all runtimes with a variant that has not failed."""
         self.end()
-        working = [path for variant, path in self._files.items() if variant not in self.failures]
-        for runtime in dict.fromkeys(map(runtime_of, working)):
+        working = [runtime for variant, runtime in self._runtimes.items() if variant not in self.failures]
+        for runtime in dict.fromkeys(working):
             self._workers[runtime] = Worker(runtime, self._threads)
         for runtime, each in list(self._workers.items()):
             try:
@@ -178,14 +201,14 @@ class Team:
     def _fail(self, runtime: str, reason: str) -> None:
         """A runtime whose process does not even start: none of its variants can be measured."""
         self._workers.pop(runtime).end()
-        own = [variant for variant, path in self._files.items() if runtime_of(path) == runtime]
+        own = [variant for variant, its in self._runtimes.items() if its == runtime]
         self.failures |= {variant: reason for variant in own if variant not in self.failures}
 
     def visit(self, variant: str, places: Sequence[int], warmups: int) -> Timed | None:
         """Load the core if it is not, and time it; None if the variant has failed, now or before."""
         if variant in self.failures:
             return None
-        runtime = runtime_of(self._files[variant])
+        runtime = self._runtimes[variant]
         try:
             if runtime not in self._workers:
                 self._workers[runtime] = Worker(runtime, self._threads)

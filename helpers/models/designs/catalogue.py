@@ -110,7 +110,7 @@ _ENTRIES = (
 
 DESIGNS = MappingProxyType({design.name: design for design in _ENTRIES})
 # Of the same heads and the same preparation of photos.
-ALIASES = MappingProxyType({"yolov9": "yolov8", "yolov11": "yolov8", "yolo11": "yolov8"})
+ALIASES = MappingProxyType(dict.fromkeys(("yolov9", "yolov11", "yolo11", "yolov12", "yolo12"), "yolov8"))
 DESIGN_NAMES = (*DESIGNS, *ALIASES)
 
 

@@ -1,10 +1,12 @@
 """What recipes ask of ONNX Runtime's quantizer: float32 ``.onnx`` in, quantized ``.onnx`` out."""
 
 import contextlib
+import copy
 import io
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -136,23 +138,81 @@ def operator_types() -> list[str]:
 
 
 def quantized_dynamic(model: Any, kept: Sequence[str]) -> bytes:
-    """8-bit weights; activations are quantized on the fly.
+    """8-bit weights, one scale per channel; activations are quantized on the fly.
+
+    ONNX Runtime gives all weights of a layer one scale, which leaves YOLOX-nano 0.3 of 23.6 AP. So every
+    channel is made as large as the others before, and the scales as different after.
 
     Weights are unsigned: of signed ones ONNX Runtime 1.32 takes four times as long (YOLOX-nano, AMD Zen 4: 77
     ms against 21).
     """
+    import onnx
     from onnxruntime import quantization as library
 
+    even = copy.deepcopy(model)
+    sizes = even_channels(even)
     unsigned = library.QuantType.QUInt8
-    return written(library.quantize_dynamic, model, weight_type=unsigned, nodes_to_exclude=list(kept))
+    content = written(library.quantize_dynamic, even, weight_type=unsigned, nodes_to_exclude=list(kept))
+    made = onnx.load_model_from_string(content)
+    restore_channels(made, sizes)
+    return made.SerializeToString(deterministic=True)
+
+
+def even_channels(model: Any) -> dict[str, np.ndarray]:
+    """Divide the weights of convolutions and products by the largest of their output channel.
+
+    Returns:
+        Constant -> what each of its channels was divided by: ``[out, 1, 1]`` of a convolution, ``[out]`` of
+        a product, as it is to be multiplied with the result.
+    """
+    from onnx import numpy_helper
+
+    sizes = {}
+    for name, tensor in dynamic_weights(model).items():
+        weights = numpy_helper.to_array(tensor)
+        axes = tuple(range(1, weights.ndim)) if weights.ndim > 2 else (0,)
+        largest = np.abs(weights).max(axis=axes, keepdims=True)
+        largest = np.where(largest > 0, largest, 1).astype(weights.dtype)
+        tensor.CopyFrom(numpy_helper.from_array(weights / largest, name))
+        sizes[name] = largest[..., 0] if weights.ndim > 2 else largest[0]
+    return sizes
+
+
+def dynamic_weights(model: Any) -> dict[str, Any]:
+    """Constants that are the weights of convolutions and products alone."""
+    graph = OnnxGraph(model)
+    read = Counter(name for node in graph.nodes for name in node.input)
+    used = Counter(
+        weights.name
+        for node, weights in graph.convolutions()
+        if node.op_type in ("Conv", "MatMul") and weights.name == node.input[1]
+    )
+    return {name: graph.constants[name] for name, count in used.items() if count == read[name]}
+
+
+def restore_channels(model: Any, sizes: Mapping[str, np.ndarray]) -> None:
+    """Multiply the scales of weights by what ``even_channels`` gave; of what stayed float the weights."""
+    from onnx import numpy_helper
+
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    for name, size in sizes.items():
+        scale, weights = stored.get(f"{name}_scale"), stored.get(name)
+        if scale is not None:
+            values = numpy_helper.to_array(scale) * size
+            scale.CopyFrom(numpy_helper.from_array(values.astype(FLOAT), scale.name))
+        if weights is not None:
+            size = size[..., None] if weights.dims[2:] else size
+            values = numpy_helper.to_array(weights) * size
+            weights.CopyFrom(numpy_helper.from_array(values, name))
 
 
 def written(quantize: Any, model: Any, **settings: Any) -> bytes:
     """What a function of ONNX Runtime's quantizer writes."""
     with TemporaryDirectory() as folder, chatter_dropped():
-        file = Path(folder) / "quantized.onnx"
-        quantize(model, str(file), **settings)
-        return file.read_bytes()
+        given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
+        given.write_bytes(model.SerializeToString())  # of a model it would move the weights out
+        quantize(str(given), str(made), **settings)
+        return made.read_bytes()
 
 
 @contextlib.contextmanager

@@ -79,12 +79,19 @@ class OnnxCore:
         return self.outputs()
 
 
-def open_session(path: Path, threads: int, profile: Path | None = None, optimized: Path | None = None) -> Any:
+def open_session(
+    path: Path,
+    threads: int,
+    profile: Path | None = None,
+    optimized: Path | None = None,
+    layouts: bool = True,
+) -> Any:
     """The ``onnxruntime.InferenceSession``.
 
     Args:
         profile: beginning of the name of a file for the times of operators.
         optimized: a file for the graph that is run instead of that of ``path``.
+        layouts: whether weights may be laid out for this processor, which pads them.
 
     Raises:
         LabError: the file is absent, or ONNX Runtime refuses it.
@@ -92,6 +99,8 @@ def open_session(path: Path, threads: int, profile: Path | None = None, optimize
     if not path.is_file():
         raise LabError(f"{path} does not exist.", "the file of a variant", "run 02_quantize.ipynb.")
     chosen = options(threads, profile)
+    if not layouts:
+        chosen.graph_optimization_level = onnxruntime().GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     if optimized:
         chosen.optimized_model_filepath = str(optimized)
     try:

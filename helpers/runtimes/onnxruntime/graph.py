@@ -17,6 +17,9 @@ CONVOLUTIONS = {
     "QLinearConvTranspose": 3, "MatMul": 1, "FusedMatMul": 1, "Gemm": 1, "FusedGemm": 1, "MatMulInteger": 1,
     "MatMulIntegerToFloat": 1, "DynamicQuantizeMatMul": 1, "QLinearMatMul": 3, "QGemm": 3,
 }  # fmt: skip
+# Who multiplies integers: with whole activations from the graph, or with those that are quantized per call.
+WHOLE = ("QLinearConv", "QLinearConvTranspose", "QLinearMatMul", "QGemm")
+PER_CALL = ("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
 # Weights pass through these on their way from the constant that holds them.
 _WIDENING = ("DequantizeLinear", "Cast", "Transpose", "Reshape", "QuantizeLinear", "ReorderInput")
 
@@ -80,11 +83,13 @@ class OnnxGraph:
             yield from self._way(maker.input[0])
 
     def scales_of(self, node: Any, name: str) -> int:
-        """Number of scales of a convolution's weights, which come from a node or beside them."""
+        """Number of scales of a convolution's weights: they come from a node, or beside them, or later."""
         maker = self.makers.get(name)
         beside = {"QLinearConv": 4, "QLinearMatMul": 4, "QGemm": 4}.get(node.op_type)
         scale = maker.input[1] if maker is not None and maker.op_type == "DequantizeLinear" else ""
         scale = node.input[beside] if beside else scale
+        # Sums of integers are scaled after the operator, by a constant that the quantizer names so.
+        scale = f"{name.removesuffix('_quantized')}_scale" if node.op_type in PER_CALL else scale
         return math.prod(self.constants[scale].dims) if scale in self.constants else 0
 
     def dtype_at(self, name: str) -> str:

@@ -48,7 +48,7 @@ def take(path: Path, invocations: int, threads: int) -> dict[str, Any]:
 
 def kinds_of(path: Path) -> dict[str, str]:
     """Name of every convolution that is run -> its kind; the profiler does not tell the shape of weights."""
-    convolutions = OnnxGraph(optimized(path)).convolutions()
+    convolutions = OnnxGraph(optimized(path, layouts=True)).convolutions()
     return {node.name: kind_of(weights.shape, groups_of(node)) for node, weights in convolutions}
 
 

@@ -8,13 +8,10 @@ from typing import Any
 from helpers.lab.intervals import Absent
 from helpers.runtimes.file_facts import FileFacts, StoredBytes, most
 from helpers.runtimes.onnxruntime.core import open_session
-from helpers.runtimes.onnxruntime.graph import OnnxGraph, Weights, dtype_of, read_onnx
+from helpers.runtimes.onnxruntime.graph import PER_CALL, WHOLE, OnnxGraph, Weights, dtype_of, read_onnx
 
 NO_PLAN = "ONNX Runtime does not tell which activations share memory"
 _CONSTANTS = ("Constant",)
-# Who multiplies integers: with whole activations from the graph, or with those that it quantizes per call.
-_WHOLE = ("QLinearConv", "QLinearConvTranspose", "QLinearMatMul", "QGemm")
-_PER_CALL = ("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
 _EIGHT_BIT = ("int8", "uint8")
 
 
@@ -24,7 +21,7 @@ def read_facts(path: Path) -> FileFacts:
     Raises:
         LabError: as ``read_onnx``, or ONNX Runtime refuses the file.
     """
-    graph, ran = OnnxGraph(read_onnx(path)), OnnxGraph(optimized(path))
+    graph, ran = OnnxGraph(read_onnx(path)), OnnxGraph(optimized(path, layouts=False))
     found = [weights for _, weights in graph.convolutions()]
     types = Counter(node.op_type for node in graph.nodes if node.op_type not in _CONSTANTS)
     if not found:
@@ -53,13 +50,17 @@ def channels_of(weights: Weights) -> int:
     return weights.shape[0] if len(weights.shape) > 2 else weights.shape[-1]
 
 
-def optimized(path: Path) -> Any:
-    """The graph that ONNX Runtime runs instead of the file's: fused, and its integer kernels chosen."""
+def optimized(path: Path, layouts: bool) -> Any:
+    """The graph that ONNX Runtime runs instead of the file's: fused, and its integer kernels chosen.
+
+    Args:
+        layouts: as it is run, weights padded; without, they have the sizes that they have in the file.
+    """
     import onnx
 
     with TemporaryDirectory() as folder:
         written = Path(folder) / "optimized.onnx"
-        open_session(path, threads=1, optimized=written)
+        open_session(path, threads=1, optimized=written, layouts=layouts)
         return onnx.load(str(written))
 
 
@@ -72,9 +73,9 @@ def computed(ran: OnnxGraph) -> Counter[str]:
 
 
 def arithmetic_of(node: Any, weights: Weights) -> str:
-    if node.op_type in _WHOLE:
+    if node.op_type in WHOLE:
         return "int8"
-    return "int8-dynamic" if node.op_type in _PER_CALL else weights.multiplied
+    return "int8-dynamic" if node.op_type in PER_CALL else weights.multiplied
 
 
 def kernels(ran: OnnxGraph) -> dict[str, int]:
@@ -85,11 +86,11 @@ def kernels(ran: OnnxGraph) -> dict[str, int]:
 
 def image_of(ran: OnnxGraph, node: Any, weights: Weights) -> str:
     """Dtype of a convolution's first input: of integers that of their zero point, which stands beside."""
-    if node.op_type in _WHOLE:
+    if node.op_type in WHOLE:
         return dtype_of(ran.constants[node.input[2]]) if node.input[2] in ran.constants else "uint8"
     if node.op_type == "DynamicQuantizeMatMul":
         return "float32"
-    return "uint8" if node.op_type in _PER_CALL else weights.multiplied
+    return "uint8" if node.op_type in PER_CALL else weights.multiplied
 
 
 def facts_without_convolutions(graph: OnnxGraph, operators: dict[str, int]) -> FileFacts:

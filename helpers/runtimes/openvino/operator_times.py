@@ -26,6 +26,7 @@ from helpers.runtimes.operator_profile import (
 
 MODULE = "helpers.runtimes.openvino.operator_times"
 TITLE = "OpenVINO"
+Operator = dict[str, Any]
 
 
 def profile_file(path: Path, invocations: int, threads: int) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def take(path: Path, invocations: int, threads: int) -> dict[str, Any]:
     known = {each.name: each for each in convolutions(read_ir(path))}
     timed.set_input(image_for(timed))
     wholes: list[float] = []
-    counted: list[list[dict[str, Any]]] = []
+    counted: list[list[Operator]] = []
 
     def profiled() -> None:
         start_ns = time.perf_counter_ns()
@@ -58,24 +59,20 @@ def take(path: Path, invocations: int, threads: int) -> dict[str, Any]:
     return {"plain_us": plain_us, **told, "whole_us": measured}
 
 
-def since(
-    first: Sequence[Mapping[str, Any]], last: Sequence[Mapping[str, Any]], inferences: int
-) -> list[dict[str, Any]]:
+def since(first: Sequence[Operator], last: Sequence[Operator], inferences: int) -> list[Operator]:
     """Means over the inferences after the warm-ups, from those at their end and at the end of all.
 
-    Of an operator whose mean is less than half a microsecond OpenVINO says that it did not run: it may be in
-    one of the two alone.
+    What took no time at either is left out: it runs as a part of another operator.
     """
-    after, then = inferences - WARM_UPS, {each["name"]: each["us"] for each in first}
-    now = {each["name"]: each for each in (*({**each, "us": 0.0} for each in first), *last)}
-    sums = [(each, each["us"] * inferences - then.get(name, 0.0) * WARM_UPS) for name, each in now.items()]
+    after, pairs = inferences - WARM_UPS, zip(first, last, strict=True)
+    timed = [(then["us"] * WARM_UPS, now) for then, now in pairs if now["us"] or then["us"]]
+    sums = [(now, now["us"] * inferences - before) for before, now in timed]
     # What takes less than a microsecond may come out below 0.
     return [{**each, "us": max(0.0, us / after)} for each, us in sums]
 
 
-def operators_of(timed: OpenVINOCore, known: Mapping[str, Convolution]) -> list[dict[str, Any]]:
-    """Operators that ran, not those fused into others, with their means so far."""
-    ran = [info for info in timed.request.get_profiling_info() if info.status == info.status.EXECUTED]
+def operators_of(timed: OpenVINOCore, known: Mapping[str, Convolution]) -> list[Operator]:
+    """Every operator, fused ones too, with their means so far."""
     return [
         {
             "name": f"{info.node_type} ({info.exec_type}) {info.node_name}",
@@ -84,7 +81,7 @@ def operators_of(timed: OpenVINOCore, known: Mapping[str, Convolution]) -> list[
             "node": None,
             "us": info.real_time.total_seconds() * 1e6,
         }
-        for info in ran
+        for info in timed.request.get_profiling_info()
     ]
 
 

@@ -11,7 +11,10 @@ from helpers.suite.cli.application import app, errors_explained
 def scheduler(
     port: Annotated[int, typer.Option(min=0, max=65535, help="To listen at; 0 for any.")] = 8786,
 ) -> None:
-    """Share out the photos of `run --scheduler ADDRESS` among workers, until interrupted; prints ADDRESS."""
+    """Share out the photos of `run --scheduler ADDRESS` among workers, until interrupted; prints ADDRESS.
+
+    Whoever reaches its port can run programs on its workers: use it in a network that you trust.
+    """
     with errors_explained():
         from helpers.evaluate.cluster import become_scheduler
 
