@@ -65,8 +65,8 @@ def method(context: Context) -> list[tuple[str, str]]:
             "and non-maximum suppression are outside. Variants take turns in random order over "
             f"{rounds_text(context)}, {threads_text(context.threads)}; warm-ups are left out. Processes are "
             "the units of the intervals: they cover how far one process differs from the next. "
-            "Ratios are to float32 of the same runtime, and of the fastest inference of each visit, which other "
-            "work disturbs least.",
+            "Ratios are to float32 of the same runtime, and of the fastest inference of each visit, which "
+            "other work disturbs least.",
         ),
         (
             "Noise floor",
