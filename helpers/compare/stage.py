@@ -212,13 +212,12 @@ def verdicts_of(run: Run, records: Mapping[str, Record], draws: Mapping) -> dict
 def told_of(sources: Sources, meter_grade: str) -> dict[str, Any]:
     """What is told of a variant in words: ``results.FACTS``."""
     made, verdict, energy = sources.made, sources.verdict, sources.energy
-    failed = made.reason if isinstance(made, Absent) else ""
     facts = None if isinstance(made, Absent) else made.facts
     return {
         **{name: getattr(facts, name, None) for name in ("storage_dtype", "compute_dtype")},
         "ap_within": None if isinstance(verdict, Absent) else verdict.answer,
         "energy_grade": meter_grade if isinstance(energy, Absent) else energy.grade,
-        "failed": failed,
+        "failed": made.reason if isinstance(made, Absent) else "",
     }
 
 
