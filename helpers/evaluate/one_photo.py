@@ -39,7 +39,7 @@ class OnePhoto:
         image_id: COCO's.
         path: of the photo.
         photo: uint8 ``[H, W, 3]``, RGB.
-        core: LiteRT with the float32 file: tensor -> raw heads by name.
+        core: the runtime with the float32 file: tensor -> raw heads by name.
         interface: what goes before and after the core.
         known: bool ``[classes]``, whether the data set has the model's class 1, 2, ...
         truth: the labelled objects.

@@ -2,6 +2,7 @@
 
 import textwrap
 
+import pandas as pd
 from matplotlib.text import Text
 
 from helpers.lab.units import how_many
@@ -25,6 +26,15 @@ def margin_points(context: Context) -> float:
 def points_text(points: float) -> str:
     """``1 point``, ``0.5 points``."""
     return f"{points:g} point{'' if points == 1 else 's'}"
+
+
+def has_several_runtimes(results: pd.DataFrame) -> bool:
+    return "runtime" in results and results["runtime"].nunique() > 1
+
+
+def of_the_runtime(results: pd.DataFrame) -> str:
+    """After "to float32": of which runtime; empty where there is one."""
+    return " of the same runtime" if has_several_runtimes(results) else ""
 
 
 def accuracy_interval(context: Context) -> str:

@@ -127,7 +127,7 @@ def test_convolutions_can_be_told_apart_in_grey():
 
 def test_the_caption_says_how_the_times_were_taken():
     caption = time_by_operator(kinds(), CONTEXT).caption
-    for part in ("LiteRT's profiler", "50 inferences", "1 thread", "roofline", "0123456789", "Xeon"):
+    for part in ("the runtime's own profiler", "50 inferences", "1 thread", "roofline", "0123456789", "Xeon"):
         assert part in caption
 
 

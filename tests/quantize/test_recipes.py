@@ -5,9 +5,9 @@ import pytest
 from helpers.lab.errors import LabError
 from helpers.lab.fingerprint import import_closure
 from helpers.models.registry import DEFAULT_MODEL, MODELS
-from helpers.quantize.recipes.catalogue import RECIPES, get_recipe, module_of
+from helpers.quantize.recipes.catalogue import RECIPES, get_recipe, module_of, recipe_name
 from helpers.quantize.trained import trained_codes
-from helpers.run.forms import ALL, TRAINED
+from helpers.run.forms import ALL, FOR_ONNX, TRAINED
 from helpers.run.own_files import own_variant
 
 MODEL = MODELS[DEFAULT_MODEL]
@@ -38,7 +38,8 @@ def test_trained_forms_and_files_of_the_users_own_alone_have_further_inputs(tmp_
     monkeypatch.setattr(trained_codes, "codes_file", lambda model, form: codes)
     for name, form in ALL.items():
         expected = {"codes": codes} if name in TRAINED else {}
-        assert get_recipe(form.recipe).inputs(MODEL, form) == expected
+        home = "onnxruntime" if name in FOR_ONNX else "litert"
+        assert get_recipe(recipe_name(form.recipe, home)).inputs(MODEL, form) == expected
     file, labels = tmp_path / "mine.tflite", tmp_path / "names.txt"
     file.touch()
     labels.touch()

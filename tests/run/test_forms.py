@@ -1,10 +1,13 @@
 """The further forms by name, and what of them a run takes."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
 
 from helpers.lab.errors import LabError
 from helpers.quantize.kinds.catalogue import KINDS
-from helpers.quantize.recipes.catalogue import RECIPES, recipe_name
+from helpers.quantize.recipes.catalogue import RECIPES, get_recipe, recipe_name
 from helpers.run.experiment import chosen_variants
 from helpers.run.forms import (
     ALL,
@@ -119,3 +122,63 @@ def test_edges_of_a_form_that_there_is_not_name_the_nearest_one():
 def test_each_form_says_what_it_is():
     assert len({form.meaning for form in ALL.values()}) == len(ALL)
     assert "4-bit integers at equal steps, one scale per 32 weights" in ALL["uniform-4-block-lse"].meaning
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        (
+            "int8@openvno",
+            ("runtime 'openvno' does not exist", "Did you mean 'int8@openvino'", "int8@openvino"),
+        ),
+        ("int8@", ("runtime ''", "leave it out")),
+        ("ternary@openvino", ("ternary is not made for OpenVINO", "bfloat16@openvino", "without @openvino")),
+        ("ternary+edges@openvino", ("ternary\\+edges is not made for OpenVINO",)),
+        ("int8@openvino+edges", ("int8 is not made for OpenVINO|cannot follow",)),
+        ("int8@onnxruntime", ("ONNX Runtime is the runtime of models", "--model detector.onnx")),
+        ("int8@litert", ("LiteRT is the runtime of models", "leave @litert out")),
+        ("int8-entropie", ("Did you mean 'int8-entropy'",)),
+        ("int4-qad", ("Did you mean 'int4-qat'",)),
+    ],
+)
+def test_what_stands_after_the_at_is_told_as_such(name, parts):
+    with pytest.raises(LabError) as caught:
+        require_forms([name])
+    assert all(re.search(part, str(caught.value)) for part in parts), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "parts"),
+    [
+        ("int8-entropy", ("no int8-entropy is made for LiteRT", "name an ONNX model")),
+        ("int16x8@onnxruntime", ("no int16x8 is made for ONNX Runtime", "int8-percentile")),
+        (
+            "simulated-trained@onnxruntime",
+            ("no trained form is made for ONNX Runtime", "the simulated forms"),
+        ),
+        ("int8-trained@onnxruntime", ("no int8-qat is made for ONNX Runtime",)),
+        ("quantum", ("recipe 'quantum', which does not exist",)),
+    ],
+)
+def test_a_recipe_of_another_runtime_is_told_as_such(recipe, parts):
+    with pytest.raises(LabError) as caught:
+        get_recipe(recipe)
+    assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+def test_a_recipe_is_for_the_runtime_that_it_names_else_for_the_models_own():
+    assert recipe_name("int8", "litert") == "int8"
+    assert recipe_name("int8", "onnxruntime") == "int8@onnxruntime"
+    assert recipe_name("int8@openvino", "onnxruntime") == recipe_name("int8@openvino", "litert")
+    assert recipe_name("own-file", "onnxruntime") == "own-file"
+
+
+def test_forms_are_not_trained_of_a_model_that_is_no_tflite():
+    from helpers.training.trained_form import require_trainable
+
+    model = SimpleNamespace(runtime="onnxruntime", title="net.onnx")
+    with pytest.raises(LabError, match=r"net\.onnx is a core for ONNX Runtime"):
+        require_trainable("int8-qat", model)
+    require_trainable("int8-qat", SimpleNamespace(runtime="litert", title="a"))
+    with pytest.raises(LabError, match="form to train 'int8'"):
+        require_trainable("int8", model)

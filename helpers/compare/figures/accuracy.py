@@ -22,6 +22,7 @@ from helpers.show.captions import (
     accuracy_interval,
     add_caption,
     margin_points,
+    of_the_runtime,
     paired_interval,
     points_text,
 )
@@ -53,9 +54,10 @@ def ap_difference(results: pd.DataFrame, context: Context) -> LabFigure:
     """AP of each variant less that of float32, against the margin that the user accepts."""
     margin = margin_points(context)
     text = (
-        f"Difference of COCO AP to float32. {paired_interval(context)}; thin: bounds that hold for all "
-        "variants at once (Bonferroni). Grey band: the margin, a loss of up to "
-        f"{points_text(margin)}. Grey line below a mark: where the order of equal scores alone could put it. "
+        f"Difference of COCO AP to float32{of_the_runtime(results)}. {paired_interval(context)}; "
+        "thin: bounds that hold for all variants at once (Bonferroni). Grey band: the margin, a loss "
+        f"of up to {points_text(margin)}. Grey line below a mark: where the order of equal "
+        "scores alone could put it. "
         "The control is the float32 file: zero by construction. "
         + unjudged_note(results, points_text(margin))
     ).strip()

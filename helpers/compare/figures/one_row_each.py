@@ -14,7 +14,7 @@ from helpers.lab.quantities import Quantity
 from helpers.lab.units import format_bytes
 from helpers.run.forms import BASELINES
 from helpers.run.variants import baseline_of, is_baseline
-from helpers.show.captions import FOOTER_IN, add_caption, level_text, ratio_interval
+from helpers.show.captions import FOOTER_IN, add_caption, level_text, of_the_runtime, ratio_interval
 from helpers.show.context import Context, known
 from helpers.show.rows import (
     by_model,
@@ -89,7 +89,7 @@ def bars(results: pd.DataFrame, context: Context, quantity: Quantity) -> LabFigu
 def latency_ratio(results: pd.DataFrame, context: Context) -> LabFigure:
     """Latency of each variant relative to float32 of its runtime, over the noise floor that controls show."""
     text = (
-        f"Ratio of latency to float32 of the same runtime, of the fastest inference of each visit. "
+        f"Ratio of latency to float32{of_the_runtime(results)}, of the fastest inference of each visit. "
         f"{ratio_interval(context)}. "
         "Grey band: noise floor, as far from 1 as the interval of the control (float32 timed twice) reaches, "
         "or as the self-test says, where it was run and says more."

@@ -17,7 +17,14 @@ from helpers.lab.intervals import Interval
 from helpers.lab.quantities import has_bounds
 from helpers.run.variants import is_control
 from helpers.runtimes.catalogue import RUNTIMES
-from helpers.show.captions import FOOTER_IN, accuracy_interval, add_caption, rounds_text, threads_text
+from helpers.show.captions import (
+    FOOTER_IN,
+    accuracy_interval,
+    add_caption,
+    has_several_runtimes,
+    rounds_text,
+    threads_text,
+)
 from helpers.show.context import Context
 from helpers.show.placement import place_labels
 from helpers.show.rows import by_model, missing_text, name_lines, padded, records_of, span_of
@@ -59,13 +66,9 @@ def marker_of(row: Mapping[str, Any], several: bool) -> Look:
     return replace(look, marker=MARKERS.get(str(row.get("runtime")), look.marker)) if several else look
 
 
-def has_several(results: pd.DataFrame) -> bool:
-    return "runtime" in results and results["runtime"].nunique() > 1
-
-
 def runtimes_text(results: pd.DataFrame) -> str:
     """For the caption: which marker is which runtime; empty where there is one."""
-    if not has_several(results):
+    if not has_several_runtimes(results):
         return ""
     names = (
         f"{SHAPES.get(MARKERS[name], MARKERS[name])} {name}"
@@ -82,7 +85,7 @@ def draw_pareto(axes: Axes, frame: pd.DataFrame) -> list[Point]:
     draw_front(axes, [p for p in whole if not is_control(str(p[0]["variant"]))])
     # The baseline lies on top of its near copies, whose corners stay visible around it.
     for index, point in enumerate(whole):
-        draw_point(axes, *point, 4 - 0.1 * index, marker_of(point[0], has_several(frame)))
+        draw_point(axes, *point, 4 - 0.1 * index, marker_of(point[0], has_several_runtimes(frame)))
     set_limits(axes, whole)
     axes.grid(True, axis="both")
     axes.set_xlabel(f"{LATENCY.axis}   ← better")

@@ -64,14 +64,15 @@ def method(context: Context) -> list[tuple[str, str]]:
             "Inference of the quantized core alone. Reading, decoding and resizing of images, box decoding "
             "and non-maximum suppression are outside. Variants take turns in random order over "
             f"{rounds_text(context)}, {threads_text(context.threads)}; warm-ups are left out. Processes are "
-            "the units of the intervals: they cover how far one process differs from the next. Ratios are of "
-            "the fastest inference of each visit, which other work disturbs least.",
+            "the units of the intervals: they cover how far one process differs from the next. "
+            "Ratios are to float32 of the same runtime, and of the fastest inference of each visit, which "
+            "other work disturbs least.",
         ),
         (
             "Noise floor",
-            f"The control is {BASELINE} measured a second time as if it were another variant. Its ratio to "
-            "itself should be 1; how far its interval strays is the noise floor. A ratio counts as a "
-            "difference only if its interval excludes 1 and lies wholly outside that floor.",
+            f"The control is {BASELINE} of a runtime measured a second time as if it were another variant. "
+            "Its ratio to itself should be 1; how far its interval strays is the noise floor. A ratio counts "
+            "as a difference only if its interval excludes 1 and lies wholly outside that floor.",
         ),
         (
             "Memory",
@@ -95,8 +96,8 @@ def limits(context: Context) -> list[str]:
     """What must not be concluded."""
     return [
         context.selftest or NO_SELFTEST,
-        f"Latency, memory and energy hold for this host ({known(context, 'host')}), this runtime and this "
-        "number of threads. Another processor may order the variants differently.",
+        f"Latency, memory and energy hold for this host ({known(context, 'host')}), the runtimes named and "
+        "this number of threads. Another processor may order the variants differently.",
         "Accuracy holds for this model and these images. Another model may lose far more, or nothing, from "
         "the same recipe.",
         "The intervals cover the choice of images, and the spread over processes. They do not cover "

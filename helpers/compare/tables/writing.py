@@ -29,7 +29,7 @@ from helpers.lab.errors import LabError
 from helpers.lab.files import write_text
 from helpers.lab.quantities import ABSENT
 from helpers.run.variants import is_compared, is_control
-from helpers.show.captions import level_text, margin_points, points_text
+from helpers.show.captions import has_several_runtimes, level_text, margin_points, of_the_runtime, points_text
 from helpers.show.context import UNKNOWN, Context, known
 from helpers.show.rows import by_model, records_of, require_columns
 from helpers.show.values import failure_of
@@ -89,7 +89,7 @@ def difference_frame(results: pd.DataFrame) -> pd.DataFrame:
 def table_note(results: pd.DataFrame, context: Context = UNKNOWN) -> str:
     """What a reader must know beside the numbers: units, intervals, noise floor, energy grade."""
     parts = [f"AP in points (AP × 100), n = {image_count(results, context)} images. Brackets: "
-             f"{level_text(context)} intervals. Ratio: variant / float32."]  # fmt: skip
+             f"{level_text(context)} intervals. Ratio: variant / float32{of_runtime(results)}."]  # fmt: skip
     parts += [noise_text(model, frame) for model, frame in by_model(results) if not all_failed(frame)]
     grades = sorted({grade_cell(row) for row in records_of(results)} - {ABSENT})
     meter = context.meter_sentence
@@ -99,6 +99,12 @@ def table_note(results: pd.DataFrame, context: Context = UNKNOWN) -> str:
         f"Energy grade {grade}: {GRADES.get(grade, 'unknown')}." for grade in grades if grade not in said
     ]
     return " ".join([*parts, *(f"Energy grade {grade}:" for grade in said), meter]).strip()
+
+
+def of_runtime(results: pd.DataFrame) -> str:
+    """To which float32, where the results are of several runtimes."""
+    across = "; across runtimes: / float32 of the model's own runtime"
+    return of_the_runtime(results) + across * has_several_runtimes(results)
 
 
 def whole_note(results: pd.DataFrame, context: Context = UNKNOWN) -> str:

@@ -39,9 +39,10 @@ SMALL_SHARE = 0.03
 # Between a share and the ends of its segment, or the bound's tick, which is 5.5 points wide.
 SHARE_MARGIN_PT = 3
 HOW_TO_READ = (
-    "Length is time, colour the kind of operator; hatched parts run outside XNNPACK, on mostly slower "
-    "kernels. The tick is the bound: what this machine could do at best, for every operator the longer of "
-    "its multiply-adds at the measured peak and its bytes at the measured bandwidth (a roofline). Compare "
+    "Length is time, colour the kind of operator; hatched parts run in LiteRT outside XNNPACK, on "
+    "mostly slower kernels. The tick is the bound: what this machine could do at best, for every "
+    "operator the longer of its multiply-adds at the measured peak and its bytes at the measured "
+    "bandwidth (a roofline). Compare "
     "one colour across variants: quantization speeds up some kinds and slows down others, and their sum is "
     "the whole time."
 )
@@ -77,7 +78,7 @@ def time_by_operator(kinds: pd.DataFrame, context: Context) -> LabFigure:
 
 def caption_text(context: Context) -> str:
     return (
-        "Mean time of each operator by LiteRT's profiler, the faster half of "
+        "Mean time of each operator by the runtime's own profiler, the faster half of "
         f"{known(context, 'invocations')} inferences, {threads_text(context.threads)}. "
         "Percentages: share of the "
         "bar. Numbers: median time without profiler. Bold tick: roofline bound, the sum over operators of "
