@@ -30,7 +30,7 @@ from helpers.show.style import FAINT, GRID, SMALL_PT, LabFigure, look_of, new_fi
 FARTHEST = 127  # the level of a channel's largest weight
 EXAMPLE = Grid(6 / 255, -128)  # of a ReLU6, whose values are 0 to 6
 CLOSE_UP, MOST_DOTS = 6, 40  # levels on either side; weights drawn among them
-NO_FILE = "none stores 8-bit integers as they are rounded from float32's weights: rounded here"
+NO_FILE = "no .tflite of this run stores float32's weights rounded to 8 bits as they are: rounded here"
 NO_WEIGHTS = "the file holds no weights of a convolution: numbers drawn by chance in their place"
 
 

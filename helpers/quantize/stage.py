@@ -35,6 +35,7 @@ from helpers.tasks.detection.label_maps import require_names
 
 CODE = ("helpers.photos.decoding", "helpers.models.interface")  # and the recipe's
 PARITY_PHOTOS = 16
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")  # of names of operators, in capitals or not
 NO_LAYERS = "layers are compared in LiteRT alone, whose files keep every tensor on the way"
 
 
@@ -253,7 +254,7 @@ def operator_table(run: Run, model: Model) -> pd.DataFrame:
     for variant in run.variants:
         made = read_variant(run, model, variant.id).values
         if made:
-            moves = {n: c for n, c in made.facts.operators.items() if n in ("QUANTIZE", "DEQUANTIZE")}
+            moves = {n: c for n, c in made.facts.operators.items() if n.upper().startswith(CONVERSIONS)}
             columns[variant.id] = dict(made.facts.kernels) | moves
     return pd.DataFrame(columns).fillna(0).astype(int).rename_axis("operator, input/weight").reset_index()
 
