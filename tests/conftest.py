@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from helpers.lab.paths import ROOT
 from helpers.lab.quietly import quiet
+from helpers.run.forms import LIMITED_TO
 from tests.support.drawing import draw
 
 quiet()
@@ -47,6 +48,8 @@ def lab_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quantlab-data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QUANTLAB_DATA", str(folder))
+        # Every further form costs each run of a test time; those who test runtimes name their variants.
+        patch.setenv(LIMITED_TO, "litert")
         yield folder
 
 

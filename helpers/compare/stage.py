@@ -184,8 +184,7 @@ def found_of(
 
 
 def loops_of(run: Run, variant: str, scored: Scored | Absent) -> Sequence[tuple[int, float]] | Absent:
-    """03's loop of a variant on this machine; the control was not in it, and that of a simulated form would
-    be float32's."""
+    """03's loop of a variant; the control was not in it, and that of a simulated form would be float32's."""
     if isinstance(scored, Absent) or is_control(variant):
         return SAME_FILE if is_control(variant) else scored
     absent = unmeasured(run, variant)

@@ -4,6 +4,7 @@
 """
 
 import difflib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from helpers.run.variants import AT, BASELINE, VARIANTS, Variant, baseline_of, c
 from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, OPENVINO, RUNTIMES, get_runtime
 
 LADDER = "ladder"
+LIMITED_TO = "QUANTLAB_RUNTIMES"  # in the environment
 SIMULATED = "simulated"
 SIMULATED_TRAINED = "simulated-trained"
 EDGES = "+edges"
@@ -210,9 +212,11 @@ CONTROLS = tuple(map(control_of, BASELINES))
 
 
 def usual_forms() -> list[str]:
-    """What a run takes that names no variant: the usual forms, in every runtime that is there."""
-    others = [name for name, form in OTHER_RUNTIMES.items() if not get_runtime(form.runtime).why_absent()]
-    return [*VARIANTS, *others]
+    """What a run takes that names no variant: the usual forms, in every runtime that is there, or in those of
+    them that ``QUANTLAB_RUNTIMES`` names (``openvino``; ``litert`` for no other)."""
+    named = [get_runtime(name.strip()) for name in os.environ.get(LIMITED_TO, "").split(",") if name.strip()]
+    taken = [runtime.id for runtime in named or RUNTIMES.values() if not runtime.why_absent()]
+    return [*VARIANTS, *(name for name, form in OTHER_RUNTIMES.items() if form.runtime in taken)]
 
 
 def is_in_ladder(form: Variant) -> bool:

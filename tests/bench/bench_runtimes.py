@@ -17,7 +17,9 @@ from helpers.models.families import prepare_files
 from helpers.photos.coco.labels import DATA, read_labels
 from helpers.quantize import stage as quantize
 from helpers.run.experiment import open_run
+from helpers.run.forms import OTHER_RUNTIMES
 from helpers.run.variant_files import variant_file
+from helpers.run.variants import VARIANTS
 from tests.bench.ledger import note
 from tests.support.real_photos import coco_dir
 
@@ -32,7 +34,7 @@ def prepared():
     folder = coco_dir()
     models = [YOLO, str(folder / "models" / YOLOX)]
     chosen = {"coco_dir": str(folder), "model_dir": str(folder / "models")}
-    run = open_run("coco", "bench-runtimes", models, **chosen)
+    run = open_run("coco", "bench-runtimes", models, [*VARIANTS, *OTHER_RUNTIMES], **chosen)
     prepare_data(run)
     for model in run.models:
         prepare_files(model, run.model_dir)

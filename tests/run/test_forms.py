@@ -18,6 +18,7 @@ from helpers.run.forms import (
     LADDER,
     LADDER_EDGES,
     LADDER_UNIFORM,
+    LIMITED_TO,
     OTHER_RUNTIMES,
     TRAINED,
     is_simulated,
@@ -61,7 +62,14 @@ def test_the_ladder_is_all_of_them_with_a_few_that_keep_their_edges_and_no_name_
 
 
 def test_a_run_that_names_no_variant_takes_the_usual_forms_in_every_runtime_that_is_there(monkeypatch):
-    assert [form.id for form in chosen_variants([])] == [*VARIANTS, *OTHER_RUNTIMES]
+    assert [form.id for form in chosen_variants([])] == list(VARIANTS)
+    for named in ("", "openvino", "onnxruntime, openvino"):
+        monkeypatch.setenv(LIMITED_TO, named)
+        assert [form.id for form in chosen_variants([])] == [*VARIANTS, *OTHER_RUNTIMES]
+    monkeypatch.setenv(LIMITED_TO, "openvno")
+    with pytest.raises(LabError, match="openvno"):
+        chosen_variants([])
+    monkeypatch.delenv(LIMITED_TO)
     monkeypatch.setattr(contract.importlib.util, "find_spec", lambda name: None)
     assert [form.id for form in chosen_variants([])] == list(VARIANTS)
     assert [form.id for form in chosen_variants(["int8@openvino"])] == [
