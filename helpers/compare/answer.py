@@ -208,17 +208,19 @@ def for_size(choice: Choice) -> tuple[tuple[str, ...], str]:
     smaller = [row for row in by_size(choice.forms) if NEAR * number(row, "size_bytes") < smallest]
     passed = passed_over(choice, smaller, "smaller" if forms == base else "smaller still")
     if forms != base:
-        return forms, f"{size_text(near, number(choice.base, 'size_bytes'))}{passed}."
+        return forms, f"{size_text(choice, near)}{passed}."
     if not choice.within:
         return forms, f"no other form is known to be within {choice.margin}{passed}."
     return forms, f"no form within {choice.margin} has a file that is smaller by more than 2 %{passed}."
 
 
-def size_text(near: Sequence[Row], base_bytes: float) -> str:
-    """``852 kB, 0.29 of float32's 2.91 MB``."""
+def size_text(choice: Choice, near: Sequence[Row]) -> str:
+    """``852 kB, 0.29 of float32's 2.91 MB``, or ``of the 2.91 MB of float32 in LiteRT``."""
+    base_bytes = number(choice.base, "size_bytes")
     sizes = [number(row, "size_bytes") for row in near]
     shares = dict.fromkeys(f"{size / base_bytes:.2f}" for size in sizes)
-    base = f"{BASELINE}'s {format_bytes(base_bytes)}"
+    size, alone = format_bytes(base_bytes), choice.base_name == BASELINE
+    base = f"{BASELINE}'s {size}" if alone else f"the {size} of {choice.base_name}"
     return f"{listed([format_bytes(size) for size in sizes])}, {listed(list(shares))} of {base}"
 
 
