@@ -11,7 +11,7 @@ from helpers.runtimes.onnxruntime.runtime import OnnxRuntime
 from helpers.runtimes.openvino.runtime import OpenVINO
 
 LITERT = LiteRT("litert", "LiteRT", ".tflite", "o", ("ai_edge_litert",))
-OPENVINO = OpenVINO("openvino", "OpenVINO", ".xml", "s", ("openvino", "nncf"), "openvino")
+OPENVINO = OpenVINO("openvino", "OpenVINO", ".xml", "*", ("openvino", "nncf"), "openvino")
 ONNXRUNTIME = OnnxRuntime("onnxruntime", "ONNX Runtime", ".onnx", "^", ("onnxruntime", "onnx"), "onnxruntime")
 
 _ENTRIES: tuple[Runtime, ...] = (LITERT, OPENVINO, ONNXRUNTIME)

@@ -33,7 +33,7 @@ from helpers.tasks.detection.quantities import AP
 
 Point = tuple[dict[str, Any], Interval, Interval]
 MARKERS = {runtime.title: runtime.marker for runtime in RUNTIMES.values()}
-SHAPES = {"o": "disc", "s": "square", "^": "triangle"}
+SHAPES = {"o": "disc", "*": "star", "^": "triangle"}
 _PANEL_IN = 3.2
 
 
