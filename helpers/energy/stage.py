@@ -86,12 +86,15 @@ def threads_settings(run: Run, threads: int) -> dict[str, Any]:
 
 
 def latency_settings(run: Run, threads: int, least_rounds: int, budget_s: float) -> dict[str, Any]:
-    """For ``measure_latency``; rounds end early only where the profile has more than the least of them."""
-    profile = run.profile
+    """For ``measure_latency``; rounds end early only where the profile has more than the least of them.
+
+    The budget is for each runtime: every round visits the forms of all.
+    """
+    profile, runtimes = run.profile, len({variant.runtime for variant in run.variants})
     settings = {"rounds": profile.latency_most_rounds, "repeats": profile.latency_repeats}
     settings |= {"threads": threads, "seed": profile.seed, "least_rounds": least_rounds}
     if profile.latency_most_rounds > least_rounds:
-        settings |= {"width": run.width_percent / 100, "budget_s": budget_s}
+        settings |= {"width": run.width_percent / 100, "budget_s": budget_s * runtimes}
     return settings
 
 

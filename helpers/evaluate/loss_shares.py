@@ -11,7 +11,7 @@ from helpers.lab.progress import progress
 from helpers.lab.records import Number, current_record, read_record
 from helpers.models.registry import Model
 from helpers.run.experiment import Run, keep, origin
-from helpers.run.variants import BASELINE
+from helpers.run.variants import BASELINE, reference_of
 from helpers.tasks.detection.attribution import PARTS, Attribution, explain
 from helpers.tasks.detection.error_kinds import Kinds
 from helpers.tasks.detection.error_tables import (
@@ -66,9 +66,15 @@ def known_of(run: Run, model: Model, variant: str) -> tuple[Evidence, Kinds]:
 
 def explain_all(run: Run, model: Model) -> dict[str, Attribution]:
     """For every variant that worked, float32 aside, where its difference in AP to float32 lies."""
-    base = known_of(run, model, BASELINE)
     others = [variant for variant in scored_variants(run, model) if variant != BASELINE]
-    return {variant: explain(*base, *known_of(run, model, variant)) for variant in others}
+    return {v: explain(*base_of(run, model, v), *known_of(run, model, v)) for v in others}
+
+
+def base_of(run: Run, model: Model, variant: str):
+    """What is known of the float32 that a variant's accuracy is held against; the model's own, where that of
+    the variant's runtime has no AP."""
+    base = reference_of(variant)
+    return known_of(run, model, base if base in scored_variants(run, model) else BASELINE)
 
 
 def losses_frame(run: Run, model: Model) -> pd.DataFrame:
@@ -99,10 +105,11 @@ def as_row(loss: Loss) -> tuple:
 
 
 def explained_rows(run: Run, model: Model) -> pd.DataFrame:
-    base, frames = known_of(run, model, BASELINE), []
+    frames = []
     classes = list(scored_variants(run, model)[BASELINE].ap_per_class)
     for variant, attribution in progress(explain_all(run, model).items(), "explaining", "variant"):
-        draws = resampled_rows(*base, *known_of(run, model, variant), seed=run.profile.seed)
+        base, own = base_of(run, model, variant), known_of(run, model, variant)
+        draws = resampled_rows(*base, *own, seed=run.profile.seed)
         rows = tidy(attribution, intervals(attribution, draws), classes)
         frames.append(rows.assign(model=model.id, variant=variant))
     return pd.concat(frames, ignore_index=True)[COLUMNS] if frames else pd.DataFrame(columns=COLUMNS)

@@ -18,7 +18,8 @@ class Profile:
         resamples: bootstrap resamples.
         latency_rounds: least rounds in which every variant is timed once, in random order.
         latency_most_rounds: most rounds, where intervals are not as narrow as asked before.
-        latency_budget_s: no round starts after so many seconds of them; the least are always played.
+        latency_budget_s: no round starts after so many seconds of them for each runtime; the least are always
+            played.
         latency_repeats: timed inferences per variant and round, after the warm-ups.
         energy_rounds: rounds of energy windows.
         energy_window_s: shortest length of one energy window, in seconds.
