@@ -1,5 +1,6 @@
 """The contract of runtimes: what loads the file of a core and runs it, and what it can tell of it."""
 
+import abc
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from helpers.lab.host import package_version
 from helpers.lab.intervals import Absent
 from helpers.runtimes.file_facts import FileFacts, StoredBytes
 
@@ -42,7 +44,7 @@ class Session(Protocol):
 
 
 @dataclass(frozen=True)
-class Runtime:
+class Runtime(abc.ABC):
     """A runtime. What it cannot tell is ``Absent`` with its reason, never an error.
 
     Attributes:
@@ -72,26 +74,26 @@ class Runtime:
 
     def versions(self) -> Mapping[str, str]:
         """Distribution -> version of what its results depend on; empty where the lock says it."""
-        return {}
+        return {name: package_version(name) for name in self.packages} if self.extra else {}
 
+    @abc.abstractmethod
     def load(self, path: Path, threads: int = 1) -> Session:
         """
         Raises:
             LabError: the file is absent, or the runtime refuses it.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def import_all(self) -> None:
         """Import what ``load`` needs: what a bare process of the runtime holds."""
-        raise NotImplementedError
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """All files of a core, ``path`` first."""
         return (path,)
 
+    @abc.abstractmethod
     def facts(self, path: Path) -> FileFacts:
         """What a file holds, as read from it."""
-        raise NotImplementedError
 
     def stored(self, path: Path) -> StoredBytes | Absent:
         """What a file says of the memory that it takes."""

@@ -1,5 +1,6 @@
 """Recipes of ONNX Runtime's files: the ``.onnx`` core itself, and what its quantizer makes of it."""
 
+import abc
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,9 +36,9 @@ class OnnxFile(Recipe):
             )
         return made_file(work, self.write(work))
 
+    @abc.abstractmethod
     def write(self, work: Work) -> Sequence[str]:
         """Write the output; return notes on it."""
-        raise NotImplementedError
 
 
 class AsItIs(OnnxFile):

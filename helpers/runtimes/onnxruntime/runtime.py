@@ -1,18 +1,13 @@
 """ONNX Runtime as a runtime."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from helpers.lab.host import package_version
 from helpers.runtimes.contract import Runtime, Session
 from helpers.runtimes.file_facts import FileFacts, StoredBytes
 
 
 class OnnxRuntime(Runtime):
-    def versions(self) -> Mapping[str, str]:
-        return {name: package_version(name) for name in self.packages}
-
     def load(self, path: Path, threads: int = 1) -> Session:
         from helpers.runtimes.onnxruntime.core import OnnxCore
 
