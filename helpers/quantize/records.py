@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from helpers.lab.intervals import Absent
+from helpers.quantize.cures.records import CureCourse
 from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.runtimes.file_facts import FileFacts
 
@@ -51,6 +52,7 @@ class MadeFile:
         layers: against float32's; None of float32 itself and of a file of the user's own.
         meaning, notes: sentences that must be told of a file of the user's own, or of a simulated form.
         coded: of a simulated form.
+        course: how a cured form was found.
     """
 
     facts: FileFacts
@@ -60,6 +62,7 @@ class MadeFile:
     meaning: str = ""
     notes: tuple[str, ...] = ()
     coded: CodedWeights | None = None
+    course: CureCourse | None = None
 
 
 # What a form was trained on.
