@@ -47,23 +47,35 @@ def equalized(content: bytes, seen: Mapping[str, Seen], share: float = 1.0) -> b
         seen: of its tensors, from calibration photos.
         share: 1 for what activations ask alone, less to leave some of it to the weights.
     """
+    return equalized_with(content, seen, share)[0]
+
+
+def equalized_with(
+    content: bytes, seen: Mapping[str, Seen], share: float = 1.0
+) -> tuple[bytes, dict[str, Seen]]:
+    """The same, and what the photos would show of its tensors."""
     model = whole_model(content)
     graph = graph_of(model, len(content))
     groups = channel_groups(graph, model)
     scales = group_scales(groups, seen, share)
     for operator in graph.convolutions:
-        rescale(
-            model,
-            operator,
-            scales_of(groups, scales, operator.image.name),
-            scales_of(groups, scales, operator.outputs[0].name),
-        )
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+        ends = (operator.image.name, operator.outputs[0].name)
+        rescale(model, operator, *(scales_of(groups, scales, name) for name in ends))
+    scaled = {name: scaled_seen(known, scales_of(groups, scales, name)) for name, known in seen.items()}
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model)), scaled
+
+
+def scaled_seen(seen: Seen, scales: np.ndarray) -> Seen:
+    """Histograms are lost: they are of all channels together."""
+    if (scales == 1).all():
+        return seen
+    low, high = ((end / scales).astype(np.float32) for end in (seen.low, seen.high))
+    return Seen(low, high, seen.mean / scales)
 
 
 def scales_of(groups: ChannelGroups, scales: np.ndarray, name: str) -> np.ndarray:
     """float64 ``[channels]`` of a tensor; 1 for those that stay."""
-    own = groups.of[name]
+    own = groups.of.get(name, np.array([-1]))
     return np.where(own >= 0, np.append(scales, 1.0)[own], 1.0)
 
 

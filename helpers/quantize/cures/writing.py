@@ -9,8 +9,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from helpers.lab.errors import LabError
-from helpers.quantize.cures.kernels import GIVEN, ONE_GRID, can_be_int8, data_inputs
-from helpers.quantize.cures.plan import HIGHEST, LOWEST, Plan, Range
+from helpers.quantize.cures.grids import integer_operators, settled_ranges
+from helpers.quantize.cures.kernels import ONE_GRID
+from helpers.quantize.cures.plan import HIGHEST, LEAST_STEP, LOWEST, Plan, Range
 from helpers.quantize.simulate import channel_axis
 from helpers.quantize.trained.constants import ABSENT, bias_place, whole_model
 from helpers.quantize.trained.int8_file import drop_unread
@@ -20,69 +21,9 @@ from helpers.runtimes.litert.reader import graph_of
 
 INT8, INT32, FLOAT = schema.TensorType.INT8, schema.TensorType.INT32, schema.TensorType.FLOAT32
 INT32_ENDS = (-(2**31), 2**31 - 1)
-
-
-def integer_operators(graph: Graph, plan: Plan) -> set[int]:
-    """Places of the operators that the plan makes int8: they can be, are not to stay float, and the ranges of
-    all that they read and give are known."""
-    return {
-        operator.index
-        for operator in graph.operators
-        if can_be_int8(graph, operator)
-        and operator.outputs[0].name not in plan.floats
-        and all(tensor.constant or tensor.name in plan.ranges for tensor in data_inputs(operator))
-        and (operator.type in GIVEN or all(tensor.name in plan.ranges for tensor in operator.outputs))
-    }
-
-
-def settled_ranges(graph: Graph, plan: Plan, whole: set[int]) -> dict[int, Range]:
-    """Tensor -> its range in the file: where a kernel copies integers, what it reads and gives has one.
-
-    A concatenation whose inputs are kept apart has the widest of them, and stores each anew. Where a copy's
-    input is also given by a kernel whose grid is fixed, that grid is taken.
-    """
-    ranges = {t.index: plan.ranges[t.name] for t in graph.tensors if t.name in plan.ranges}
-    for operator in graph.operators:
-        if operator.index in whole and operator.type in GIVEN:
-            ranges[operator.outputs[0].index] = GIVEN[operator.type]
-    fixed = {op.outputs[0].index for op in graph.operators if op.index in whole and op.type in GIVEN}
-    changed = True
-    while changed:
-        changed = False
-        for operator in graph.operators:
-            if operator.index in whole and operator.type in ONE_GRID:
-                changed |= tie(ranges, fixed, tied_ends(operator, plan))
-    for operator in graph.operators:
-        if operator.index in whole and operator.outputs[0].name in plan.apart:
-            ranges[operator.outputs[0].index] = widest(ranges, operator)
-    return ranges
-
-
-def tied_ends(operator: Operator, plan: Plan) -> list[int]:
-    """Numbers of the tensors that must have one grid."""
-    if operator.outputs[0].name in plan.apart:
-        return []
-    return [t.index for t in (*data_inputs(operator), *operator.outputs) if not t.constant]
-
-
-def widest(ranges: Mapping[int, Range], operator: Operator) -> Range:
-    found = [ranges[tensor.index] for tensor in data_inputs(operator) if not tensor.constant]
-    return Range(min(r.low for r in found), max(r.high for r in found))
-
-
-def tie(ranges: dict[int, Range], fixed: set[int], ends: list[int]) -> bool:
-    """Give all ``ends`` one range; whether anything changed."""
-    if len({ranges[end] for end in ends}) < 2:
-        return False
-    given = [end for end in ends if end in fixed]
-    joined = ranges[given[0]] if given else ranges[ends[0]]
-    for end in () if given else ends[1:]:
-        joined = joined.joined(ranges[end])
-    before = [ranges[end] for end in ends]
-    for end in ends:
-        if end not in fixed:
-            ranges[end] = joined
-    return before != [ranges[end] for end in ends]
+MOST_BIAS = 2**30  # in steps: the products are added to it
+# Of a layer's largest step: that of a channel that is all 0, or next to it. Kernels bound it from below.
+LEAST_STEP_SHARE = 2.0**-16
 
 
 @dataclass
@@ -129,7 +70,7 @@ class Writer:
         return {t.index: self.ranges[t.index] for op in made for t in op.outputs}
 
     def rewire(self, operator: Operator, stored: schema.OperatorT, primary: Mapping[int, Range]) -> None:
-        """Append the operator, and before it what changes its inputs to what it takes."""
+        """Append the operator, and before it what makes of its inputs what it takes."""
         whole = operator.index in self.whole
         inputs = [int(number) for number in stored.inputs]
         for tensor in {t.index: t for t in operator.inputs if t.dtype == "float32"}.values():
@@ -217,7 +158,7 @@ class Writer:
         weights, axis = operator.weights, channel_axis(operator)
         key = (weights.index, "int8")
         values = np.frombuffer(bytes(self.model.buffers[weights.buffer].data), "<f4").reshape(weights.shape)
-        steps = weight_steps(values, axis, self.plan, weights.name)
+        steps = self.steps(weights, values, axis)
         if key not in self.versions:
             number = self.copied(weights, weight_codes(values, steps, axis, self.plan, weights.name), INT8)
             set_steps(self.tensors[number], steps, axis)
@@ -227,20 +168,40 @@ class Writer:
         place = bias_place(operator.type)
         inputs += [ABSENT] * (place + 1 - len(inputs))
         image = self.taken(operator, operator.image)
-        inputs[place] = self.bias(operator, inputs[place], np.float32(image.step) * steps)
+        inputs[place] = self.bias(operator, np.float32(image.step) * steps)
         stored.inputs = np.array(inputs, np.int32)
 
-    def bias(self, operator: Operator, number: int, steps: np.ndarray) -> int:
-        """Number of the bias as int32 in steps of (input's step) x (weights' step of its channel)."""
-        values = np.zeros(len(steps))
-        if number != ABSENT:
-            data = self.model.buffers[self.tensors[number].buffer].data
-            if data is None:
+    def steps(self, weights: Tensor, values: np.ndarray, axis: int) -> np.ndarray:
+        """Of the weights' channels, float32: where the plan leaves them open, so wide that int32 holds the
+        bias of every convolution that reads them."""
+        steps = weight_steps(values, axis, self.plan, weights.name)
+        if weights.name in self.plan.steps:
+            return steps
+        for reader in self.graph.convolutions:
+            if reader.weights.buffer == weights.buffer and reader.index in self.whole:
+                image = self.taken(reader, reader.image)
+                least = np.abs(self.bias_values(reader, len(steps))) / (image.step * MOST_BIAS)
+                steps = np.maximum(steps, least.astype(np.float32))
+        return steps
+
+    def bias_values(self, operator: Operator, channels: int) -> np.ndarray:
+        """float64 ``[channels]``, with what the plan adds."""
+        stored = self.model.subgraphs[0].operators[operator.index].inputs
+        place = bias_place(operator.type)
+        number = int(stored[place]) if len(stored) > place else ABSENT
+        values = np.zeros(channels)
+        if number != ABSENT and number < len(self.graph.tensors):
+            tensor = self.graph.tensors[number]
+            if not tensor.constant:
                 raise LabError(
                     f"the bias of {operator.outputs[0].name} is computed.", "a constant", "keep it in float."
                 )
-            values = np.frombuffer(bytes(data), "<f4").astype(np.float64)
-        values = values + self.plan.biases.get(operator.outputs[0].name, 0)
+            values = np.frombuffer(bytes(self.model.buffers[tensor.buffer].data), "<f4").astype(np.float64)
+        return values + self.plan.biases.get(operator.outputs[0].name, 0)
+
+    def bias(self, operator: Operator, steps: np.ndarray) -> int:
+        """Number of the bias as int32 in steps of (input's step) x (weights' step of its channel)."""
+        values = self.bias_values(operator, len(steps))
         levels = np.clip(np.rint(values / steps), *INT32_ENDS).astype(np.int32)
         made = schema.TensorT()
         buffer = schema.BufferT()
@@ -261,7 +222,8 @@ def weight_steps(values: np.ndarray, axis: int, plan: Plan, name: str) -> np.nda
         return np.float32(plan.steps[name])
     most = 2 ** (plan.weight_bits - 1) - 1
     rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
-    return np.float32(np.maximum(np.abs(rows).max(1) / most, 1e-12))
+    steps = np.abs(rows).max(1) / most
+    return np.float32(np.maximum(steps, max(steps.max() * LEAST_STEP_SHARE, LEAST_STEP)))
 
 
 def weight_codes(values: np.ndarray, steps: np.ndarray, axis: int, plan: Plan, name: str) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""Every cure of a ``.tflite`` by name, from cheap to dear: what each would make of a draft."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from helpers.lab.progress import progress
+from helpers.lab.units import how_many
+from helpers.quantize.cures.concatenations import uneven
+from helpers.quantize.cures.draft import Draft
+from helpers.quantize.cures.grids import integer_operators
+from helpers.quantize.cures.mixed import by_worth, costs_ms, gives_outputs, names_of, sensitivities, units
+from helpers.quantize.cures.ranges import PERCENTILES, ranges_by
+from helpers.quantize.cures.workshop import Workshop
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """
+    Attributes:
+        told: what was chosen, a clause for people.
+        retimed: whether the file has other operators than that of the draft before, and so takes other time.
+    """
+
+    told: str
+    draft: Draft
+    retimed: bool = False
+
+
+Cure = Callable[[Workshop, Draft], Iterator[Candidate]]
+SHARES = (0.5, 0.75, 1.0)
+RANGE_WAYS = ("least-squares", *PERCENTILES, "entropy")
+NEAR = 1.002  # a tensor's range is changed where the heads' distance falls below its value over this
+REFINED = 40  # tensors whose ranges are tried one by one
+SETS = (1, 2, 4, 8, 16, 32)
+
+
+def equalize(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    for share in SHARES:
+        made = shop.equalized(draft.content, share)
+        told = "each channel's size" if share == 1 else f"each channel's size to the power of {share:g}"
+        yield Candidate(f"scaled by {told}", replace(made, plan=replace(made.plan, floats=draft.plan.floats)))
+
+
+def ranges(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    opened = shop.counted(draft.content)
+    by_way = {way: ranges_by(way, opened.graph, opened.model, opened.seen) for way in RANGE_WAYS}
+    drafts = {way: draft.with_plan(ranges=found) for way, found in by_way.items()}
+    for way, made in drafts.items():
+        yield Candidate(f"all by {way}", made)
+    distances = {way: shop.distance(made) for way, made in drafts.items()}
+    best = min(distances, key=distances.__getitem__)
+    yield refined_ranges(
+        shop, drafts[best], by_way | {"minmax": dict(shop.draft_of(draft.content).plan.ranges)}
+    )
+
+
+def refined_ranges(shop: Workshop, draft: Draft, by_way: Mapping[str, Mapping]) -> Candidate:
+    """Of each tensor in turn the range that brings the heads nearest to float32's."""
+    nearest, changed = shop.distance(draft), 0
+    for name in progress(most_open(draft, by_way), "ranges, tensor by tensor", "tensor"):
+        for found in by_way.values():
+            if found[name] != draft.plan.ranges[name]:
+                trial = draft.with_plan(ranges={**draft.plan.ranges, name: found[name]})
+                distance = shop.distance(trial)
+                if distance * NEAR < nearest:
+                    draft, nearest, changed = trial, distance, changed + 1
+    return Candidate(f"by what each does to the heads ({how_many(changed, 'tensor')} otherwise)", draft)
+
+
+def most_open(draft: Draft, by_way: Mapping[str, Mapping]) -> list[str]:
+    """Tensors about whose ranges the ways differ most."""
+
+    def openness(name: str) -> float:
+        widths = [found[name].high - found[name].low for found in by_way.values()]
+        return max(widths) / max(min(widths), 1e-12)
+
+    return sorted(draft.plan.ranges, key=openness, reverse=True)[:REFINED]
+
+
+def concatenations(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    found = uneven(shop.opened(draft.content).graph, draft.plan)
+    names = [operator.outputs[0].name for operator in found]
+    if names:
+        told = f"inputs of {how_many(len(names), 'concatenation')} stored in grids of their own"
+        yield Candidate(told, draft.with_plan(apart=frozenset(names)), retimed=True)
+    if len(names) > 1:
+        yield Candidate(
+            "inputs of the most uneven one", draft.with_plan(apart=frozenset(names[:1])), retimed=True
+        )
+
+
+def mixed(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    opened = shop.opened(draft.content)
+    found = units(opened.graph, integer_operators(opened.graph, draft.plan))
+
+    def with_floats(names: frozenset[str]) -> Draft:
+        return draft.with_plan(floats=draft.plan.floats | names)
+
+    last = [unit for unit in found if gives_outputs(opened.graph, unit)]
+    if last:
+        names = frozenset().union(*map(names_of, last))
+        shop.why_chosen |= dict.fromkeys(names, "it gives the outputs: their scores are not rounded")
+        told = f"{how_many(len(last), 'layer')} that give the outputs in float32"
+        yield Candidate(told, with_floats(names), retimed=True)
+    before = shop.distance(draft)
+    asked = progress(found, "sensitivity, operator by operator", "operator")
+    gains = sensitivities(asked, lambda names: shop.distance(with_floats(names)), before)
+    order = by_worth(gains, costs_ms(found))
+    for count in (each for each in SETS if each <= len(order)):
+        chosen = [found[place] for place in order[:count]]
+        names = frozenset().union(*map(names_of, chosen))
+        shop.why_chosen |= dict.fromkeys(names, "of all, it gains most accuracy for its time")
+        told = f"{how_many(count, 'layer')} in float32, of the most gain for their time"
+        yield Candidate(told, with_floats(names), retimed=True)
+
+
+def plain(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    """Every operator in 8 bits that LiteRT has a kernel for."""
+    yield Candidate("every operator in 8 bits that has a kernel", draft, retimed=True)
+
+
+CURES: Mapping[str, Cure] = MappingProxyType({
+    "kernels": plain,
+    "equalize": equalize,
+    "ranges": ranges,
+    "concatenations": concatenations,
+    "mixed": mixed,
+})  # fmt: skip

@@ -1,0 +1,265 @@
+"""The search for cures: from cheap to dear, keeping what helps by more than its noise."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from helpers.lab.errors import LabError
+from helpers.lab.files import read_json, write_json
+from helpers.lab.intervals import Interval
+from helpers.lab.progress import progress
+from helpers.lab.records import jsonable, structured
+from helpers.quantize.cures.agreement import Judge, gain_of
+from helpers.quantize.cures.records import CureCourse, CureStep, KeptFloat, Trial
+from helpers.quantize.cures.timing import fastest_ms
+
+NONE = Interval(0.0, 0.0, 0.0, 0.9)
+# Loss of AP in points where detections agree by A points with float32's: about 25 (1 - A / 100)^2, or less,
+# over the forms and models that tests/bench/bench_cures.py compares.
+LOSS_SCALE = 25.0
+SLOWER = 1.10  # than plain int8, that a cured file may be
+NEARLY_FLOAT = 0.9  # of float32's time: a slower file has no sense
+FASTER = 0.98  # a ratio of times that is more than their noise
+STATE = "unfinished.json"
+# They cost no inference time and seconds to try, so they are tried even where the goal is met.
+FREE = ("kernels", "equalize", "ranges", "bias", "rounding")
+
+
+class Shop(Protocol):
+    """What makes drafts for one runtime: states on the way to a file, which ``write`` it and ``save`` themselves.
+
+    Attributes:
+        ending: of its files, with the dot.
+        cures: by name, from cheap to dear: what each would make of a draft.
+    """
+
+    ending: str
+    cures: Mapping[str, Callable[[Any], Any]]
+
+    def start(self) -> Any:
+        """The first draft."""
+
+    def load(self, folder: Path) -> Any:
+        """The draft that was saved there."""
+
+    def floats(self, draft: Any) -> tuple[KeptFloat, ...]:
+        """Operators that are float in a draft's file."""
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a search is; written after every cure.
+
+    Attributes:
+        key: of what it searches with; a state of another key is of another search.
+        done: cures that were tried.
+        draws: agreement of the last step, on the photos and their resamples.
+    """
+
+    key: str
+    steps: tuple[CureStep, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    done: tuple[str, ...] = ()
+    draws: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A candidate, its file, and how it does."""
+
+    candidate: Any
+    file: Path
+    draws: np.ndarray
+    gain: Interval
+    ratio: float
+
+
+@dataclass(eq=False)
+class Search:
+    """
+    Attributes:
+        shop: makes drafts; ``judge``: tells how good their files are.
+        folder: where the files of the steps and the recipe are kept.
+        float_file: the float32 core in the runtime of the files.
+        plain: writes the plain form's file, the first step; ``plain_name``: of it.
+        goal_points: AP points that may be lost.
+        key: of all inputs; what was searched with the same is not searched again.
+        photos: how many calibration photos the files are made by.
+        only: cures that are applied whether they help or not, in the shop's order; empty to search among all.
+    """
+
+    shop: Any
+    judge: Judge
+    folder: Path
+    float_file: Path
+    plain: Callable[[Path], None]
+    plain_name: str
+    goal_points: float
+    key: str
+    photos: int
+    only: Sequence[str] = ()
+    state: State = field(init=False, default_factory=lambda: State(""))
+
+    def run(self) -> CureCourse:
+        """Search on from where it was left."""
+        self.state = self.known_state() or self.begun()
+        draft = self.shop.load(self.folder) if self.state.done else self.shop.start()
+        left = [name for name in self.names() if name not in self.state.done]
+        bar = progress(left, "cures", "cure", disable=not left)
+        for name in bar:
+            if name not in FREE and self.reached():
+                break
+            bar.set_postfix_str(name)
+            draft = self.after(name, draft)
+        bar.close()
+        draft.save(self.folder)
+        return CureCourse(
+            steps=self.state.steps,
+            trials=self.state.trials,
+            floats=self.shop.floats(draft),
+            calibration_photos=self.photos,
+            held_back_photos=len(self.judge.inputs),
+            goal_points=self.goal_points,
+            stopped=self.why_stopped(),
+        )
+
+    def names(self) -> list[str]:
+        """Of the cures, in order; the first is what every draft has."""
+        names = list(self.shop.cures)
+        return [name for name in names if not self.only or name in self.only or name == names[0]]
+
+    def known_state(self) -> State | None:
+        """What an interrupted search of the same inputs left."""
+        try:
+            found = structured(State, read_json(self.folder / STATE, ""))
+        except (LabError, KeyError, TypeError, ValueError):
+            return None
+        there = all((self.folder / step.file).is_file() for step in found.steps)
+        return found if found.key == self.key and there and found.done else None
+
+    def begun(self) -> State:
+        """With the plain form as the first step."""
+        start = time.perf_counter()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.iterdir():
+            left.unlink()
+        file = self.folder / f"0-{self.plain_name}{self.shop.ending}"
+        self.plain(file)
+        draws = self.judge.draws(file)
+        [latency_ms] = fastest_ms([file])
+        told = "as the runtime's own quantizer makes it"
+        seconds = round(time.perf_counter() - start, 1)
+        step = CureStep(self.plain_name, told, file.name, float(draws[0]), NONE, latency_ms, seconds)
+        return State(self.key, (step,), draws=tuple(map(float, draws)))
+
+    def after(self, name: str, draft: Any) -> Any:
+        """The draft after a cure: as it was, where no candidate helps. The state is kept."""
+        start, tried = time.perf_counter(), []
+        for candidate in self.shop.cures[name](draft):
+            tried.append(self.judged(name, candidate, len(tried)))
+        kept = self.chosen(name, tried)
+        trials = [told_of(name, each, kept, self.why(name, each, kept)) for each in tried]
+        state = dataclasses.replace(
+            self.state, trials=(*self.state.trials, *trials), done=(*self.state.done, name)
+        )
+        if kept is not None:
+            seconds = round(time.perf_counter() - start, 1)
+            state, draft = self.with_step(state, name, kept, seconds), kept.candidate.draft
+        for each in tried:
+            remove(each.file)
+        draft.save(self.folder)
+        write_json(self.folder / STATE, jsonable(state))
+        self.state = state
+        return draft
+
+    def judged(self, name: str, candidate: Any, number: int) -> Tried:
+        file = self.folder / f"try-{name}-{number}{self.shop.ending}"
+        candidate.draft.write(file)
+        draws, ratio = self.judge.draws(file), 1.0
+        if candidate.retimed:
+            now, before = fastest_ms([file, self.folder / self.state.steps[-1].file])
+            ratio = now / before
+        return Tried(candidate, file, draws, gain_of(draws, np.array(self.state.draws)), ratio)
+
+    def chosen(self, name: str, tried: Sequence[Tried]) -> Tried | None:
+        """The candidate that helps most; of those that help about as much the fastest."""
+        able = [each for each in tried if self.helps(name, each)]
+        if not able:
+            return None
+        best = max(able, key=lambda each: each.draws[0])
+        equal = [each for each in able if gain_of(best.draws, each.draws).low <= 0]
+        return min((best, *equal), key=lambda each: (each.ratio > FASTER * best.ratio, each.ratio))
+
+    def helps(self, name: str, each: Tried) -> bool:
+        """Whether a candidate is kept if none is better: it gains more than noise, or time for nothing."""
+        if name == self.names()[0] or name in self.only:
+            return True
+        if each.ratio > 1 / FASTER and not self.fast_enough(each):
+            return False
+        return each.gain.low > 0 or (each.ratio < FASTER and each.gain.high >= 0)
+
+    def fast_enough(self, each: Tried) -> bool:
+        """Against the plain form, or clearly faster than float32."""
+        now, first, whole = fastest_ms([each.file, self.folder / self.state.steps[0].file, self.float_file])
+        return now <= max(SLOWER * first, NEARLY_FLOAT * whole)
+
+    def why(self, name: str, each: Tried, kept: Tried | None) -> str:
+        """A clause on why a candidate was kept or not."""
+        if each is kept:
+            if each.gain.low > 0:
+                return "gains more than its noise"
+            return "faster, and no worse" if each.ratio < FASTER else "asked for"
+        if kept is not None:
+            return "another one does better, or as well"
+        if each.gain.low > 0:
+            return "too slow for what it gains"
+        return "gains nothing beyond noise"
+
+    def with_step(self, state: State, name: str, kept: Tried, seconds: float) -> State:
+        file = self.folder / f"{len(state.steps)}-{name}{self.shop.ending}"
+        kept.candidate.draft.write(file)
+        latency_ms = state.steps[-1].latency_ms * kept.ratio
+        told, agreement = kept.candidate.told, float(kept.draws[0])
+        step = CureStep(name, told, file.name, agreement, kept.gain, latency_ms, seconds)
+        return dataclasses.replace(state, steps=(*state.steps, step), draws=tuple(map(float, kept.draws)))
+
+    @property
+    def goal_agreement(self) -> float:
+        """Agreement in points at which no more than the goal is lost."""
+        return 100 * (1 - min(1.0, self.goal_points / LOSS_SCALE) ** 0.5)
+
+    def reached(self) -> bool:
+        """Whether the goal is met with confidence."""
+        if self.only or self.names()[0] not in self.state.done:
+            return False
+        return float(np.nanpercentile(self.state.draws[1:], 5)) >= self.goal_agreement
+
+    def why_stopped(self) -> str:
+        if self.only:
+            return "The cures that were asked for are applied; none was searched for."
+        if self.reached():
+            sure = np.nanpercentile(self.state.draws[1:], 5)
+            return (
+                f"The detections agree with float32's by {self.state.steps[-1].agreement:.0f} points, by "
+                f"{sure:.0f} or more with 95 %: to lose at most {self.goal_points:g} AP points asks for "
+                f"{self.goal_agreement:.0f}."
+            )
+        if len(self.state.steps) == 1:
+            return "No cure helps by more than its noise: what is there is the plain form."
+        return "Every cure was tried: this is the best there is."
+
+
+def told_of(name: str, each: Tried, kept: Tried | None, why: str) -> Trial:
+    ratio, told = round(each.ratio, 4), each.candidate.told
+    return Trial(name, told, float(each.draws[0]), each.gain, ratio, each is kept, why)
+
+
+def remove(file: Path) -> None:
+    """With what lies beside it under the same name."""
+    for part in file.parent.glob(f"{file.stem}.*"):
+        part.unlink()
