@@ -25,6 +25,7 @@ from helpers.quantize.layers.stage import CODE as LAYERS
 from helpers.quantize.recipes.catalogue import get_recipe, module_of, recipe_name
 from helpers.quantize.recipes.contract import Work
 from helpers.quantize.records import MadeFile
+from helpers.run.cured_forms import is_cured
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.forms import is_simulated
 from helpers.run.standing import made_models
@@ -109,6 +110,8 @@ def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     parameters |= {"categories": list(model.categories)} if variant.own else {}
     # A float32 is made only where there is a name for each of its classes.
     parameters |= {"names": len(model.categories)} if variant.id == BASELINE else {}
+    # How far the search for cures goes.
+    parameters |= {"margin_points": run.margin_points} if is_cured(variant) else {}
     parameters |= {"runtime": dict(versions)} if versions else {}
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= recipe.inputs(model, variant)
@@ -174,6 +177,7 @@ def work_of(run: Run, model: Model, variant: Variant, output: Path) -> Work:
         lambda: require_files(model, run.model_dir),
         lambda most: check_photos(run, most),
         interface_file(run, model, variant.id),
+        run.margin_points,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from helpers.lab.errors import LabError, unknown_name
+from helpers.run.cured_forms import CURED, chained_form, is_chain
 from helpers.run.variants import AT, BASELINE, VARIANTS, Variant, baseline_of, control_of, is_baseline
 from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, OPENVINO, RUNTIMES, get_runtime
 
@@ -224,7 +225,7 @@ def is_in_ladder(form: Variant) -> bool:
     plain = form.id.removesuffix(EDGES)
     chosen = LADDER_EDGES if form.keep_first_last else LADDER_UNIFORM
     listed = form.keep_first_last or plain.startswith("uniform-")
-    other = form.runtime or form.id in FOR_ONNX
+    other = form.runtime or form.id in (*FOR_ONNX, CURED)
     return form.id not in TRAINED and not other and (plain in chosen or not listed)
 
 
@@ -233,6 +234,8 @@ IN_LADDER = tuple(form.id for form in ALL.values() if is_in_ladder(form))
 
 def get_form(name: str) -> Variant:
     """A usual variant or a further form; raises ``LabError`` for a name that is neither."""
+    if is_chain(name):
+        return chained_form(name)
     try:
         return ALL[name]
     except KeyError:
@@ -284,6 +287,8 @@ def no_form_there(name: str, form: str, runtime: str) -> LabError:
 def require_forms(names: list[str]) -> tuple[Variant, ...]:
     """The named forms in registry order, with the float32 of each runtime among them."""
     asked = [each for name in names for each in (IN_LADDER if name == LADDER else [name])]
-    chosen = {get_form(name).id for name in asked} | {BASELINE}
+    named = [get_form(name) for name in asked]
+    chosen = {form.id for form in named} | {BASELINE}
     chosen |= {baseline_of(name) for name in chosen}
-    return tuple(form for form in ALL.values() if form.id in chosen)
+    chains = {form.id: form for form in named if form.id not in ALL}
+    return (*(form for form in ALL.values() if form.id in chosen), *chains.values())

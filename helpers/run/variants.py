@@ -104,6 +104,11 @@ _ENTRIES = (
         "int8", "int8", "int8", "int8", True, "#D55E00", "D",
         "8-bit weights and activations, ranges calibrated on photos, integer kernels.",
     ),
+    Variant(
+        "int8-cured", "int8-cured", "int8", "int8", True, "#44AA99", "d",
+        "As int8, with the cures that a search finds to win accuracy back, by float32's own detections on "
+        "calibration photos.",
+    ),
 )  # fmt: skip
 
 VARIANTS = MappingProxyType({variant.id: variant for variant in _ENTRIES})

@@ -24,8 +24,10 @@ from helpers.tasks.detection.resample import average_precision, paired_resamples
 from helpers.tasks.detection.score import gather
 from helpers.tasks.detection.tails.selection import Detections
 
-# Of float32's detections those are objects to be found: below, most are false alarms, which need not be kept.
-LEAST_SCORE = 0.05
+# Of float32's detections those are objects to be found: below, most are false alarms. A detector that is
+# seldom so sure has the next.
+LEAST_SCORES = (0.2, 0.1, 0.05)
+LEAST_OBJECTS = 1.0  # for each photo
 RESAMPLES, SEED = 400, 7
 LEVEL = 0.9  # both bounds together: a gain whose lower bound is above 0 is one with 95 %
 SIDE = 1000.0  # boxes that are shares of the photo, in a unit in which COCO's sizes make no difference
@@ -46,8 +48,15 @@ class Judge:
     wanted: Sequence[Detections]
 
     @cached_property
+    def least_score(self) -> float:
+        """Of float32's detections that are objects to be found."""
+        scores = np.concatenate([found.scores for found in self.wanted])
+        enough = (s for s in LEAST_SCORES if (scores >= s).sum() >= LEAST_OBJECTS * len(self.wanted))
+        return next(enough, LEAST_SCORES[-1])
+
+    @cached_property
     def objects(self) -> ObjectColumns:
-        columns = columns_of([sure(found) for found in self.wanted])
+        columns = columns_of([sure(found, self.least_score) for found in self.wanted])
         return ObjectColumns(
             columns.image, columns.category, columns.box, columns.area, np.zeros(len(columns), bool)
         )
@@ -83,8 +92,8 @@ def open_judge(float_file: Path, tail: Any, inputs: Sequence[np.ndarray]) -> Jud
     judge = Judge(inputs, tail, detections(float_file, tail, inputs))
     if not len(judge.objects):
         raise LabError(
-            f"float32 finds nothing (score {LEAST_SCORE} or more) in the {how_many(len(inputs), 'photo')} of "
-            "the calibration set that are held back.",
+            f"float32 finds nothing (score {LEAST_SCORES[-1]} or more) in the "
+            f"{how_many(len(inputs), 'photo')} of the calibration set that are held back.",
             "photos of what the detector is made for: a cure is chosen by whether the quantized model finds "
             "what float32 finds",
             "put such photos into the calibration folder.",
@@ -110,9 +119,9 @@ def detections(core: Path, tail: Any, inputs: Sequence[np.ndarray]) -> list[Dete
     return [found[place] for place in range(len(inputs))]
 
 
-def sure(found: Detections) -> Detections:
-    """Those that are objects to be found."""
-    kept = found.scores >= LEAST_SCORE
+def sure(found: Detections, least: float) -> Detections:
+    """Those of at least that score."""
+    kept = found.scores >= least
     return Detections(found.boxes[kept], found.scores[kept], found.classes[kept])
 
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from helpers.quantize.cures.kernels import COPIES
 from helpers.runtimes.litert.graph import Graph, Operator
 
-# How fast float32 multiplies beyond what 8 bits would take, and how fast a change of dtype moves bytes: about,
-# of one core. They rank operators; what a set of them takes is measured.
+# Of one core: how fast float32 multiplies beyond what 8 bits would take, and a change of dtype moves bytes.
+# They rank operators; what a set of them takes is measured.
 MACS_PER_MS, BYTES_PER_MS = 2e7, 4e6
 READERS = frozenset({"LEAKY_RELU", "RELU", "RELU6", "PRELU", "HARD_SWISH", "LOGISTIC", "MUL"})
 
 
 def units(graph: Graph, whole: set[int]) -> list[tuple[Operator, ...]]:
-    """What is kept float together: an operator of 8 bits that computes, and the activation functions behind."""
+    """What is kept float together: an operator of 8 bits that computes, and the activations behind."""
     found = []
     for operator in graph.operators:
         if operator.index in whole and operator.type not in COPIES and operator.type not in READERS:

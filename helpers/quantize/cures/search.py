@@ -19,9 +19,10 @@ from helpers.quantize.cures.records import CureCourse, CureStep, KeptFloat, Tria
 from helpers.quantize.cures.timing import fastest_ms
 
 NONE = Interval(0.0, 0.0, 0.0, 0.9)
-# Loss of AP in points where detections agree by A points with float32's: about 25 (1 - A / 100)^2, or less,
-# over the forms and models that tests/bench/bench_cures.py compares.
-LOSS_SCALE = 25.0
+# Loss of AP in points where detections agree by A points with float32's: 10 (1 - A / 100), or less, over the
+# forms and models that tests/bench/bench_cures.py compares.
+LOSS_SCALE = 10.0
+LEAST_GAIN = 0.5  # of agreement in points: what less would win in AP is nothing
 SLOWER = 1.10  # than plain int8, that a cured file may be
 NEARLY_FLOAT = 0.9  # of float32's time: a slower file has no sense
 FASTER = 0.98  # a ratio of times that is more than their noise
@@ -31,7 +32,7 @@ FREE = ("kernels", "equalize", "ranges", "bias", "rounding")
 
 
 class Shop(Protocol):
-    """What makes drafts for one runtime: states on the way to a file, which ``write`` it and ``save`` themselves.
+    """What makes drafts for one runtime: states on the way to a file, with methods ``write`` and ``save``.
 
     Attributes:
         ending: of its files, with the dot.
@@ -201,7 +202,8 @@ class Search:
             return True
         if each.ratio > 1 / FASTER and not self.fast_enough(each):
             return False
-        return each.gain.low > 0 or (each.ratio < FASTER and each.gain.high >= 0)
+        gains = each.gain.low > 0 and each.gain.value >= LEAST_GAIN
+        return gains or (each.ratio < FASTER and each.gain.high >= 0)
 
     def fast_enough(self, each: Tried) -> bool:
         """Against the plain form, or clearly faster than float32."""
@@ -231,7 +233,7 @@ class Search:
     @property
     def goal_agreement(self) -> float:
         """Agreement in points at which no more than the goal is lost."""
-        return 100 * (1 - min(1.0, self.goal_points / LOSS_SCALE) ** 0.5)
+        return 100 * (1 - min(1.0, self.goal_points / LOSS_SCALE))
 
     def reached(self) -> bool:
         """Whether the goal is met with confidence."""

@@ -31,6 +31,7 @@ class Work:
             model in the registry would make every variant anew.)
         files: gives the model's own files.
         photos: gives the first ``n`` photos to check a core on, uint8 ``[H, W, 3]`` each.
+        margin_points: AP points that a variant may lose.
         interface_file: where what goes before and after the core is kept, if it has one of its own.
     """
 
@@ -43,6 +44,7 @@ class Work:
     files: Callable[[], Sequence[Path]] = tuple
     photos: Callable[[int], Sequence[np.ndarray]] = lambda most: ()
     interface_file: Path | None = None
+    margin_points: float = 1.0
 
 
 class Recipe(Protocol):

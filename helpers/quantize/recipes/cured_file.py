@@ -1,0 +1,118 @@
+"""Recipes of int8 files whose accuracy is won back: searched for, or by named cures."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from helpers.lab.errors import LabError
+from helpers.lab.files import write_bytes
+from helpers.lab.fingerprint import code_digest
+from helpers.lab.units import how_many
+from helpers.models.interface import Interface
+from helpers.quantize.cures.records import CureCourse, steps_folder
+from helpers.quantize.recipes.contract import Recipe, Work, made_file
+from helpers.quantize.records import MadeFile
+from helpers.run.cured_forms import CURED, cures_named
+from helpers.runtimes.catalogue import get_runtime, runtime_of
+
+LEAST_PHOTOS = 4
+WANTED_POINTS = 2.0  # to which a gain of agreement should be known
+ALIKE = 1e-3  # of the spread of all photos' values, by which two photos of a set differ at least
+
+
+@dataclass(frozen=True)
+class Cured(Recipe):
+    """
+    Attributes:
+        shop: gives what makes drafts, what writes the plain form's file, and the float32 core in the runtime.
+    """
+
+    shop: Callable[[Work, Sequence[np.ndarray]], tuple[Any, Callable[[Path], None], Path]]
+
+    def make(self, work: Work) -> MadeFile:
+        from helpers.quantize.cures.agreement import open_judge
+        from helpers.quantize.cures.search import Search
+
+        photos = list(work.calibration())
+        require_photos(photos)
+        made_by, held_back = photos[::2], photos[1::2]
+        judge = open_judge(work.float_file, Interface.load(work.interface_file).tail, held_back)
+        shop, plain, float_file = self.shop(work, made_by)
+        folder = steps_folder(work.output)
+        search = Search(
+            shop, judge, folder, float_file, plain, "int8", work.margin_points, search_key(work, photos),
+            len(made_by), cures_named(work.variant.id),
+        )  # fmt: skip
+        course = search.run()
+        copy_core(folder / course.steps[-1].file, work.output)
+        return replace(made_file(work, notes_of(course)), course=course)
+
+
+def copy_core(source: Path, target: Path) -> None:
+    """With all files that its runtime has of a core."""
+    for part in get_runtime(runtime_of(source)).files(source):
+        write_bytes(target.with_suffix(part.suffix), part.read_bytes())
+
+
+def require_photos(photos: Sequence[np.ndarray]) -> None:
+    """Raise for too few photos to choose by, or photos that are all one."""
+    if len(photos) < LEAST_PHOTOS:
+        raise LabError(
+            f"{how_many(len(photos), 'calibration photo')}.",
+            f"{LEAST_PHOTOS} or more, half to make the file by and half to choose cures by; a hundred for "
+            "gains of a point or two to show",
+            "put more photos into the calibration folder; or take int8, which needs one.",
+        )
+    spread = float(np.std(photos[0])) or 1.0
+    if max(float(np.abs(photo - photos[0]).mean()) for photo in photos[1:]) < ALIKE * spread:
+        raise LabError(
+            f"all {len(photos)} calibration photos are alike.",
+            "photos that differ as those do on which the detector will run",
+            "put other photos into the calibration folder.",
+        )
+
+
+def search_key(work: Work, photos: Sequence[np.ndarray]) -> str:
+    """Of all that a search depends on, but for the times that it measures."""
+    digest = hashlib.sha256(work.float_file.read_bytes())
+    digest.update(work.interface_file.read_bytes())
+    for photo in photos:
+        digest.update(np.ascontiguousarray(photo).view(np.uint8))
+    digest.update(f"{work.variant.id} {work.margin_points} {code_digest(__name__)}".encode())
+    return digest.hexdigest()
+
+
+def notes_of(course: CureCourse) -> list[str]:
+    """What must be told of how sure the search can be."""
+    widths = [trial.gain.high - trial.gain.low for trial in course.trials if np.isfinite(trial.gain.high)]
+    noise = float(np.median(widths)) / 2 if widths else 0.0
+    if noise <= WANTED_POINTS:
+        return []
+    wanted = int(np.ceil(2 * course.held_back_photos * (noise / WANTED_POINTS) ** 2 / 10) * 10)
+    return [
+        f"Its cures were chosen by {how_many(course.held_back_photos, 'photo')}, on which a gain of "
+        f"agreement is known to about ±{noise:.1f} points; about {wanted} calibration photos would tell it "
+        f"to ±{WANTED_POINTS:g}."
+    ]
+
+
+def litert_shop(work: Work, photos: Sequence[np.ndarray]) -> tuple[Any, Callable[[Path], None], Path]:
+    from helpers.quantize.cures.candidates import CURES
+    from helpers.quantize.cures.workshop import Workshop
+    from helpers.quantize.recipes.edge_quantizer import quantized
+    from helpers.quantize.recipes.integers import INT8
+
+    shop = Workshop(work.float_file, photos, CURES, work.float_operators)
+
+    def plain(output: Path) -> None:
+        write_bytes(output, quantized(replace(work, calibration=lambda: photos), INT8.steps()))
+
+    return shop, plain, work.float_file
+
+
+RECIPES = MappingProxyType({CURED: Cured(litert_shop)})

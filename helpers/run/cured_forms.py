@@ -1,0 +1,72 @@
+"""Forms whose accuracy is won back: ``int8-cured`` by a search, ``int8+equalize+bias`` by chosen cures."""
+
+import difflib
+from dataclasses import replace
+
+from helpers.lab.errors import LabError
+from helpers.run.variants import AT, VARIANTS, Variant
+from helpers.runtimes.catalogue import OPENVINO
+
+CURED = "int8-cured"
+CHAIN = "int8+"
+# By name, from cheap to dear: the order in which they are applied.
+CURES = {
+    "kernels": "operators in 8 bits that the usual quantizer leaves in float",
+    "equalize": "channels of like size: scaled in the weights before, and back in those behind",
+    "ranges": "ranges of activations that clip what is rare",
+    "concatenations": "inputs of concatenations in grids of their own",
+    "bias": "biases that put the mean of every channel back",
+    "rounding": "weights' rounding learnt layer by layer",
+    "mixed": "the few layers in float32 that gain most for their time",
+    "tuning": "weights and biases tuned to float32's outputs, without labels",
+}
+
+
+def is_cured(form: Variant) -> bool:
+    """Whether it is made by cures, which look at float32's own detections."""
+    return form.recipe.partition(AT)[0] == CURED
+
+
+def cures_named(form: str) -> tuple[str, ...]:
+    """The cures that a form's name asks for; none where they are searched for."""
+    plain = form.partition(AT)[0]
+    return tuple(plain.removeprefix(CHAIN).split("+")) if plain.startswith(CHAIN) else ()
+
+
+def is_chain(name: str) -> bool:
+    return name.startswith(CHAIN)
+
+
+def chained_form(name: str) -> Variant:
+    """The form of ``int8+CURE+CURE``, in OpenVINO where ``@openvino`` stands behind.
+
+    Raises:
+        LabError: a cure is unknown, or named twice.
+    """
+    plain, at, runtime = name.partition(AT)
+    named = plain.removeprefix(CHAIN).split("+")
+    unknown = [each for each in named if each not in CURES]
+    if unknown or len(set(named)) < len(named):
+        wrong = unknown[0] if unknown else next(each for each in named if named.count(each) > 1)
+        near = difflib.get_close_matches(wrong, CURES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if unknown and near else ""
+        what = "there is no cure" if unknown else "it names twice the cure"
+        raise LabError(
+            f"variant {name!r}: {what} {wrong!r}.{hint}",
+            f"int8+ and some of {', '.join(CURES)}, each once",
+            "correct the name, or take int8-cured, which searches for what helps.",
+        )
+    if at and runtime != OPENVINO.id:
+        raise LabError(
+            f"variant {name!r}: cures are not made for {runtime!r}.",
+            f"{plain}, or {plain}{AT}{OPENVINO.id}",
+            f"leave {AT}{runtime} out.",
+        )
+    ordered = [each for each in CURES if each in named]
+    meaning = f"As int8, with cures: {'; '.join(CURES[each] for each in ordered)}."
+    recipe = f"{CURED}{AT}{OPENVINO.id}" if runtime else CURED
+    base = VARIANTS[CURED]
+    return replace(
+        base, id=CHAIN + "+".join(ordered) + (f"{AT}{runtime}" if at else ""), recipe=recipe, meaning=meaning,
+        runtime=runtime,
+    )  # fmt: skip
