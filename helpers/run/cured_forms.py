@@ -13,8 +13,8 @@ CHAIN = "int8+"
 CURES = {
     "kernels": "operators in 8 bits that the usual quantizer leaves in float",
     "equalize": "channels of like size: scaled in the weights before, and back in those behind",
+    "concatenations": "inputs of concatenations of one size, or in grids of their own",
     "ranges": "ranges of activations that clip what is rare",
-    "concatenations": "inputs of concatenations in grids of their own",
     "bias": "biases that put the mean of every channel back",
     "rounding": "weights' rounding learnt layer by layer",
     "mixed": "the few layers in float32 that gain most for their time",

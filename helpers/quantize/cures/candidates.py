@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from helpers.lab.progress import progress
 from helpers.lab.units import how_many
-from helpers.quantize.cures.concatenations import uneven
+from helpers.quantize.cures.concatenations import can_be_rescaled, ends_in_outputs, uneven
 from helpers.quantize.cures.draft import Draft
 from helpers.quantize.cures.grids import integer_operators
 from helpers.quantize.cures.mixed import by_worth, costs_ms, gives_outputs, names_of, sensitivities, units
@@ -79,15 +79,25 @@ def most_open(draft: Draft, by_way: Mapping[str, Mapping]) -> list[str]:
 
 
 def concatenations(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
-    found = uneven(shop.opened(draft.content).graph, draft.plan)
-    names = [operator.outputs[0].name for operator in found]
-    if names:
-        told = f"inputs of {how_many(len(names), 'concatenation')} stored in grids of their own"
-        yield Candidate(told, draft.with_plan(apart=frozenset(names)), retimed=True)
-    if len(names) > 1:
-        yield Candidate(
-            "inputs of the most uneven one", draft.with_plan(apart=frozenset(names[:1])), retimed=True
-        )
+    opened = shop.opened(draft.content)
+    found = uneven(opened.graph, draft.plan)
+    if not found:
+        return
+    many = how_many(len(found), "concatenation")
+    names = frozenset(operator.outputs[0].name for operator in found)
+    told = f"inputs of {many} in grids of their own until they are joined"
+    yield Candidate(told, draft.with_plan(apart=names), retimed=True)
+    last = [behind for operator in found for behind in ends_in_outputs(opened.graph, operator)]
+    if last:
+        floats = frozenset(operator.outputs[0].name for operator in last)
+        shop.why_chosen |= dict.fromkeys(floats, "it joins tensors of different sizes")
+        told = "those that give the outputs joined in float32"
+        yield Candidate(told, draft.with_plan(floats=draft.plan.floats | floats), retimed=True)
+    able = [each for each in found if can_be_rescaled(opened.graph, opened.model, each)]
+    if able:
+        told = f"inputs of {how_many(len(able), 'concatenation')} scaled to one size by a layer before each"
+        names = frozenset(operator.outputs[0].name for operator in able)
+        yield Candidate(told, shop.rescaled(draft, names), retimed=True)
 
 
 def mixed(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
@@ -123,7 +133,7 @@ def plain(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
 CURES: Mapping[str, Cure] = MappingProxyType({
     "kernels": plain,
     "equalize": equalize,
-    "ranges": ranges,
     "concatenations": concatenations,
+    "ranges": ranges,
     "mixed": mixed,
 })  # fmt: skip

@@ -106,6 +106,8 @@ def relate(labels: Labels, operator: Operator, options, shared: set[int]) -> Non
     elif kind == "MUL" and factor(given, labels) is not None and len(whole) == len(given):
         scaled = next(t for t in given if t is not factor(given, labels))
         labels.join(labels.at(scaled), labels.at(made))
+    elif kind in ("MUL", "DIV") and len(given) == len(whole) == 1 and operator.inputs[0] is given[0]:
+        labels.join(labels.at(given[0]), labels.at(made))
     elif kind == "CONCATENATION" and len(given) == len(operator.inputs):
         relate_concatenation(labels, given, made, options.axis % len(made.shape))
     elif kind == "MEAN" and len(whole) == 1 and len(made.shape) > 1:

@@ -14,30 +14,39 @@ from helpers.quantize.cures.channels import ChannelGroups, channel_groups
 from helpers.quantize.cures.observed import Seen
 from helpers.quantize.simulate import channel_axis
 from helpers.quantize.trained.constants import ABSENT, bias_place, whole_model
+from helpers.quantize.trained.grids import Ties
 from helpers.quantize.trained.int8_file import set_constant
 from helpers.runtimes.litert.graph import Operator
 from helpers.runtimes.litert.reader import graph_of
 
-LEAST_SCALE = 2.0**-10
+LEAST_SCALE = 2.0**-14
 
 
 def group_scales(groups: ChannelGroups, seen: Mapping[str, Seen], share: float) -> np.ndarray:
     """float64 ``[groups]``: by what each channel is divided.
 
-    A channel's size is its largest magnitude over that of its tensor; of a group the largest of its channels'
-    sizes, so that no tensor's range grows.
+    A group's size is the largest magnitude of its channels. Groups that meet in a tensor are brought to one
+    size: that of the channels that must stay, where the tensor has such, else the largest of the groups'.
 
     Args:
-        share: the power of it that is taken; 1 makes all channels equal.
+        share: the power of a group's size over the wanted one that is taken; 1 makes all equal.
     """
-    sizes = np.zeros(groups.count)
+    sizes, meetings, fixed = np.zeros(groups.count), Ties(range(groups.count)), {}
     for name, own in groups.of.items():
-        if name in seen and (own >= 0).any():
+        free = np.unique(own[own >= 0])
+        if name in seen and len(free):
             most = np.maximum(np.abs(seen[name].low), np.abs(seen[name].high)).astype(float)
-            relative = most / max(most.max(), 1e-30)
-            np.maximum.at(sizes, own[own >= 0], relative[own >= 0])
+            np.maximum.at(sizes, own[own >= 0], most[own >= 0])
+            for other in free[1:]:
+                meetings.join(int(free[0]), int(other))
+            if (own < 0).any():
+                fixed[int(free[0])] = float(most[own < 0].max())
+    wanted = np.ones(groups.count)
+    for group in meetings.groups():
+        stays = [size for first, size in fixed.items() if first in set(group)]
+        wanted[group] = max(stays) if stays and max(stays) > 0 else max(sizes[group].max(), 1e-30)
     # A channel that is always 0 has no size to be put right.
-    return np.where(sizes > 0, np.maximum(sizes, LEAST_SCALE) ** share, 1.0)
+    return np.where(sizes > 0, np.clip(sizes / wanted, LEAST_SCALE, 1 / LEAST_SCALE) ** share, 1.0)
 
 
 def equalized(content: bytes, seen: Mapping[str, Seen], share: float = 1.0) -> bytes:

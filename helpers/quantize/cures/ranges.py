@@ -73,7 +73,7 @@ def percentile(seen: Seen, tail: float) -> Range:
     shares = np.cumsum(counts) / counts.sum()
     low = centres[np.searchsorted(shares, tail)]
     high = centres[min(np.searchsorted(shares, 1 - tail), len(centres) - 1)]
-    return Range.around(low, high)
+    return Range.around(max(low, seen.low.min()), min(high, seen.high.max()))
 
 
 def least_squares(seen: Seen, curve: Curve = identity) -> Range:

@@ -23,7 +23,8 @@ NONE = Interval(0.0, 0.0, 0.0, 0.9)
 # forms and models that tests/bench/bench_cures.py compares.
 LOSS_SCALE = 10.0
 LEAST_GAIN = 0.5  # of agreement in points: what less would win in AP is nothing
-SLOWER = 1.10  # than plain int8, that a cured file may be
+SLOWER = 1.10  # than plain int8, that a cured file may be for whatever gain
+POINTS_FOR_TWICE = 100.0  # of agreement over plain int8: for which it may take twice as long
 NEARLY_FLOAT = 0.9  # of float32's time: a slower file has no sense
 FASTER = 0.98  # a ratio of times that is more than their noise
 STATE = "unfinished.json"
@@ -197,25 +198,25 @@ class Search:
         return min((best, *equal), key=lambda each: (each.ratio > FASTER * best.ratio, each.ratio))
 
     def helps(self, name: str, each: Tried) -> bool:
-        """Whether a candidate is kept if none is better: it gains more than noise, or time for nothing."""
+        """Whether a candidate is kept if none is better: it gains more than its noise, and not too little."""
         if name == self.names()[0] or name in self.only:
             return True
         if each.ratio > 1 / FASTER and not self.fast_enough(each):
             return False
-        gains = each.gain.low > 0 and each.gain.value >= LEAST_GAIN
-        return gains or (each.ratio < FASTER and each.gain.high >= 0)
+        return each.gain.low > 0 and each.gain.value >= LEAST_GAIN
 
     def fast_enough(self, each: Tried) -> bool:
-        """Against the plain form, or clearly faster than float32."""
+        """Against the plain form, by what it gains; or clearly faster than float32."""
         now, first, whole = fastest_ms([each.file, self.folder / self.state.steps[0].file, self.float_file])
-        return now <= max(SLOWER * first, NEARLY_FLOAT * whole)
+        slower = SLOWER + max(0.0, each.draws[0] - self.state.steps[0].agreement) / POINTS_FOR_TWICE
+        return now <= max(slower * first, NEARLY_FLOAT * whole)
 
     def why(self, name: str, each: Tried, kept: Tried | None) -> str:
         """A clause on why a candidate was kept or not."""
         if each is kept:
             if each.gain.low > 0:
                 return "gains more than its noise"
-            return "faster, and no worse" if each.ratio < FASTER else "asked for"
+            return "what the other cures build on" if name == self.names()[0] else "asked for"
         if kept is not None:
             return "another one does better, or as well"
         if each.gain.low > 0:

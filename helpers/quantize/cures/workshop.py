@@ -12,6 +12,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.lab.quietly import stderr_muted
+from helpers.quantize.cures.concatenations import with_scalers
 from helpers.quantize.cures.draft import Draft
 from helpers.quantize.cures.equalize import equalized_with
 from helpers.quantize.cures.grids import integer_operators
@@ -83,9 +84,11 @@ class Workshop:
         return self.draft_of(scaled)
 
     def counted(self, content: bytes) -> Opened:
-        """With histograms too."""
+        """With histograms too, and all as the photos themselves show it: an interrupted search goes on with
+        the same numbers."""
         opened = self.opened(content)
         if any(seen.counts is None for seen in opened.seen.values()):
+            opened.seen = observe(content, opened.graph, self.photos)
             count(content, opened.graph, self.photos[:COUNTED_PHOTOS], opened.seen)
         return opened
 
@@ -99,6 +102,11 @@ class Workshop:
     def start(self) -> Draft:
         """Ranges from the extremes, and every operator in 8 bits that can be."""
         return self.draft_of(self.float_file.read_bytes())
+
+    def rescaled(self, draft: Draft, concatenations: frozenset[str]) -> Draft:
+        """With layers before the inputs of these that take up scales."""
+        made = self.equalized(with_scalers(draft.content, concatenations), 1.0)
+        return made.with_plan(floats=draft.plan.floats)
 
     def draft_of(self, content: bytes) -> Draft:
         opened = self.opened(content)
