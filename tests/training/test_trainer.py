@@ -8,12 +8,13 @@ import pytest
 import tensorflow as tf
 
 from helpers.lab.errors import LabError
+from helpers.quantize.trainable.distance import output_distance
+from helpers.quantize.trainable.network import Network, float_network
+from helpers.quantize.trainable.rounded_layer import RoundedLayer
 from helpers.quantize.trained.constants import weight_layers
 from helpers.quantize.trained.weight_file import with_own_biases
 from helpers.run.forms import TRAINED
-from helpers.training.losses import OUTPUTS_PART, output_distance
-from helpers.training.network import Network, float_network
-from helpers.training.rounding import RoundedLayer
+from helpers.training.losses import OUTPUTS_PART
 from helpers.training.starts import begun, is_normalized, load_reached, save_reached
 from helpers.training.trainer import FormSchedule, FormTrainer, output_moments
 from tests.support.branched_keras import SHAPE as BRANCHED

@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.lab.errors import LabError
+from helpers.quantize.trainable.operators import Call, activated, computed
 from helpers.quantize.trained.constants import ABSENT, WeightLayer, bias_place, whole_model
 from helpers.runtimes.litert.graph import Graph, Operator, Tensor
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
 from helpers.runtimes.litert.reader import DTYPES, graph_of
-from helpers.training.operators import Call, activated, computed
 
 DTYPE_NAMES = {"float32": "<f4", "int32": "<i4", "int64": "<i8", "int8": "i1"}
 
