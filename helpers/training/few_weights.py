@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from helpers.training.rounding import nearest
+from helpers.quantize.trainable.rounded_layer import nearest
 
 BITS, SHOWN = 4, 5
 LEAST = 1e-30  # the largest weight of a channel that has any

@@ -8,9 +8,9 @@ import numpy as np
 
 from helpers.lab.errors import LabError
 from helpers.lab.files import atomic_file
+from helpers.quantize.trainable.rounded_layer import LayerStart, largest_code
 from helpers.quantize.trained.constants import WeightLayer
 from helpers.run.forms import TRAINED
-from helpers.training.rounding import LayerStart, largest_code
 
 # Forms whose weights move too much for biases to follow: their outputs are normalized in training.
 NORMALIZED = ("int2-qat", "ternary-qat", "binary-qat")

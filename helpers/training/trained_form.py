@@ -13,6 +13,9 @@ from helpers.lab.host import PACKAGES_OF_RESULTS, versions
 from helpers.lab.records import jsonable, structured
 from helpers.models.registry import Model
 from helpers.quantize.records import BOTH, LABELS, OUTPUTS, TrainedForm
+from helpers.quantize.trainable.activations import RoundedActivations
+from helpers.quantize.trainable.network import Network, float_network
+from helpers.quantize.trainable.rounded_layer import RoundedLayer
 from helpers.quantize.trained.constants import WeightLayer, weight_layers, whole_model
 from helpers.quantize.trained.int8_file import int8_layers
 from helpers.quantize.trained.trained_codes import TrainedCodes, coded, codes_file, train_command
@@ -20,11 +23,8 @@ from helpers.run.experiment import Run
 from helpers.run.forms import TRAINED, get_form, is_simulated
 from helpers.runtimes.catalogue import LITERT, get_runtime
 from helpers.runtimes.litert.reader import graph_of
-from helpers.training.activations import RoundedActivations
 from helpers.training.material import Material, calibrated_int8, prepare_material, training_photos
-from helpers.training.network import Network, float_network
 from helpers.training.photos import Photos
-from helpers.training.rounding import RoundedLayer
 from helpers.training.starts import begun, is_normalized, load_reached, save_reached
 from helpers.training.trainer import FormSchedule, FormTrainer, output_moments
 

@@ -14,10 +14,11 @@ from helpers.lab.progress import progress
 from helpers.lab.records import jsonable, structured
 from helpers.models.embedded.training import WarmCosine
 from helpers.quantize.records import EpochLoss
-from helpers.training.losses import OUTPUTS_PART, label_losses, output_distance
-from helpers.training.network import Network
+from helpers.quantize.trainable.distance import output_distance
+from helpers.quantize.trainable.network import Network
+from helpers.quantize.trainable.rounded_layer import RoundedLayer, TrainedLayer
+from helpers.training.losses import OUTPUTS_PART, label_losses
 from helpers.training.photos import Batch, Photos
-from helpers.training.rounding import RoundedLayer, TrainedLayer
 
 MOMENT_BATCHES = 40
 NORM_LIMIT = 10.0

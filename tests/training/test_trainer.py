@@ -8,12 +8,13 @@ import pytest
 import tensorflow as tf
 
 from helpers.lab.errors import LabError
+from helpers.quantize.trainable.distance import output_distance
+from helpers.quantize.trainable.network import Network, float_network
+from helpers.quantize.trainable.rounded_layer import RoundedLayer
 from helpers.quantize.trained.constants import weight_layers
 from helpers.quantize.trained.weight_file import with_own_biases
 from helpers.run.forms import TRAINED
-from helpers.training.losses import OUTPUTS_PART, output_distance
-from helpers.training.network import Network, float_network
-from helpers.training.rounding import RoundedLayer
+from helpers.training.losses import OUTPUTS_PART
 from helpers.training.starts import begun, is_normalized, load_reached, save_reached
 from helpers.training.trainer import FormSchedule, FormTrainer, output_moments
 from tests.support.branched_keras import SHAPE as BRANCHED
@@ -152,7 +153,7 @@ def test_a_layer_that_is_used_twice_is_trained_once(tmp_path):
     shared = next(one for one in rounded if len(one.layer.convolutions) == 2)
     with tf.GradientTape() as tape:
         loss = tf.add_n([tf.reduce_sum(head) for head in network(image).values()])
-    gradients = tape.gradient(loss, [shared.latent, *shared.biases])
+    gradients = tape.gradient(loss, [shared.latent, *shared.offsets])
     assert len(shared.biases) == 2
     assert all(np.count_nonzero(gradient) for gradient in gradients)
 

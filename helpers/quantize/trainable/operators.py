@@ -184,7 +184,7 @@ def computed(call: Call) -> tf.Tensor:
         raise LabError(
             f"operator {call.type}, which has no gradient here.",
             f"a network of {', '.join(sorted(OPERATORS))}",
-            "add it to helpers/training/operators.py, or train another model.",
+            "add it to helpers/quantize/trainable/operators.py, or train another model.",
         )
     return OPERATORS[call.type](call)
 
@@ -196,6 +196,6 @@ def activated(value: tf.Tensor, options: Any) -> tf.Tensor:
         raise LabError(
             f"fused activation {_NAMES.get(kind, kind)}, which has no gradient here.",
             f"one of {', '.join(_NAMES[known] for known in ACTIVATIONS)}",
-            "add it to helpers/training/operators.py, or train another model.",
+            "add it to helpers/quantize/trainable/operators.py, or train another model.",
         )
     return ACTIVATIONS[kind](value)

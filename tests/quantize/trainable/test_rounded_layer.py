@@ -8,11 +8,18 @@ import tensorflow as tf
 
 from helpers.quantize.kinds.catalogue import get_kind
 from helpers.quantize.kinds.coding import decode, pack, unpack
+from helpers.quantize.trainable.network import Network
+from helpers.quantize.trainable.rounded_layer import (
+    SIGNS,
+    LayerStart,
+    RoundedLayer,
+    largest_code,
+    nearest,
+    on_accumulator,
+)
 from helpers.quantize.trained.constants import weight_layers
 from helpers.quantize.trained.trained_codes import coded
 from helpers.run.forms import TRAINED
-from helpers.training.network import Network
-from helpers.training.rounding import SIGNS, LayerStart, RoundedLayer, largest_code, nearest, on_accumulator
 from tests.support.training_networks import images, network_bytes
 
 KINDS = sorted(set(TRAINED.values()))

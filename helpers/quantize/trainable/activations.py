@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.quantize.trained.grids import activation_grids
-from helpers.runtimes.litert.graph import Graph, Tensor
+from helpers.runtimes.litert.graph import Graph, Operator, Tensor
 
 LOWEST, HIGHEST = -128, 127
 
@@ -41,6 +41,12 @@ class RoundedActivations(tf.Module):
         zero = self.grids[self._grid_of[tensor.index]].zero_point
         inside = tf.clip_by_value(value / step, float(LOWEST - zero), float(HIGHEST - zero))
         return (inside + tf.stop_gradient(tf.round(inside) - inside)) * step
+
+    def read(
+        self, operator: Operator, tensor: Tensor, value: tf.Tensor | np.ndarray
+    ) -> tf.Tensor | np.ndarray:
+        """Where a file stores a tensor anew, an operator of it says so."""
+        return value
 
     def trained(self) -> tuple[np.ndarray, np.ndarray]:
         """Scales float32 and zero points int32 ``[grids]``."""

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from helpers.quantize.trainable.activations import RoundedActivations
+from helpers.quantize.trainable.network import Network
+from helpers.quantize.trainable.rounded_layer import RoundedLayer
 from helpers.quantize.trained.constants import weight_layers, whole_model
 from helpers.quantize.trained.grids import activation_grids
 from helpers.quantize.trained.int8_file import int8_content, int8_layers, write_int8
@@ -12,9 +15,6 @@ from helpers.quantize.trained.weight_file import with_own_biases
 from helpers.run.forms import TRAINED
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import graph_of, read_graph
-from helpers.training.activations import RoundedActivations
-from helpers.training.network import Network
-from helpers.training.rounding import RoundedLayer
 from tests.support.training_networks import SHAPE, convolved, images, module_bytes, network_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")

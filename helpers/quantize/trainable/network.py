@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.lab.errors import LabError
+from helpers.quantize.trainable.operators import Call, activated, computed
 from helpers.quantize.trained.constants import ABSENT, WeightLayer, bias_place, whole_model
 from helpers.runtimes.litert.graph import Graph, Operator, Tensor
 from helpers.runtimes.litert.operator_kinds import CONVOLUTIONS, WEIGHTS
 from helpers.runtimes.litert.reader import DTYPES, graph_of
-from helpers.training.operators import Call, activated, computed
 
 DTYPE_NAMES = {"float32": "<f4", "int32": "<i4", "int64": "<i8", "int8": "i1"}
 
@@ -29,7 +29,13 @@ class LayerSource(Protocol):
 class Activations(Protocol):
     """What a file rounds between its layers."""
 
-    def rounded(self, tensor: Tensor, value: tf.Tensor) -> tf.Tensor: ...
+    def rounded(self, tensor: Tensor, value: tf.Tensor) -> tf.Tensor:
+        """What an operator makes, as the file stores it."""
+
+    def read(
+        self, operator: Operator, tensor: Tensor, value: tf.Tensor | np.ndarray
+    ) -> tf.Tensor | np.ndarray:
+        """What is stored, as an operator reads it; constants too."""
 
     def step(self, tensor: Tensor) -> tf.Tensor | None:
         """Of its grid; None for a tensor of floats."""
@@ -39,6 +45,11 @@ class FloatActivations:
     """Nothing is rounded."""
 
     def rounded(self, tensor: Tensor, value: tf.Tensor) -> tf.Tensor:
+        return value
+
+    def read(
+        self, operator: Operator, tensor: Tensor, value: tf.Tensor | np.ndarray
+    ) -> tf.Tensor | np.ndarray:
         return value
 
     def step(self, tensor: Tensor) -> None:
@@ -114,9 +125,7 @@ class Network:
 
     def product(self, operator: Operator, values: Mapping[int, tf.Tensor], weights) -> tf.Tensor:
         """An operator's output before its fused activation."""
-        stored = self.model.subgraphs[0].operators[operator.index]
-        numbers = [int(number) for number in stored.inputs]
-        inputs = [self.value(number, values) for number in numbers if number != ABSENT]
+        inputs = self.inputs(operator, values)
         options, shape = self.options(operator), operator.outputs[0].shape
         if operator.index in self._layer_of:
             which, place = self._layer_of[operator.index]
@@ -127,6 +136,13 @@ class Network:
         made = computed(Call(operator.type, options, inputs, shape))
         with_bias = operator.type in CONVOLUTIONS and len(inputs) > bias_place(operator.type)
         return made + inputs[bias_place(operator.type)] if with_bias else made
+
+    def inputs(self, operator: Operator, values: Mapping[int, tf.Tensor]) -> list[tf.Tensor | np.ndarray]:
+        """What an operator reads, in its own order, without what it lacks."""
+        stored = self.model.subgraphs[0].operators[operator.index].inputs
+        present = [int(number) for number in stored if number != ABSENT]
+        tensors = self.graph.tensors
+        return [self.activations.read(operator, tensors[n], self.value(n, values)) for n in present]
 
     def options(self, operator: Operator) -> Any:
         return self.model.subgraphs[0].operators[operator.index].builtinOptions

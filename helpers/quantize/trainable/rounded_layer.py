@@ -76,12 +76,15 @@ class LayerStart:
         biases: as those of ``WeightLayer``.
         outputs: mean and standard deviation ``[channels]`` that the convolution's output is normalized to
             over each batch, to begin with; None: it is not normalized.
+        bias_units: what a bias moves by as a weight moves by its channel's root mean square, above 0, one for
+            each of ``biases``; None: 1.
     """
 
     weights: np.ndarray | None = None
     steps: np.ndarray | None = None
     biases: tuple[np.ndarray, ...] | None = None
     outputs: tuple[np.ndarray, np.ndarray] | None = None
+    bias_units: tuple[np.ndarray, ...] | None = None
 
 
 class RoundedLayer(tf.Module):
@@ -108,13 +111,20 @@ class RoundedLayer(tf.Module):
             self.shift, self.gain = tf.Variable(mean, name="shift"), tf.Variable(deviation, name="gain")
         else:
             biases = layer.biases if start.biases is None else start.biases
-            self.biases = [tf.Variable(bias, name="bias") for bias in biases]
+            self.units = [tf.constant(u) for u in start.bias_units or map(np.ones_like, biases)]
+            self.offsets = [tf.Variable(b / u, name="bias") for b, u in zip(biases, self.units, strict=True)]
+
+    @property
+    def biases(self) -> list[tf.Tensor]:
+        """float32 ``[channels]`` of each convolution."""
+        return [offset * unit for offset, unit in zip(self.offsets, self.units, strict=True)]
 
     def reached(self) -> LayerStart:
         """Where training has come to: what another form can begin with."""
         weights, steps = (self.latent * self.sizes).numpy(), self.steps().numpy()
         if self.normalized:
-            return LayerStart(weights, steps, None, (self.shift.numpy(), self.gain.numpy()))
+            outputs = self.shift.numpy(), self.gain.numpy()
+            return LayerStart(weights, steps, outputs=outputs)
         return LayerStart(weights, steps, tuple(bias.numpy() for bias in self.biases))
 
     def steps(self) -> tf.Tensor:

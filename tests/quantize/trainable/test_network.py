@@ -6,8 +6,8 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from helpers.lab.errors import LabError
+from helpers.quantize.trainable.network import Network, float_network
 from helpers.quantize.trained.constants import weight_layers
-from helpers.training.network import Network, float_network
 from tests.support.branched_keras import SHAPE as BRANCHED
 from tests.support.branched_keras import built, converted
 from tests.support.training_networks import OPERATOR_CASES, SHAPE, images, network_bytes
