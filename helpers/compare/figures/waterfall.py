@@ -94,7 +94,7 @@ def draw_changes(axes: Axes, rows: Sequence[Mapping[str, Any]], variant: str, ma
     axes.axvline(-margin_points, color=FAINT, linewidth=1, zorder=1, gid="margin-line")
     reference_line(axes, 0)
     name_line(axes, -margin_points, "margin", "right")
-    name_line(axes, 0, "float32", "center")
+    name_line(axes, 0, "float32", "left")
     drawn, ended, last = [], 0.0, len(rows) - 1
     for y, row in enumerate(rows):
         loss = LOSS.at(row)
