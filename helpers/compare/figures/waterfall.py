@@ -26,10 +26,10 @@ HOW_TO_READ = (
     "From the top: what plain int8 loses, then what each cure wins back of it (plain bars; a hatched one "
     "loses), each from where the one before ended; at the bottom what is left to float32, the dashed line at "
     "0. The grey band holds the losses that the margin accepts. A whisker is the interval of the whole "
-    "difference to float32 after that step; the number beside it is the change by that step alone, and a hollow bar is a "
-    "change whose own interval holds 0: not shown. On the right the time of each file, float32's dashed. The "
-    "search saw none of these photos: where a cure helped in the search and not here, it had learnt its own "
-    "photos."
+    "difference to float32 after that step; the number beside it is the change by that step alone, and a "
+    "hollow bar is a change whose own interval holds 0: not shown. On the right the time of each file, "
+    "float32's dashed. The search saw none of these photos: where a cure helped in the search and not here, "
+    "it had learnt its own photos."
 )
 
 
