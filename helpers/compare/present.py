@@ -10,7 +10,7 @@ from helpers.compare import machines
 from helpers.compare.answer import display_answers
 from helpers.compare.figures.catalogue import FIGURES, LabFigure, draw_all, save_all, why_absent
 from helpers.compare.measured_data import data_texts
-from helpers.compare.report.cures import CSV, FLOATS_CSV, cures_sections, written_files
+from helpers.compare.report.cures import cures_sections, written_files
 from helpers.compare.report.page import Section, registry_figures, render_report, write_report
 from helpers.compare.stage import build_context, build_long, build_provenance, build_results
 from helpers.compare.surprises import surprises
@@ -36,6 +36,8 @@ FILES = (
     ("results.tex", "the tables in LaTeX, with booktabs"),
     ("context.json", "what lets another machine's run be laid beside this one, with results.csv"),
     ("losses.csv", "where each variant's difference in AP lies, full precision"),
+    ("cures.csv", "the steps to each cured variant, full precision"),
+    ("cures_floats.csv", "the operators that stay float there, and why"),
     ("notebooks/", "the executed notebooks"),
     ("figures/", "figures as PNG and PDF, and their captions as text"),
 )
@@ -92,18 +94,10 @@ def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Contex
         pictures=lost_pictures(run),
         sections=[*cures_sections(run, context), *own_sections(run), *machines.report_sections(beside)],
         provenance=build_provenance(run),
-        files=[*FILES, *cure_files(run)],
+        files=FILES,
         beside=run.paths.folder,
     )
     return write_report(run.paths.report, html)
-
-
-def cure_files(run: Run) -> list[tuple[str, str]]:
-    told = {
-        CSV: "the steps to each cured variant, full precision",
-        FLOATS_CSV: "operators that stay float there",
-    }
-    return [(path.name, told[path.name]) for path in written_files(run)]
 
 
 def own_sections(run: Run) -> list[Section]:

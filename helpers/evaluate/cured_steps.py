@@ -74,7 +74,7 @@ class StepScores:
 
 
 def steps_record(run: Run, model: Model, variant: str) -> Path:
-    return run.paths.folder / FOLDER / model.id / f"{variant}.json"
+    return run.paths.score_record(model.id, variant).parent / FOLDER / f"{variant}.json"
 
 
 def draws_file(run: Run, model: Model, variant: str) -> Path:

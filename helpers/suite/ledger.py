@@ -48,7 +48,16 @@ class Stage:
 
 
 MEASURING = ("threads", "meter", "power_w", "region", "width_percent")
-RESULTS = ("context.json", "losses.csv", "results.csv", "results.md", "results.tex", "report.html")
+RESULTS = (
+    "context.json",
+    "cures.csv",
+    "cures_floats.csv",
+    "losses.csv",
+    "results.csv",
+    "results.md",
+    "results.tex",
+    "report.html",
+)
 
 _ENTRIES = (
     Stage("01_download", "data set and model", ()),

@@ -42,6 +42,7 @@ def publish(run: Run) -> list[Path]:
     for folder in (ladder, run.paths.folder / "training"):
         sources += [*folder.glob("*.png"), *folder.glob("*.pdf")]
     sources += [run.paths.results(suffix) for suffix in ("csv", "md", "tex")]
+    sources.append(run.paths.folder / "cures.csv")
     sources.append(table_file(run))
     with atomic_folder(FIGURES) as temporary:
         for source in sorted(sources):

@@ -163,7 +163,7 @@ def test_a_run_without_cured_variants_says_so_in_a_line(finished, capsys):
     copied = open_run(PROFILE, copy_run(finished, "uncured").paths.name, variants=["int8"])
     cures.show_cures(copied, context)
     assert capsys.readouterr().out.strip() == NONE
-    assert not (copied.paths.folder / cures.CSV).exists()
+    assert len(pd.read_csv(copied.paths.folder / cures.CSV)) == 0
 
 
 @pytest.mark.pipeline

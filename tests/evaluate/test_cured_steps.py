@@ -45,9 +45,9 @@ def test_draws_are_of_the_same_photos_for_all(finished):
 
 def test_what_is_current_is_not_redone(finished):
     run = copy_run(finished, "again")
-    before = written_times(run.paths.folder / cured_steps.FOLDER)
+    before = written_times(run.paths.folder / "scores")
     cured_steps.score_cures(run, run.models)
-    assert written_times(run.paths.folder / cured_steps.FOLDER) == before
+    assert written_times(run.paths.folder / "scores") == before
 
 
 def test_a_broken_step_fails_alone(finished):

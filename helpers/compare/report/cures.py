@@ -50,11 +50,7 @@ def save_cures(run: Run, frames: Mapping[str, pd.DataFrame], context: Context) -
         save_figure(figure, run.paths.figures, name, replace(context, images=int(rows["photos"].iloc[0])))
         drawn[name] = figure
     for name, frame in ((CSV, frames["steps"]), (FLOATS_CSV, frames["floats"])):
-        path = run.paths.folder / name
-        if len(frame):
-            write_text(path, csv_text(frame))
-        else:
-            path.unlink(missing_ok=True)
+        write_text(run.paths.folder / name, csv_text(frame))
     return drawn
 
 
@@ -64,7 +60,7 @@ def scored(steps: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
 
 
 def written_files(run: Run) -> list[Path]:
-    return [path for name in (CSV, FLOATS_CSV) if (path := run.paths.folder / name).is_file()]
+    return [run.paths.folder / name for name in (CSV, FLOATS_CSV)]
 
 
 def show_cures(run: Run, context: Context) -> Mapping[str, pd.DataFrame]:

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from helpers.run.forms import ALL, CONTROLS
+from helpers.run.cured_forms import is_chain
+from helpers.run.forms import ALL, CONTROLS, get_form
 from helpers.run.variants import BASELINE
 from helpers.show.captions import level_text, margin_points, points_text, rounds_text, threads_text
 from helpers.show.context import Context, known
@@ -18,8 +19,9 @@ def meanings(results: pd.DataFrame) -> list[tuple[str, str]]:
     control = dict.fromkeys(
         CONTROLS, "The file of float32, timed as if it were another variant: what it shows is noise."
     )
-    known_variants = {**{v.id: v.meaning for v in ALL.values()}, **control}
     present = dict.fromkeys(map(str, results["variant"]))
+    chains = {name: get_form(name).meaning for name in present if is_chain(name)}
+    known_variants = {**{v.id: v.meaning for v in ALL.values()}, **chains, **control}
     return [(variant, known_variants[variant]) for variant in present if variant in known_variants]
 
 
