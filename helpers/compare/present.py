@@ -10,7 +10,7 @@ from helpers.compare import machines
 from helpers.compare.answer import display_answers
 from helpers.compare.figures.catalogue import FIGURES, LabFigure, draw_all, save_all, why_absent
 from helpers.compare.measured_data import data_texts
-from helpers.compare.report.cures import cures_sections, written_files
+from helpers.compare.report.cures import cure_figures, cures_sections, written_files
 from helpers.compare.report.page import Section, registry_figures, render_report, write_report
 from helpers.compare.stage import build_context, build_long, build_provenance, build_results
 from helpers.compare.surprises import surprises
@@ -27,6 +27,7 @@ from helpers.run.forms import is_simulated
 from helpers.run.variants import Variant
 from helpers.show.context import Context
 from helpers.show.pictures import lost_name
+from helpers.show.style import caption_of
 
 Frames = Mapping[str, pd.DataFrame]
 FILES = (
@@ -56,6 +57,7 @@ def save_figures(run: Run, results: pd.DataFrame, frames: Frames, context: Conte
     figures = draw_all(results, frames, context)
     save_all(figures, run.paths.figures, context)
     captions = [f"**{name}.** {figure.caption}" for name, figure in figures.items() if figure.caption]
+    captions += [f"**{png.stem}.** {caption_of(png)}" for png in cure_figures(run)]
     write_text(run.paths.figures / "captions.md", "\n\n".join(captions) + "\n")
     return figures
 

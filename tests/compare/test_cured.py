@@ -175,4 +175,4 @@ def test_steps_that_were_not_scored_are_told_and_stop_nothing(finished):
     assert len(frame) == 1
     assert "does not exist" in frame["failed"].iloc[0]
     titles = [section.title for section in cures.cures_sections(run, build_context(run))]
-    assert titles == [cures.TITLE, cures.FLOATS_TITLE]
+    assert titles == [cures.TITLE, cures.STEPS_TITLE, cures.FLOATS_TITLE]

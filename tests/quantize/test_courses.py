@@ -7,6 +7,7 @@ from helpers.quantize import courses
 from helpers.quantize.cures.records import CureCourse, CureStep
 from helpers.run.cured_forms import CURES
 from helpers.run.experiment import open_run
+from helpers.run.variants import baseline_of
 from tests.support.finished_run import PROFILE, finish
 
 GAIN = Interval(1.0, 0.5, 1.5, 0.9)
@@ -28,6 +29,7 @@ def test_every_cure_has_words_and_no_two_the_same():
 def test_names_of_steps_tell_their_runtime_and_differ_where_a_cure_comes_twice():
     names = courses.step_names(course_of("int8", "ranges", "ranges"), "int8-cured@openvino")
     assert names == ["0-int8@openvino", "1-ranges@openvino", "2-ranges@openvino"]
+    assert {baseline_of(name) for name in names} == {"float32@openvino"}
     assert courses.step_names(course_of("int8"), "int8+bias") == ["0-int8"]
 
 

@@ -19,7 +19,8 @@ from helpers.show.captions import margin_points
 from helpers.show.context import Context
 from helpers.show.style import LabFigure, save_figure
 
-TITLE, FLOATS_TITLE = "How int8 was cured", "What stays in float in a cured file, and why"
+TITLE, STEPS_TITLE = "How int8 was cured", "The steps in numbers"
+FLOATS_TITLE = "What stays in float in a cured file, and why"
 CSV, FLOATS_CSV = "cures.csv", "cures_floats.csv"
 PREFIX = "cures-"
 NO_FLOATS = "Every operator of the cured files is computed in 8 bits."
@@ -54,6 +55,11 @@ def save_cures(run: Run, frames: Mapping[str, pd.DataFrame], context: Context) -
     return drawn
 
 
+def cure_figures(run: Run) -> list[Path]:
+    """Those that ``save_cures`` wrote, as PNG."""
+    return sorted(run.paths.figures.glob(f"{PREFIX}*.png"))
+
+
 def scored(steps: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     """(model, variant, rows) of those whose steps have an AP."""
     return [each for each in by_variant(steps) if len(each[2]) > 1]
@@ -86,9 +92,10 @@ def cures_sections(run: Run, context: Context) -> list[Section]:
     steps, floats = frames["steps"], frames["floats"]
     if not len(steps):
         return []
-    texts = [*sentences(steps, margin_points(context)), steps_note(steps)]
-    table = table_page(steps, steps_frame(steps))
-    found = [Section(TITLE, texts, table, figures_of(run, steps))]
+    found = [
+        Section(TITLE, sentences(steps, margin_points(context)), None, figures_of(run, steps)),
+        Section(STEPS_TITLE, [steps_note(steps)], table_page(steps, steps_frame(steps))),
+    ]
     if not len(floats):
         return [*found, Section(FLOATS_TITLE, [NO_FLOATS])]
     shown = floats_table(floats)

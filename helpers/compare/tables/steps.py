@@ -64,7 +64,7 @@ def floats_table(floats: pd.DataFrame, most: int = 4) -> pd.DataFrame:
     """One row per kind of operator and reason: how many, and the first ``most`` by name."""
     rows = []
     for (model, variant, kind, why), own in floats.groupby(["model", "variant", "type", "why"], sort=False):
-        names = list(own["operator"])
+        names = [str(name).partition(";")[0] for name in own["operator"]]  # a converter joins several by it
         told = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
         rows.append({"Model": model, "Variant": variant, "Operator": kind, "How many": str(len(names)),
                      "Why it stays float": why, "Which": told})  # fmt: skip
