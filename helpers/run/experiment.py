@@ -113,10 +113,11 @@ def open_run(
     """
     require_known_here()
     chosen = get_profile(as_text("profile", profile))
+    subjects = chosen_models(as_names("models", models))
     return Run(
         chosen,
-        chosen_models(as_names("models", models)),
-        chosen_variants(as_names("variants", variants)),
+        subjects,
+        chosen_variants(as_names("variants", variants), subjects),
         run_paths(run_name or chosen.id),
         require_threads(threads),
         require_meter(as_text("meter", meter)),
@@ -144,9 +145,10 @@ def chosen_models(names: Sequence[str]) -> tuple[Model, ...]:
     return tuple(found.values())
 
 
-def chosen_variants(names: Sequence[str]) -> tuple[Variant, ...]:
+def chosen_variants(names: Sequence[str], models: Sequence[Model]) -> tuple[Variant, ...]:
     own = [name for name in names if is_own(name)]
-    return require_forms([name for name in names if name not in own] or usual_forms()) + own_variants(own)
+    named = [name for name in names if name not in own]
+    return require_forms(named or usual_forms({model.runtime for model in models})) + own_variants(own)
 
 
 def known_forms(names: Sequence[str]) -> tuple[str, ...]:

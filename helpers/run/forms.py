@@ -5,7 +5,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -186,6 +186,7 @@ _IN_OPENVINO = {
     VARIANTS["float16"]: "In OpenVINO: 16-bit weights in the file, widened to 32 bits when it is loaded.",
     BFLOAT16: "In OpenVINO: 32-bit weights in the file, multiplied in bfloat16, where the processor can.",
     VARIANTS["int8"]: "In OpenVINO: 8-bit weights and activations by NNCF, calibrated on photos.",
+    VARIANTS[CURED]: "In OpenVINO: as int8 by NNCF, with the cures that a search finds to win accuracy back.",
 }
 
 
@@ -212,12 +213,17 @@ BASELINES = tuple(name for name in ALL if is_baseline(name))
 CONTROLS = tuple(map(control_of, BASELINES))
 
 
-def usual_forms() -> list[str]:
+def usual_forms(homes: Collection[str] = (LITERT.id,)) -> list[str]:
     """What a run takes that names no variant: the usual forms, in every runtime that is there, or in those of
-    them that ``QUANTLAB_RUNTIMES`` names (``openvino``; ``litert`` for no other)."""
+    them that ``QUANTLAB_RUNTIMES`` names (``openvino``; ``litert`` for no other).
+
+    Args:
+        homes: ids of the models' home runtimes; without LiteRT, nothing is cured but in OpenVINO.
+    """
     named = [get_runtime(name.strip()) for name in os.environ.get(LIMITED_TO, "").split(",") if name.strip()]
     taken = [runtime.id for runtime in named or RUNTIMES.values() if not runtime.why_absent()]
-    return [*VARIANTS, *(name for name, form in OTHER_RUNTIMES.items() if form.runtime in taken)]
+    usual = [name for name in VARIANTS if name != CURED or LITERT.id in homes]
+    return [*usual, *(name for name, form in OTHER_RUNTIMES.items() if form.runtime in taken)]
 
 
 def is_in_ladder(form: Variant) -> bool:

@@ -6,11 +6,13 @@ from types import MappingProxyType
 
 from helpers.lab.progress import progress
 from helpers.lab.units import how_many
+from helpers.quantize.cures.bias import corrected
 from helpers.quantize.cures.concatenations import can_be_rescaled, ends_in_outputs, uneven
 from helpers.quantize.cures.draft import Draft
 from helpers.quantize.cures.grids import integer_operators
 from helpers.quantize.cures.mixed import by_worth, costs_ms, gives_outputs, names_of, sensitivities, units
 from helpers.quantize.cures.ranges import PERCENTILES, ranges_by
+from helpers.quantize.cures.rounding import rounded
 from helpers.quantize.cures.workshop import Workshop
 
 
@@ -100,6 +102,20 @@ def concatenations(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
         yield Candidate(told, shop.rescaled(draft, names), retimed=True)
 
 
+def bias(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    made = corrected(draft.content, draft.plan, shop.photos)
+    yield Candidate("means of all channels put back", replace(draft, plan=made))
+
+
+def rounding(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    for biases, told in (
+        (False, "codes learnt layer by layer"),
+        (True, "codes and biases learnt layer by layer"),
+    ):
+        made = rounded(draft.content, draft.plan, shop.photos, biases=biases)
+        yield Candidate(told, replace(draft, plan=made))
+
+
 def mixed(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
     opened = shop.opened(draft.content)
     found = units(opened.graph, integer_operators(opened.graph, draft.plan))
@@ -135,5 +151,7 @@ CURES: Mapping[str, Cure] = MappingProxyType({
     "equalize": equalize,
     "concatenations": concatenations,
     "ranges": ranges,
+    "bias": bias,
+    "rounding": rounding,
     "mixed": mixed,
 })  # fmt: skip
