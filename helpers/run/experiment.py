@@ -31,6 +31,7 @@ from helpers.run.options import (
 from helpers.run.own_files import is_own, own_variants
 from helpers.run.profiles import PROFILES, Profile, get_profile
 from helpers.run.variants import Variant
+from helpers.runtimes.catalogue import LITERT
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,11 @@ def chosen_models(names: Sequence[str]) -> tuple[Model, ...]:
     return tuple(found.values())
 
 
-def chosen_variants(names: Sequence[str], models: Sequence[Model]) -> tuple[Variant, ...]:
+def chosen_variants(names: Sequence[str], models: Sequence[Model] = ()) -> tuple[Variant, ...]:
     own = [name for name in names if is_own(name)]
     named = [name for name in names if name not in own]
-    return require_forms(named or usual_forms({model.runtime for model in models})) + own_variants(own)
+    homes = {model.runtime for model in models} or {LITERT.id}
+    return require_forms(named or usual_forms(homes)) + own_variants(own)
 
 
 def known_forms(names: Sequence[str]) -> tuple[str, ...]:
