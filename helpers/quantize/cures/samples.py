@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from helpers.quantize.cures.planned import Meeting
 
 # Rows by weights of a channel; between these ends, or fewer where there are no more.
-ROWS_BY_WEIGHTS, FEWEST, MOST = 16, 8192, 24576
+ROWS_BY_WEIGHTS, FEWEST, MOST = 12, 4096, 12288
 LEARNED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 

@@ -37,8 +37,8 @@ FEWEST_PHOTOS = 8
 HELD_BACK = 5  # every fifth photo
 SPREAD_PHOTOS = 8
 NORM_LIMIT = 1.0
-# A weight begins this far within its code's cell at most, in steps.
-INSIDE = 0.49
+# A weight begins this far from its code at most, in steps: learnt codes must not be lost to the first noise.
+INSIDE = 0.3
 # What the default length comes from: multiply-adds that all steps take forward, and its ends.
 MULTIPLY_ADDS, FEWEST_STEPS, MOST_STEPS = 4e11, 40, 240
 
@@ -50,12 +50,14 @@ class Schedule:
         steps: None: by the network's size, so that it is about a minute on two cores.
         rate: of Adam at its peak, in units of a channel's root mean square.
         checks: how often the held-back photos are looked at.
+        codes: whether codes are moved too, not steps, biases and ranges alone.
     """
 
     steps: int | None = None
     rate: float = 3e-4
     batch: int = 8
     checks: int = 6
+    codes: bool = True
     seed: int = 0
 
 
@@ -97,7 +99,9 @@ class Tuning:
         self.student = Network(content, layers, self.sources, self.activations)
         self.teacher = Network(content, (), ())
         moved = (*self.layers, self.activations) if plan.ranges else self.layers
-        self.variables = [variable for module in moved for variable in module.trainable_variables]
+        held = set() if schedule.codes else {id(layer.latent) for layer in self.layers}
+        found = [variable for module in moved for variable in module.trainable_variables]
+        self.variables = [variable for variable in found if id(variable) not in held]
         self.steps = schedule.steps or default_steps(self.graph, schedule.batch)
         warmup = max(self.steps // 10, 1)
         rate = WarmCosine(schedule.rate, warmup, self.steps + 1)
