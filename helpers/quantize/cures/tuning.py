@@ -40,7 +40,7 @@ NORM_LIMIT = 1.0
 # A weight begins this far from its code at most, in steps: learnt codes must not be lost to the first noise.
 INSIDE = 0.3
 # What the default length comes from: multiply-adds that all steps take forward, and its ends.
-MULTIPLY_ADDS, FEWEST_STEPS, MOST_STEPS = 4e11, 40, 240
+MULTIPLY_ADDS, FEWEST_STEPS, MOST_STEPS = 2e11, 40, 80
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,11 @@ def tuned(content: bytes, plan: Plan, photos: Sequence[np.ndarray], schedule: Sc
     return tuning.plan()
 
 
+def seen_photos(photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Those that are not held back."""
+    return [photo for n, photo in enumerate(photos) if n % HELD_BACK]
+
+
 class Tuning:
     """The rounded network in training, its teacher and the photos."""
 
@@ -87,8 +92,7 @@ class Tuning:
         keras.utils.set_random_seed(schedule.seed)
         self.content, self.start, self.schedule = content, plan, schedule
         self.graph = graph_of(whole_model(content), len(content))
-        self.held = [photo for n, photo in enumerate(photos) if n % HELD_BACK == 0]
-        self.seen = [photo for n, photo in enumerate(photos) if n % HELD_BACK]
+        self.held, self.seen = list(photos[::HELD_BACK]), seen_photos(photos)
         layers = weight_layers(content)
         self.convolutions = [op for op in self.graph.operators if op.type in CONVOLUTIONS]
         self.activations = PlannedActivations(self.graph, plan, fused=True)
