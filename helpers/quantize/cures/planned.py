@@ -24,10 +24,13 @@ class PlannedActivations(tf.Module):
     Args:
         graph: of the float32 file.
         plan: one without ranges rounds no activations.
+        fused: round by TensorFlow's one operator, several times as fast with its gradient; numbers that lie
+            between two levels exactly go up, where LiteRT takes the even one.
     """
 
-    def __init__(self, graph: Graph, plan: Plan):
+    def __init__(self, graph: Graph, plan: Plan, fused: bool = False):
         super().__init__()
+        self.on_grid = on_grid_fused if fused else on_grid
         self.plan, self.whole = plan, integer_operators(graph, plan)
         self.ranges = settled_ranges(graph, plan, self.whole)
         self.made = {t.index for op in graph.operators if op.index in self.whole for t in op.outputs}
@@ -53,7 +56,7 @@ class PlannedActivations(tf.Module):
     def rounded(self, tensor: Tensor, value: tf.Tensor) -> tf.Tensor:
         if tensor.index not in self.made:
             return value
-        return on_grid(value, self.grid_step(tensor.index), self.ranges[tensor.index].zero_point)
+        return self.on_grid(value, self.grid_step(tensor.index), self.ranges[tensor.index].zero_point)
 
     def read(
         self, operator: Operator, tensor: Tensor, value: tf.Tensor | np.ndarray
@@ -66,7 +69,7 @@ class PlannedActivations(tf.Module):
         grid = self.ranges[source.index]
         if tensor.index in self.made and self.ranges[tensor.index] == grid:
             return value
-        return on_grid(value, self.grid_step(source.index), grid.zero_point)
+        return self.on_grid(value, self.grid_step(source.index), grid.zero_point)
 
     def stored_anew(self, operator: Operator, tensor: Tensor) -> bool:
         made = operator.outputs[0]
@@ -94,6 +97,12 @@ def on_grid(value: tf.Tensor, step: tf.Tensor, zero: int) -> tf.Tensor:
     """Rounded to int8's levels; the gradient is 1 on the grid and 0 beyond its ends."""
     inside = tf.clip_by_value(value / step, float(LOWEST - zero), float(HIGHEST - zero))
     return (inside + tf.stop_gradient(tf.round(inside) - inside)) * step
+
+
+def on_grid_fused(value: tf.Tensor, step: tf.Tensor, zero: int) -> tf.Tensor:
+    """As ``on_grid``; the step has a gradient from numbers beyond the ends alone."""
+    low, high = float(LOWEST - zero), float(HIGHEST - zero)
+    return tf.quantization.fake_quant_with_min_max_vars(value, low * step, high * step)
 
 
 def rounded_convolutions(graph: Graph, plan: Plan) -> set[int]:
