@@ -139,6 +139,16 @@ def trained_variant(name: str, meaning: str) -> Variant:
     return replace(form, recipe=SIMULATED_TRAINED)
 
 
+CURED_WEIGHTS = replace(
+    simulated_variant(
+        "int4-cured",
+        "4-bit integers at equal steps, one scale per output channel; codes, scales and biases learnt from "
+        "float32's outputs on calibration photos, without labels",
+    ),
+    recipe="int4-cured",
+    calibrated=True,
+)
+
 # What needs no training, and what does: that is made for a model once it is trained.
 UNTRAINED = MappingProxyType({
     form.id: form
@@ -146,6 +156,7 @@ UNTRAINED = MappingProxyType({
 })  # fmt: skip
 FORMS = MappingProxyType({
     **UNTRAINED,
+    CURED_WEIGHTS.id: CURED_WEIGHTS,
     INT8_TRAINED.id: INT8_TRAINED,
     **{name: trained_variant(name, text) for name, text in _TRAINED_MEANINGS.items()},
 })  # fmt: skip
@@ -171,7 +182,7 @@ def is_trained(variant: Variant) -> bool:
 def with_edges(form: Variant) -> Iterator[Variant]:
     """The form and, where it is simulated, the one that keeps the first and last layers."""
     yield form
-    if is_simulated(form) and not is_trained(form):
+    if is_simulated(form) and not is_trained(form) and form != CURED_WEIGHTS:
         text = f"{form.meaning} The first and the last layers of weights stay float32."
         yield replace(form, id=form.id + EDGES, meaning=text, keep_first_last=True)
 
@@ -231,7 +242,7 @@ def is_in_ladder(form: Variant) -> bool:
     plain = form.id.removesuffix(EDGES)
     chosen = LADDER_EDGES if form.keep_first_last else LADDER_UNIFORM
     listed = form.keep_first_last or plain.startswith("uniform-")
-    other = form.runtime or form.id in (*FOR_ONNX, CURED)
+    other = form.runtime or form.id in (*FOR_ONNX, CURED, CURED_WEIGHTS.id)
     return form.id not in TRAINED and not other and (plain in chosen or not listed)
 
 
@@ -240,7 +251,7 @@ IN_LADDER = tuple(form.id for form in ALL.values() if is_in_ladder(form))
 
 def get_form(name: str) -> Variant:
     """A usual variant or a further form; raises ``LabError`` for a name that is neither."""
-    if is_chain(name):
+    if is_chain(name) and not name.endswith(EDGES):
         return chained_form(name)
     try:
         return ALL[name]
@@ -255,7 +266,9 @@ def no_form(name: str) -> LabError:
         return no_form_there(name, plain, runtime)
     if plain == name or not (plain in ALL or plain == LADDER or plain.endswith(".tflite")):
         return unknown_name(
-            "variant", name.removesuffix(EDGES), [*IN_LADDER, *FOR_ONNX, *TRAINED, *OTHER_RUNTIMES, LADDER]
+            "variant",
+            name.removesuffix(EDGES),
+            [*IN_LADDER, CURED, CURED_WEIGHTS.id, *FOR_ONNX, *TRAINED, *OTHER_RUNTIMES, LADDER],
         )
     return LabError(
         f"variant {name!r}: {EDGES} cannot follow {plain}.",

@@ -13,6 +13,7 @@ from helpers.quantize.cures.grids import integer_operators
 from helpers.quantize.cures.mixed import by_worth, costs_ms, gives_outputs, names_of, sensitivities, units
 from helpers.quantize.cures.ranges import PERCENTILES, ranges_by
 from helpers.quantize.cures.rounding import rounded
+from helpers.quantize.cures.tuning import tuned
 from helpers.quantize.cures.workshop import Workshop
 
 
@@ -141,6 +142,14 @@ def mixed(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
         yield Candidate(told, with_floats(names), retimed=True)
 
 
+def tuning(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    made = tuned(draft.content, draft.plan, shop.photos)
+    if made is not draft.plan:
+        yield Candidate(
+            "weights, biases and ranges moved towards float32's outputs", replace(draft, plan=made)
+        )
+
+
 def plain(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
     """Every operator in 8 bits that LiteRT has a kernel for."""
     yield Candidate("every operator in 8 bits that has a kernel", draft, retimed=True)
@@ -154,4 +163,5 @@ CURES: Mapping[str, Cure] = MappingProxyType({
     "bias": bias,
     "rounding": rounding,
     "mixed": mixed,
+    "tuning": tuning,
 })  # fmt: skip

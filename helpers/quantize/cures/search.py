@@ -9,16 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from helpers.lab.errors import LabError
+from helpers.lab.errors import LabError, reason_of
 from helpers.lab.files import read_json, write_json
-from helpers.lab.intervals import Interval
+from helpers.lab.intervals import NAN, Interval
 from helpers.lab.progress import progress
 from helpers.lab.records import jsonable, structured
 from helpers.quantize.cures.agreement import Judge, gain_of
 from helpers.quantize.cures.records import CureCourse, CureStep, KeptFloat, Trial
 from helpers.quantize.cures.timing import fastest_ms
 
-NONE = Interval(0.0, 0.0, 0.0, 0.9)
+NONE, UNKNOWN = Interval(0.0, 0.0, 0.0, 0.9), Interval(NAN, NAN, NAN, 0.9)
 # Loss of AP in points where detections agree by A points with float32's: 10 (1 - A / 100), or less, over the
 # forms and models that tests/bench/bench_cures.py compares.
 LOSS_SCALE = 10.0
@@ -161,11 +161,16 @@ class Search:
 
     def after(self, name: str, draft: Any) -> Any:
         """The draft after a cure: as it was, where no candidate helps. The state is kept."""
-        start, tried = time.perf_counter(), []
-        for candidate in self.shop.cures[name](draft):
-            tried.append(self.judged(name, candidate, len(tried)))
+        start, tried, failed = time.perf_counter(), [], []
+        try:
+            for candidate in self.shop.cures[name](draft):
+                tried.append(self.judged(name, candidate, len(tried)))
+        except Exception as error:  # of a network that one cure cannot take: the others may
+            if name == self.names()[0]:
+                raise
+            failed = [Trial(name, "could not be tried", NAN, UNKNOWN, NAN, False, reason_of(error))]
         kept = self.chosen(name, tried)
-        trials = [told_of(name, each, kept, self.why(name, each, kept)) for each in tried]
+        trials = [told_of(name, each, kept, self.why(name, each, kept)) for each in tried] + failed
         state = dataclasses.replace(
             self.state, trials=(*self.state.trials, *trials), done=(*self.state.done, name)
         )

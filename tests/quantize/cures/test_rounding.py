@@ -43,7 +43,8 @@ def test_learned_codes_are_never_worse_than_the_nearest(seed, top):
     plain = form.error(nearest_codes(form.weights, steps, top) * steps[..., None])
     codes, chosen = learned(form, steps, top, np.linspace(0.5, 1, 4))
     assert (form.error(codes * chosen[..., None]) <= plain + 1e-9).all()
-    assert np.abs(codes).max() <= top and (codes == np.rint(codes)).all()
+    assert np.abs(codes).max() <= top
+    assert (codes == np.rint(codes)).all()
 
 
 def test_descent_goes_down_from_any_start_and_ends_where_no_code_helps():
