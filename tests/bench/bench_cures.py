@@ -3,6 +3,7 @@
 Every loss is of AP in points to float32 of the same runtime, paired over the photos, with its 95 % interval.
 """
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ class Subject:
         """The record of a variant, and how many seconds it took now."""
         path = self.run.paths.variant_record(self.model.id, variant)
         path.unlink(missing_ok=True)
+        shutil.rmtree(steps_folder(self.file(variant)), ignore_errors=True)
         start = time.perf_counter()
         chosen = next(each for each in self.run.variants if each.id == variant)
         record = quantize.made_variant(self.run, self.model, chosen)
