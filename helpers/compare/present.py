@@ -10,6 +10,7 @@ from helpers.compare import machines
 from helpers.compare.answer import display_answers
 from helpers.compare.figures.catalogue import FIGURES, LabFigure, draw_all, save_all, why_absent
 from helpers.compare.measured_data import data_texts
+from helpers.compare.report.cures import CSV, FLOATS_CSV, cures_sections, written_files
 from helpers.compare.report.page import Section, registry_figures, render_report, write_report
 from helpers.compare.stage import build_context, build_long, build_provenance, build_results
 from helpers.compare.surprises import surprises
@@ -60,7 +61,7 @@ def save_figures(run: Run, results: pd.DataFrame, frames: Frames, context: Conte
 def save_tables(run: Run, results: pd.DataFrame, frames: Frames, context: Context) -> list[Path]:
     """Write the results as CSV, Markdown and LaTeX, the losses as CSV, and the context as JSON."""
     written = write_results(results, run.paths.folder, context, frames["losses"], build_long(run))
-    return [*written, machines.save_context(run, context)]
+    return [*written, *written_files(run), machines.save_context(run, context)]
 
 
 def lost_pictures(run: Run) -> list[tuple[str, Path, str]]:
@@ -89,12 +90,17 @@ def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Contex
         losses=frames["losses"],
         layers=frames["layers"],
         pictures=lost_pictures(run),
-        sections=[*own_sections(run), *machines.report_sections(beside)],
+        sections=[*cures_sections(run, context), *own_sections(run), *machines.report_sections(beside)],
         provenance=build_provenance(run),
-        files=FILES,
+        files=[*FILES, *cure_files(run)],
         beside=run.paths.folder,
     )
     return write_report(run.paths.report, html)
+
+
+def cure_files(run: Run) -> list[tuple[str, str]]:
+    told = {CSV: "the steps to each cured variant, full precision", FLOATS_CSV: "operators that stay float there"}
+    return [(path.name, told[path.name]) for path in written_files(run)]
 
 
 def own_sections(run: Run) -> list[Section]:

@@ -3,6 +3,7 @@
 import numpy as np
 from pandas.io.formats.style import Styler
 
+from helpers.energy.cured_steps import times_checks
 from helpers.energy.records import Energy, Latency, Parts, read_measurement
 from helpers.energy.samples import latency_frame
 from helpers.energy.stage import measured_files
@@ -40,4 +41,5 @@ def measure_checks(run: Run, model: Model) -> dict[str, bool]:
         ),
         f"at least {least[0]} latency and {least[1]} energy rounds": all(np.greater_equal(rounds, least)),
         "the energy figure has a grade": energy.settings.meter.grade in "ABCD",
+        **times_checks(run, model),
     }

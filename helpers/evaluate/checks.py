@@ -5,6 +5,7 @@ import math
 import numpy as np
 from pandas.io.formats.style import Styler
 
+from helpers.evaluate.cured_steps import last_step_checks
 from helpers.evaluate.stage import read_evidence, read_score, scored
 from helpers.run.experiment import Run
 from helpers.run.standing import scored_models
@@ -22,5 +23,6 @@ def check_evaluate(run: Run) -> Styler:
             again, ap = float(average_precision(evidence, ones).mean()), record.values.stats["ap"]
             same = abs(again - ap) < 1e-12 or (ap == -1 and math.isnan(again))
             checks[f"{model.id}, {variant}: the evidence gives the same AP to 1e-12"] = same
+        checks |= last_step_checks(run, model)
     checks["all variants saw the same number of photos"] = len(counts) == 1
     return require(checks)

@@ -1,1 +1,1 @@
-"""The failure gallery: six mistakes of quantization studies, made on purpose, and what cures each."""
+"""The failure gallery: seven mistakes of quantization studies, made on purpose, and what cures each."""

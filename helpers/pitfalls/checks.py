@@ -1,4 +1,4 @@
-"""All six together: what they showed, kept with the run, and the checks at the notebook's end."""
+"""All seven together: what they showed, kept with the run, and the checks at the notebook's end."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from helpers.run.experiment import Run, keep, origin
 from helpers.run.variants import BASELINE
 from helpers.show.checks import require
 
-ENTRIES = 6
+ENTRIES = 7
 
 
 def record_file(bench: Bench) -> Path:
@@ -48,12 +48,12 @@ def summary_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def check_pitfalls(run: Run, bench: Bench, outcomes: Sequence[Outcome]) -> Styler:
-    """Six failures and six cures, each shown; where that is not demanded (``Bench.other``), each measured.
+    """Seven failures and seven cures, each shown; where that is not demanded (``Bench.other``), each measured.
 
     Raises:
         LabError: one did not show.
     """
-    checks = {"six failures": len(outcomes) == ENTRIES, "the record is written": record_file(bench).is_file()}
+    checks = {"seven failures": len(outcomes) == ENTRIES, "the record is written": record_file(bench).is_file()}
     for number, found in enumerate(outcomes, 1):
         if bench.other:
             told = found.absent or ("shows" if found.failure.holds else "does not show here")

@@ -34,6 +34,7 @@ from helpers.pitfalls import (
     joined_heads,
     noise,
     threshold,
+    useless_int8,
     wrong_input,
 )
 from helpers.pitfalls.bench import Bench, open_bench
@@ -53,7 +54,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tens
 EVALUATED, CALIBRATED = 40, 16
 BEFORE = Preprocessing(INPUT_SIDE, INPUT_SIDE, (1 / 127.5,) * 3, (-1.0,) * 3)
 RAW_PIXELS = Preprocessing(8, 8, (1.0,) * 3, (0.0,) * 3, channels="BGR")
-MODULES = (joined_heads, dynamic_range, noise, threshold, wrong_input, decoder)
+MODULES = (joined_heads, dynamic_range, noise, threshold, wrong_input, decoder, useless_int8)
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +219,36 @@ def test_noise_is_drawn_as_the_core_would_take_it(bench):
     assert (drawn[noise.PIXELS].min(), drawn[noise.PIXELS].max()) == pytest.approx((-1, 1))
 
 
+def test_a_loud_channel_changes_no_float32_answer_and_leaves_int8_nothing(bench, outcomes):
+    table = outcomes["useless_int8"].table.set_index("file")
+    own, loud = (useless_int8.FLOAT + end for end in ("", useless_int8.LOUD))
+    assert table.loc[loud, "AP"] == table.loc[own, "AP"]
+    assert table.loc[loud, "points against float32"] == "+0.0 [+0.0, +0.0]"
+    assert table.loc[useless_int8.PLAIN + useless_int8.LOUD, "AP"] < 0.8 * table.loc[own, "AP"]
+    image = next(bench.calibration_inputs())
+    answers = [Core(file)(image) for file in (bench.variant(BASELINE), bench.file("loud-float32"))]
+    assert all(np.array_equal(answers[0][name], answers[1][name]) for name in answers[0])
+
+
+def test_where_plain_int8_collapses_the_model_itself_is_shown(bench, monkeypatch):
+    files = useless_int8.planted_files(bench)
+    monkeypatch.setattr(useless_int8, "own_files", lambda _: dict(zip("abc", files.values(), strict=True)))
+    monkeypatch.setattr(useless_int8, "FLOAT", "a")
+    monkeypatch.setattr(useless_int8, "PLAIN", "b")
+    found = useless_int8.reproduce(bench)
+    assert found.table["file"].tolist() == ["a", "b", "c"]
+    assert found.failure.found.startswith("this model:")
+    assert found.failure.holds
+    assert found.cure.holds
+
+
+def test_of_a_model_with_another_home_it_is_told_why_no_fault_is_planted(bench):
+    model = dataclasses.replace(bench.model, runtime="onnxruntime")
+    found = useless_int8.reproduce(dataclasses.replace(bench, model=model))
+    assert "home is ONNX Runtime" in found.absent
+    assert "int8-cured@openvino" in found.absent
+
+
 def test_places_are_by_ap_and_shared_by_equals():
     precision = {name: np.array([value]) for name, value in {"a": 0.5, "b": 0.7, "c": 0.5, "d": 0.1}.items()}
     assert [threshold.place(name, precision) for name in precision] == [2, 1, 2, 4]
@@ -307,7 +338,7 @@ def test_of_another_model_nothing_is_demanded(bench, outcomes):
     wrong = wrong_input.reproduce(other)
     assert wrong.table["found as the original (%)"].tolist()[0] == 100
     kept = list(outcomes.values())[1:4]
-    shown = [joined, *kept, wrong, not_made("the last", "no reason")]
+    shown = [joined, *kept, wrong, outcomes["useless_int8"], not_made("the last", "no reason")]
     checks.keep_outcomes(other, shown)
     told = checks.check_pitfalls(other.run, other, shown).data["check"]
     assert any("no reason" in check for check in told)
@@ -325,7 +356,9 @@ def test_with_every_recipe_of_int8_broken_the_gallery_goes_on(bench, monkeypatch
     assert not alone.other
     shown = [module.reproduce(alone) for module in MODULES]
     lacking = [found.title for found in shown if found.absent]
-    assert lacking == [module.TITLE for module in (joined_heads, dynamic_range, noise, decoder)]
+    assert lacking == [
+        module.TITLE for module in (joined_heads, dynamic_range, noise, decoder, useless_int8)
+    ]
     printed = capsys.readouterr().out
     assert all(f"Not shown: {title}." in printed for title in lacking)
     assert all(alone.other or found.failure.holds for found in shown)  # what the notebook asserts

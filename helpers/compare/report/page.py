@@ -41,11 +41,12 @@ Figure = tuple[str, Path, str]
 
 @dataclass(frozen=True)
 class Section:
-    """A passage of the caller's own: a heading, a table that ``table_page`` made, if any, and plain text."""
+    """A passage of the caller's own: a heading, a table that ``table_page`` made, if any, plain text, figures."""
 
     title: str
     paragraphs: Sequence[str]
     table: Mapping[str, Any] | None = None
+    figures: Sequence[Figure] = ()
 
 
 def render_report(
@@ -98,7 +99,7 @@ def render_report(
         "accuracy_figures": ACCURACY_FIGURES,
         "pictures": [figure_block(figure, beside) for figure in pictures],
         "method": method(context),
-        "sections": sections,
+        "sections": [(each, [figure_block(f, beside) for f in each.figures]) for each in sections],
         "limits": limits(context),
         "meanings": meanings(results),
         "lacking": lacking(results),
