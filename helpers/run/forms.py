@@ -146,6 +146,7 @@ CURED_WEIGHTS = replace(
         "float32's outputs on calibration photos, without labels",
     ),
     recipe="int4-cured",
+    storage_dtype="uniform-4-channel-lse",
     calibrated=True,
 )
 
