@@ -1,4 +1,4 @@
-"""How int8 was cured, in numbers: one row per step of every cured variant, and what they say in a sentence."""
+"""How int8 was cured, in numbers: one row per step of every cured variant, and a sentence of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,8 +29,8 @@ TIME = Quantity("latency_ms", "Latency (ms)", digits=2)
 RATIO = Quantity("latency_ratio", "Time / float32", digits=2)
 COLUMNS = (
     "model", "variant", "place", "cure", "step", "told", "ap", "ap_worst", "ap_best", "distinct_scores",
-    *LOSS.columns, *CHANGE.columns, *TIME.columns, *RATIO.columns, "agreement", "search_s", "photos", "resamples",
-    "rounds", "processes", "failed", "latency_reason",
+    *LOSS.columns, *CHANGE.columns, *TIME.columns, *RATIO.columns, "agreement", "search_s", "photos",
+    "resamples", "rounds", "processes", "failed", "latency_reason",
 )  # fmt: skip
 FLOATS = ("model", "variant", "operator", "type", "why")
 
@@ -145,6 +145,9 @@ def sentence(variant: str, rows: Sequence[Mapping[str, Any]], margin_points: flo
     if len(steps) == 1:
         return f"{variant} is plain int8, as no cure was kept. {left(last, margin_points)}"
     told = f"{variant} {won_back(LOSS.at(steps[0]).value, last.value)} by {helpful(steps)}."
+    told = (
+        told if any(map(is_shown, steps[1:])) else f"{told[:-1]}, of which the photos show no gain for sure."
+    )
     return " ".join(filter(None, [told, cost(steps), left(last, margin_points)]))
 
 
@@ -160,9 +163,15 @@ def won_back(first: float, last: float) -> str:
     return f"wins back {won:.1f} of {lost} points of AP"
 
 
+def is_shown(row: Mapping[str, Any]) -> bool:
+    """Whether a step gains by the whole interval of its change."""
+    change = CHANGE.at(row)
+    return change is not None and change.low > 0
+
+
 def helpful(steps: Sequence[Mapping[str, Any]]) -> str:
     """The cures whose change is shown, largest first; all where none is."""
-    shown = [row for row in steps[1:] if (found := CHANGE.at(row)) and found.low > 0]
+    shown = [row for row in steps[1:] if is_shown(row)]
     told = sorted(shown or steps[1:], key=lambda row: -number(row, CHANGE.columns[0]))
     names = [f"{row['step']} ({replace(CHANGE, digits=1, bounds='').cell(row)})" for row in told]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
@@ -190,4 +199,3 @@ def left(last: Interval, margin_points: float) -> str:
     if last.high < -margin_points:
         return f"{text}, beyond the margin of {margin_points:g} by its whole interval."
     return f"{text}: more photos would tell whether that is within the margin of {margin_points:g}."
-

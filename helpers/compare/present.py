@@ -99,7 +99,10 @@ def save_report(run: Run, results: pd.DataFrame, frames: Frames, context: Contex
 
 
 def cure_files(run: Run) -> list[tuple[str, str]]:
-    told = {CSV: "the steps to each cured variant, full precision", FLOATS_CSV: "operators that stay float there"}
+    told = {
+        CSV: "the steps to each cured variant, full precision",
+        FLOATS_CSV: "operators that stay float there",
+    }
     return [(path.name, told[path.name]) for path in written_files(run)]
 
 

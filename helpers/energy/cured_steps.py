@@ -1,7 +1,7 @@
 """Milliseconds of each step to a cured variant, beside float32 of its runtime in the same rounds.
 
-As latency is measured, in fresh processes and random order, but shorter: rounds end with a quarter of the time
-that the variants' have, and no interval is waited for.
+As latency is measured, in fresh processes and random order, but shorter: rounds end with a quarter of the
+time that the variants' have, and no interval is waited for.
 """
 
 from collections.abc import Mapping, Sequence

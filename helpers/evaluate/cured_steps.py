@@ -1,7 +1,7 @@
 """What each step to a cured variant finds in the evaluation photos, which its search has never seen.
 
-The files of the steps are run here as 07 runs its forms, without FiftyOne. All of them, and float32 of the same
-runtime, see the same photos and the same resamples of them.
+The files of the steps are run here as 07 runs its forms, without FiftyOne. All of them, and float32 of the
+same runtime, see the same photos and the same resamples of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def draws_file(run: Run, model: Model, variant: str) -> Path:
 
 
 def score_cures(run: Run, models: Sequence[Model]) -> None:
-    """Run and score the steps of every cured variant; what is current is not redone, and none stops another."""
+    """Run and score the steps of every cured variant; what is current is kept, and none stops another."""
     for model in models:
         for variant, course in courses(run, model).items():
             score_steps(run, model, variant, course)

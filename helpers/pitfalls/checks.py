@@ -48,12 +48,15 @@ def summary_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def check_pitfalls(run: Run, bench: Bench, outcomes: Sequence[Outcome]) -> Styler:
-    """Seven failures and seven cures, each shown; where that is not demanded (``Bench.other``), each measured.
+    """Seven failures and their cures, each shown; where that is not demanded (``Bench.other``), each measured.
 
     Raises:
         LabError: one did not show.
     """
-    checks = {"seven failures": len(outcomes) == ENTRIES, "the record is written": record_file(bench).is_file()}
+    checks = {
+        "seven failures": len(outcomes) == ENTRIES,
+        "the record is written": record_file(bench).is_file(),
+    }
     for number, found in enumerate(outcomes, 1):
         if bench.other:
             told = found.absent or ("shows" if found.failure.holds else "does not show here")

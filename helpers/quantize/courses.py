@@ -104,7 +104,7 @@ def points_text(points: Interval) -> str:
 
 
 def course_texts(run: Run, model: Model) -> list[str]:
-    """For each cured variant by how many photos it was found, why the search ended, where its recipe lies."""
+    """For each cured variant: by how many photos, why the search ended, where its recipe lies."""
     texts = []
     for variant, course in courses(run, model).items():
         files = [display(file) for file in recipe_files(run, model, variant)]
@@ -117,7 +117,7 @@ def course_texts(run: Run, model: Model) -> list[str]:
 
 
 def recipe_files(run: Run, model: Model, variant: str) -> list[Path]:
-    """What makes the cured file again elsewhere: numbers for a quantizer, and the float32 file they are of."""
+    """What makes the cured file elsewhere: numbers for a quantizer, and the float32 file they are of."""
     folder = steps_folder(variant_file(run, model, variant))
     return [file for pattern in RECIPE_FILES for file in sorted(folder.glob(pattern))]
 

@@ -24,9 +24,9 @@ LOST_HATCH = "////"
 LEFT = "left to float32"
 HOW_TO_READ = (
     "From the top: what plain int8 loses, then what each cure wins back of it (plain bars; a hatched one "
-    "loses), each from where the one before ended; at the bottom what is left to float32, the dashed line at 0. The grey "
-    "band holds the losses that the margin accepts. A whisker is the interval of the whole difference to "
-    "float32 after that step; the number beside it is the change by that step alone, and a pale bar is a "
+    "loses), each from where the one before ended; at the bottom what is left to float32, the dashed line at "
+    "0. The grey band holds the losses that the margin accepts. A whisker is the interval of the whole difference to "
+    "float32 after that step; the number beside it is the change by that step alone, and a hollow bar is a "
     "change whose own interval holds 0: not shown. On the right the time of each file, float32's dashed. The "
     "search saw none of these photos: where a cure helped in the search and not here, it had learnt its own "
     "photos."
@@ -63,9 +63,9 @@ def last_row(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def caption(rows: Sequence[Mapping[str, Any]], margin_points: float, context: Context) -> str:
     base = rows[0]
     scored = (
-        f"Steps from plain int8 to {base['variant']} of {base['model']}: COCO AP less that of {base['cure']}, "
-        f"in points. n = {base['photos']:,} images that the search has not seen. Whiskers: {level_text(context)} "
-        f"paired bootstrap over images, {base['resamples']:,} resamples, the same for every step. Grey band: "
+        f"Steps from plain int8 to {base['variant']} of {base['model']}: COCO AP less that of "
+        f"{base['cure']}, in points. n = {base['photos']:,} images that the search has not seen. Whiskers: "
+        f"{level_text(context)} paired bootstrap over images, {base['resamples']:,} resamples, the same for every step. Grey band: "
         f"the margin, a loss of up to {points_text(margin_points)}."
     )
     timed = [row for row in rows if TIME.at(row)]
@@ -167,8 +167,8 @@ def draw_times(axes: Axes, base: Mapping[str, Any], steps: Sequence[Mapping[str,
     if whole:
         reference_line(axes, whole.value)
         name_line(axes, whole.value, "float32", "center")
-    known = [time for time in (*found, whole) if time]
-    axes.set_xlim(*padded(*span_of(known), 0.15))
+    known = [time for time in found if time]
+    axes.set_xlim(*padded(*span_of(known, [whole.value] if whole else []), 0.15))
     axes.locator_params(axis="x", nbins=4)
 
 

@@ -41,7 +41,7 @@ Figure = tuple[str, Path, str]
 
 @dataclass(frozen=True)
 class Section:
-    """A passage of the caller's own: a heading, a table that ``table_page`` made, if any, plain text, figures."""
+    """A passage of the caller's own: a heading, a table that ``table_page`` made, if any, text, figures."""
 
     title: str
     paragraphs: Sequence[str]
