@@ -109,12 +109,8 @@ def bias(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
 
 
 def rounding(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
-    for biases, told in (
-        (False, "codes learnt layer by layer"),
-        (True, "codes and biases learnt layer by layer"),
-    ):
-        made = rounded(draft.content, draft.plan, shop.photos, biases=biases)
-        yield Candidate(told, replace(draft, plan=made))
+    made = rounded(draft.content, draft.plan, shop.photos, biases=True)
+    yield Candidate("codes and biases learnt layer by layer", replace(draft, plan=made))
 
 
 def mixed(shop: Workshop, draft: Draft) -> Iterator[Candidate]:

@@ -118,6 +118,11 @@ def rounded_convolutions(graph: Graph, plan: Plan) -> set[int]:
     }  # fmt: skip
 
 
+# Of photos that walk a network together: what they may take, and how often what is alive of one is there: in
+# float32's network and in the rounded one, before and behind an operator, with what TensorFlow needs between.
+TOGETHER_BYTES, COPIES_ALIVE, FEWEST_TOGETHER = 3e9, 6, 4
+
+
 @dataclass(frozen=True, eq=False)
 class Meeting:
     """A convolution where both walks have come to, before its fused activation.
@@ -172,6 +177,8 @@ def met(
 ) -> Plan:
     """Walk both networks; at each rounded convolution ``change`` gives the plan to go on with.
 
+    Of a network with large maps fewer photos are taken: all go through it together.
+
     Raises:
         LabError: the network has an operator that is not known here.
     """
@@ -180,7 +187,8 @@ def met(
     activations = PlannedActivations(graph, plan)
     rounded = Network(content, (), (), activations)
     chosen, last = rounded_convolutions(graph, plan), last_readers(graph)
-    image = tf.constant(np.concatenate(list(photos)))
+    fitting = max(FEWEST_TOGETHER, int(TOGETHER_BYTES / (COPIES_ALIVE * max(graph.alive_bytes, 1))))
+    image = tf.constant(np.concatenate(evenly(photos, fitting)))
     values, stored = {graph.inputs[0].index: image}, {graph.inputs[0].index: image}
     for operator in graph.operators:
         made = exact.product(operator, values, ())

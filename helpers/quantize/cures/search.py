@@ -28,6 +28,7 @@ POINTS_FOR_TWICE = 100.0  # of agreement over plain int8: for which it may take 
 NEARLY_FLOAT = 0.9  # of float32's time: a slower file has no sense
 FASTER = 0.98  # a ratio of times that is more than their noise
 STATE = "unfinished.json"
+STEPS_OF_ALL = 2  # the plain form, and what all cures build on
 # They cost no inference time and seconds to try, so they are tried even where the goal is met.
 FREE = ("kernels", "equalize", "ranges", "bias", "rounding")
 
@@ -257,8 +258,8 @@ class Search:
                 f"{sure:.0f} or more with 95 %: to lose at most {self.goal_points:g} AP points asks for "
                 f"{self.goal_agreement:.0f}."
             )
-        if len(self.state.steps) == 1:
-            return "No cure helps by more than its noise: what is there is the plain form."
+        if len(self.state.steps) <= STEPS_OF_ALL:
+            return "No cure helps by more than its noise: this is the best there is."
         return "Every cure was tried: this is the best there is."
 
 

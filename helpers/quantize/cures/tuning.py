@@ -39,6 +39,7 @@ SPREAD_PHOTOS = 8
 NORM_LIMIT = 1.0
 # A weight begins this far from its code at most, in steps: learnt codes must not be lost to the first noise.
 INSIDE = 0.3
+KEPT_BYTES, COPIES_KEPT = 3e9, 4  # what activations of a batch may take, and how often each is there
 # What the default length comes from: multiply-adds that all steps take forward, and its ends.
 MULTIPLY_ADDS, FEWEST_STEPS, MOST_STEPS = 2e11, 40, 80
 
@@ -106,7 +107,8 @@ class Tuning:
         held = set() if schedule.codes else {id(layer.latent) for layer in self.layers}
         found = [variable for module in moved for variable in module.trainable_variables]
         self.variables = [variable for variable in found if id(variable) not in held]
-        self.steps = schedule.steps or default_steps(self.graph, schedule.batch)
+        self.size = fitting_batch(self.graph, schedule.batch)
+        self.steps = schedule.steps or default_steps(self.graph, self.size)
         warmup = max(self.steps // 10, 1)
         rate = WarmCosine(schedule.rate, warmup, self.steps + 1)
         self.optimizer = keras.optimizers.Adam(rate, global_clipnorm=NORM_LIMIT)
@@ -147,7 +149,7 @@ class Tuning:
         return loss
 
     def held_loss(self) -> float:
-        size = self.schedule.batch
+        size = self.size
         parts = [self.held[n : n + size] for n in range(0, len(self.held), size)]
         found = [float(self.loss(tf.constant(np.concatenate(part)))) * len(part) for part in parts]
         return sum(found) / len(self.held)
@@ -169,7 +171,7 @@ class Tuning:
 
     def batch(self, generator: np.random.Generator) -> tf.Tensor:
         """Photos drawn anew, half of the batches mirrored."""
-        size = min(self.schedule.batch, len(self.seen))
+        size = min(self.size, len(self.seen))
         image = np.concatenate([self.seen[n] for n in generator.choice(len(self.seen), size, replace=False)])
         return tf.constant(np.ascontiguousarray(image[:, :, ::-1]) if generator.random() < 0.5 else image)
 
@@ -187,6 +189,12 @@ class Tuning:
                 biases[operator.outputs[0].name] = np.float32(bias - own)
         ranges = self.activations.trained(self.graph) if self.start.ranges else self.start.ranges
         return replace(self.start, codes=codes, steps=steps, biases=biases, ranges=ranges)
+
+
+def fitting_batch(graph: Graph, most: int) -> int:
+    """Photos whose activations can all be kept for the gradients."""
+    made = sum(tensor.size_bytes for operator in graph.operators for tensor in operator.outputs)
+    return int(np.clip(KEPT_BYTES / (COPIES_KEPT * max(made, 1)), 1, most))
 
 
 def within_cells(layer: WeightLayer, codes: np.ndarray, steps: np.ndarray) -> np.ndarray:
