@@ -186,7 +186,9 @@ def cost(steps: Sequence[Mapping[str, Any]]) -> str:
     change = 100 * (cured.value / plain.value - 1)
     apart = cured.low > plain.high or cured.high < plain.low
     known = "" if apart else ", which the intervals do not tell from nothing"
-    return f"It takes {abs(change):.0f} % {'more' if change >= 0 else 'less'} time than plain int8{known}."
+    slower = ", and more than float32" if (ratio := RATIO.at(steps[-1])) and ratio.low > 1 else ""
+    than = f"{'more' if change >= 0 else 'less'} time than plain int8"
+    return f"It takes {abs(change):.0f} % {than}{known}{slower}."
 
 
 def left(last: Interval, margin_points: float) -> str:

@@ -48,7 +48,7 @@ def summary_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def check_pitfalls(run: Run, bench: Bench, outcomes: Sequence[Outcome]) -> Styler:
-    """Seven failures and their cures, each shown; where that is not demanded (``Bench.other``), each measured.
+    """Seven failures and their cures, each shown; where that is not demanded (``Bench.other``), measured.
 
     Raises:
         LabError: one did not show.

@@ -109,8 +109,8 @@ def course_texts(run: Run, model: Model) -> list[str]:
     for variant, course in courses(run, model).items():
         files = [display(file) for file in recipe_files(run, model, variant)]
         texts.append(
-            f"{model.id}, {variant}: made by {course.calibration_photos} calibration photos, its steps chosen "
-            f"by {course.held_back_photos} others. {course.stopped}"
+            f"{model.id}, {variant}: made by {course.calibration_photos} calibration photos, its steps "
+            f"chosen by {course.held_back_photos} others. {course.stopped}"
         )
         texts += [f"  its recipe: {', '.join(files)}"] if files else []
     return texts

@@ -25,11 +25,11 @@ LEFT = "left to float32"
 HOW_TO_READ = (
     "From the top: what plain int8 loses, then what each cure wins back of it (plain bars; a hatched one "
     "loses), each from where the one before ended; at the bottom what is left to float32, the dashed line at "
-    "0. The grey band holds the losses that the margin accepts. A whisker is the interval of the whole difference to "
-    "float32 after that step; the number beside it is the change by that step alone, and a hollow bar is a "
-    "change whose own interval holds 0: not shown. On the right the time of each file, float32's dashed. The "
-    "search saw none of these photos: where a cure helped in the search and not here, it had learnt its own "
-    "photos."
+    "0. The grey band holds the losses that the margin accepts. A whisker is the interval of the whole "
+    "difference to float32 after that step; the number beside it is the change by that step alone, and a "
+    "hollow bar is a change whose own interval holds 0: not shown. On the right the time of each file, "
+    "float32's dashed. The search saw none of these photos: where a cure helped in the search and not here, "
+    "it had learnt its own photos."
 )
 
 
@@ -65,8 +65,8 @@ def caption(rows: Sequence[Mapping[str, Any]], margin_points: float, context: Co
     scored = (
         f"Steps from plain int8 to {base['variant']} of {base['model']}: COCO AP less that of "
         f"{base['cure']}, in points. n = {base['photos']:,} images that the search has not seen. Whiskers: "
-        f"{level_text(context)} paired bootstrap over images, {base['resamples']:,} resamples, the same for every step. Grey band: "
-        f"the margin, a loss of up to {points_text(margin_points)}."
+        f"{level_text(context)} paired bootstrap over images, {base['resamples']:,} resamples, the same for "
+        f"every step. Grey band: the margin, a loss of up to {points_text(margin_points)}."
     )
     timed = [row for row in rows if TIME.at(row)]
     if not timed:
