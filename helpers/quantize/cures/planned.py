@@ -16,6 +16,10 @@ from helpers.quantize.trained.constants import bias_place, floats
 from helpers.runtimes.litert.graph import Graph, Operator, Tensor
 from helpers.runtimes.litert.operator_kinds import WEIGHTS
 
+# Of photos that walk a network together: what they may take, and how often what is alive of one is there: in
+# float32's network and in the rounded one, before and behind an operator, with what TensorFlow needs between.
+TOGETHER_BYTES, COPIES_ALIVE, FEWEST_TOGETHER = 3e9, 6, 4
+
 
 class PlannedActivations(tf.Module):
     """What the int8 file of a plan rounds between its layers; one step for each of its ranges, which training
@@ -116,11 +120,6 @@ def rounded_convolutions(graph: Graph, plan: Plan) -> set[int]:
         if operator.weights.constant and operator.weights.dtype == "float32"
         and operator.outputs[0].name not in plan.floats
     }  # fmt: skip
-
-
-# Of photos that walk a network together: what they may take, and how often what is alive of one is there: in
-# float32's network and in the rounded one, before and behind an operator, with what TensorFlow needs between.
-TOGETHER_BYTES, COPIES_ALIVE, FEWEST_TOGETHER = 3e9, 6, 4
 
 
 @dataclass(frozen=True, eq=False)
