@@ -27,6 +27,7 @@ SLOWER = 1.10  # than plain int8, that a cured file may be for whatever gain
 POINTS_FOR_TWICE = 100.0  # of agreement over plain int8: for which it may take twice as long
 NEARLY_FLOAT = 0.9  # of float32's time: a slower file has no sense
 FASTER = 0.98  # a ratio of times that is more than their noise
+MIXED = "mixed"
 STATE = "unfinished.json"
 STEPS_OF_ALL = 2  # the plain form, and what all cures build on
 # They cost no inference time and seconds to try, so they are tried even where the goal is met.
@@ -207,15 +208,18 @@ class Search:
         """Whether a candidate is kept if none is better: it gains more than its noise, and not too little."""
         if name == self.names()[0] or name in self.only:
             return True
-        if each.ratio > 1 / FASTER and not self.fast_enough(each):
+        if each.ratio > 1 / FASTER and not self.fast_enough(name, each):
             return False
         return each.gain.low > 0 and each.gain.value >= LEAST_GAIN
 
-    def fast_enough(self, each: Tried) -> bool:
-        """Against the plain form, by what it gains; or clearly faster than float32."""
+    def fast_enough(self, name: str, each: Tried) -> bool:
+        """Against the plain form, by what it gains; of layers in float, as fast as it or clearly faster than
+        float32."""
         now, first, whole = fastest_ms([each.file, self.folder / self.state.steps[0].file, self.float_file])
-        slower = SLOWER + max(0.0, each.draws[0] - self.state.steps[0].agreement) / POINTS_FOR_TWICE
-        return now <= max(slower * first, NEARLY_FLOAT * whole)
+        if name == MIXED:
+            return now <= max(SLOWER * first, NEARLY_FLOAT * whole)
+        gain = max(0.0, each.draws[0] - self.state.steps[0].agreement)
+        return now <= (SLOWER + gain / POINTS_FOR_TWICE) * first
 
     def why(self, name: str, each: Tried, kept: Tried | None) -> str:
         """A clause on why a candidate was kept or not."""
