@@ -31,6 +31,7 @@ from helpers.run.options import (
 from helpers.run.own_files import is_own, own_variants
 from helpers.run.profiles import PROFILES, Profile, get_profile
 from helpers.run.variants import Variant
+from helpers.runtimes.catalogue import LITERT
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,11 @@ def open_run(
     """
     require_known_here()
     chosen = get_profile(as_text("profile", profile))
+    subjects = chosen_models(as_names("models", models))
     return Run(
         chosen,
-        chosen_models(as_names("models", models)),
-        chosen_variants(as_names("variants", variants)),
+        subjects,
+        chosen_variants(as_names("variants", variants), subjects),
         run_paths(run_name or chosen.id),
         require_threads(threads),
         require_meter(as_text("meter", meter)),
@@ -144,9 +146,11 @@ def chosen_models(names: Sequence[str]) -> tuple[Model, ...]:
     return tuple(found.values())
 
 
-def chosen_variants(names: Sequence[str]) -> tuple[Variant, ...]:
+def chosen_variants(names: Sequence[str], models: Sequence[Model] = ()) -> tuple[Variant, ...]:
     own = [name for name in names if is_own(name)]
-    return require_forms([name for name in names if name not in own] or usual_forms()) + own_variants(own)
+    named = [name for name in names if name not in own]
+    homes = {model.runtime for model in models} or {LITERT.id}
+    return require_forms(named or usual_forms(homes)) + own_variants(own)
 
 
 def known_forms(names: Sequence[str]) -> tuple[str, ...]:

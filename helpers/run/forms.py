@@ -5,7 +5,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -139,6 +139,17 @@ def trained_variant(name: str, meaning: str) -> Variant:
     return replace(form, recipe=SIMULATED_TRAINED)
 
 
+CURED_WEIGHTS = replace(
+    simulated_variant(
+        "int4-cured",
+        "4-bit integers at equal steps, one scale per output channel; codes, scales and biases learnt from "
+        "float32's outputs on calibration photos, without labels",
+    ),
+    recipe="int4-cured",
+    storage_dtype="uniform-4-channel-lse",
+    calibrated=True,
+)
+
 # What needs no training, and what does: that is made for a model once it is trained.
 UNTRAINED = MappingProxyType({
     form.id: form
@@ -146,6 +157,7 @@ UNTRAINED = MappingProxyType({
 })  # fmt: skip
 FORMS = MappingProxyType({
     **UNTRAINED,
+    CURED_WEIGHTS.id: CURED_WEIGHTS,
     INT8_TRAINED.id: INT8_TRAINED,
     **{name: trained_variant(name, text) for name, text in _TRAINED_MEANINGS.items()},
 })  # fmt: skip
@@ -171,7 +183,7 @@ def is_trained(variant: Variant) -> bool:
 def with_edges(form: Variant) -> Iterator[Variant]:
     """The form and, where it is simulated, the one that keeps the first and last layers."""
     yield form
-    if is_simulated(form) and not is_trained(form):
+    if is_simulated(form) and not is_trained(form) and form != CURED_WEIGHTS:
         text = f"{form.meaning} The first and the last layers of weights stay float32."
         yield replace(form, id=form.id + EDGES, meaning=text, keep_first_last=True)
 
@@ -186,6 +198,7 @@ _IN_OPENVINO = {
     VARIANTS["float16"]: "In OpenVINO: 16-bit weights in the file, widened to 32 bits when it is loaded.",
     BFLOAT16: "In OpenVINO: 32-bit weights in the file, multiplied in bfloat16, where the processor can.",
     VARIANTS["int8"]: "In OpenVINO: 8-bit weights and activations by NNCF, calibrated on photos.",
+    VARIANTS[CURED]: "In OpenVINO: as int8 by NNCF, with the cures that a search finds to win accuracy back.",
 }
 
 
@@ -212,12 +225,17 @@ BASELINES = tuple(name for name in ALL if is_baseline(name))
 CONTROLS = tuple(map(control_of, BASELINES))
 
 
-def usual_forms() -> list[str]:
+def usual_forms(homes: Collection[str] = (LITERT.id,)) -> list[str]:
     """What a run takes that names no variant: the usual forms, in every runtime that is there, or in those of
-    them that ``QUANTLAB_RUNTIMES`` names (``openvino``; ``litert`` for no other)."""
+    them that ``QUANTLAB_RUNTIMES`` names (``openvino``; ``litert`` for no other).
+
+    Args:
+        homes: ids of the models' home runtimes; without LiteRT, nothing is cured but in OpenVINO.
+    """
     named = [get_runtime(name.strip()) for name in os.environ.get(LIMITED_TO, "").split(",") if name.strip()]
     taken = [runtime.id for runtime in named or RUNTIMES.values() if not runtime.why_absent()]
-    return [*VARIANTS, *(name for name, form in OTHER_RUNTIMES.items() if form.runtime in taken)]
+    usual = [name for name in VARIANTS if name != CURED or LITERT.id in homes]
+    return [*usual, *(name for name, form in OTHER_RUNTIMES.items() if form.runtime in taken)]
 
 
 def is_in_ladder(form: Variant) -> bool:
@@ -225,7 +243,7 @@ def is_in_ladder(form: Variant) -> bool:
     plain = form.id.removesuffix(EDGES)
     chosen = LADDER_EDGES if form.keep_first_last else LADDER_UNIFORM
     listed = form.keep_first_last or plain.startswith("uniform-")
-    other = form.runtime or form.id in (*FOR_ONNX, CURED)
+    other = form.runtime or form.id in (*FOR_ONNX, CURED, CURED_WEIGHTS.id)
     return form.id not in TRAINED and not other and (plain in chosen or not listed)
 
 
@@ -234,7 +252,7 @@ IN_LADDER = tuple(form.id for form in ALL.values() if is_in_ladder(form))
 
 def get_form(name: str) -> Variant:
     """A usual variant or a further form; raises ``LabError`` for a name that is neither."""
-    if is_chain(name):
+    if is_chain(name) and not name.endswith(EDGES):
         return chained_form(name)
     try:
         return ALL[name]
@@ -249,7 +267,9 @@ def no_form(name: str) -> LabError:
         return no_form_there(name, plain, runtime)
     if plain == name or not (plain in ALL or plain == LADDER or plain.endswith(".tflite")):
         return unknown_name(
-            "variant", name.removesuffix(EDGES), [*IN_LADDER, *FOR_ONNX, *TRAINED, *OTHER_RUNTIMES, LADDER]
+            "variant",
+            name.removesuffix(EDGES),
+            [*IN_LADDER, CURED, CURED_WEIGHTS.id, *FOR_ONNX, *TRAINED, *OTHER_RUNTIMES, LADDER],
         )
     return LabError(
         f"variant {name!r}: {EDGES} cannot follow {plain}.",

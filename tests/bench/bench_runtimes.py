@@ -16,6 +16,7 @@ from helpers.lab.host import usable_cores
 from helpers.models.families import prepare_files
 from helpers.photos.coco.labels import DATA, read_labels
 from helpers.quantize import stage as quantize
+from helpers.run.cured_forms import CURED
 from helpers.run.experiment import open_run
 from helpers.run.forms import OTHER_RUNTIMES
 from helpers.run.variant_files import variant_file
@@ -25,6 +26,8 @@ from tests.support.real_photos import coco_dir
 
 YOLO, YOLOX = "yolo_fastest_xl", "yolox_nano.onnx"
 COMPARED = ("float32", "int8")
+# A search for cures takes minutes, and is measured by bench_cures.
+FORMS = [name for name in (*VARIANTS, *OTHER_RUNTIMES) if not name.startswith(CURED)]
 ROUNDS, REPEATS, PHOTOS = 30, 20, 64
 BARE_ROUNDS = 9
 
@@ -34,7 +37,7 @@ def prepared():
     folder = coco_dir()
     models = [YOLO, str(folder / "models" / YOLOX)]
     chosen = {"coco_dir": str(folder), "model_dir": str(folder / "models")}
-    run = open_run("coco", "bench-runtimes", models, [*VARIANTS, *OTHER_RUNTIMES], **chosen)
+    run = open_run("coco", "bench-runtimes", models, FORMS, **chosen)
     prepare_data(run)
     for model in run.models:
         prepare_files(model, run.model_dir)

@@ -8,9 +8,11 @@ import pytest
 from helpers.lab.errors import LabError
 from helpers.quantize.kinds.catalogue import KINDS
 from helpers.quantize.recipes.catalogue import RECIPES, get_recipe, recipe_name
+from helpers.run.cured_forms import CURED, CURES, chained_form, cures_named, is_cured
 from helpers.run.experiment import chosen_variants
 from helpers.run.forms import (
     ALL,
+    CURED_WEIGHTS,
     EDGES,
     FOR_ONNX,
     FORMS,
@@ -21,9 +23,11 @@ from helpers.run.forms import (
     LIMITED_TO,
     OTHER_RUNTIMES,
     TRAINED,
+    get_form,
     is_simulated,
     is_trained,
     require_forms,
+    usual_forms,
 )
 from helpers.run.own_files import own_variant
 from helpers.run.variants import BASELINE, VARIANTS, baseline_of, control_of, form_named, reference_of
@@ -36,7 +40,7 @@ def ids(names: list[str]) -> list[str]:
 
 def test_every_kind_of_weights_is_a_form_but_float16_which_is_a_file_of_its_own():
     simulated = {name for name, form in FORMS.items() if is_simulated(form)}
-    assert simulated - set(TRAINED) == set(KINDS) - set(VARIANTS)
+    assert simulated - set(TRAINED) - {CURED_WEIGHTS.id} == set(KINDS) - set(VARIANTS)
     assert set(TRAINED.values()) <= set(KINDS)
 
 
@@ -58,7 +62,8 @@ def test_the_ladder_is_all_of_them_with_a_few_that_keep_their_edges_and_no_name_
     edged = [f"{name}{EDGES}" for name in LADDER_EDGES]
     assert ids([LADDER]) == ids([LADDER, "int8"]) == list(IN_LADDER)
     between = {name for name in FORMS if name.startswith("uniform-")} - set(LADDER_UNIFORM)
-    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged} - set(TRAINED) - between - set(FOR_ONNX)
+    searched = {CURED, CURED_WEIGHTS.id}
+    assert set(IN_LADDER) == {*VARIANTS, *FORMS, *edged} - set(TRAINED) - between - set(FOR_ONNX) - searched
 
 
 def test_a_run_that_names_no_variant_takes_the_usual_forms_in_every_runtime_that_is_there(monkeypatch):
@@ -105,7 +110,8 @@ def test_every_simulated_form_has_one_that_keeps_first_and_last_layers_right_aft
     for name, form in ALL.items():
         plain = ALL[name.removesuffix(EDGES)]
         assert form.keep_first_last == (form is not plain)
-        assert (name + EDGES in ALL) == (is_simulated(form) and form is plain and not is_trained(form))
+        whole = is_trained(form) or form is CURED_WEIGHTS
+        assert (name + EDGES in ALL) == (is_simulated(form) and form is plain and not whole)
         assert form.storage_dtype == plain.storage_dtype
     assert ALL["binary+edges"].meaning.endswith("first and the last layers of weights stay float32.")
 
@@ -190,3 +196,36 @@ def test_forms_are_not_trained_of_a_model_that_is_no_tflite():
     require_trainable("int8-qat", SimpleNamespace(runtime="litert", title="a"))
     with pytest.raises(LabError, match="form to train 'int8'"):
         require_trainable("int8", model)
+
+
+def test_cures_are_named_in_any_order_and_applied_in_one():
+    form = get_form("int8+ranges+equalize")
+    assert form.id == "int8+equalize+ranges"
+    assert cures_named(form.id) == ("equalize", "ranges")
+    assert is_cured(form)
+    assert all(text in form.meaning for text in (CURES["equalize"], CURES["ranges"]))
+    assert get_form("int8+bias@openvino").runtime == "openvino"
+    assert cures_named("int8-cured") == cures_named("int8") == ()
+    assert [each.id for each in require_forms(["int8+bias@openvino"])] == [
+        BASELINE, "float32@openvino", "int8+bias@openvino"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("int8+equalise", "Did you mean 'equalize'"),
+        ("int8+bias+bias", "twice"),
+        ("int8+", "no cure ''"),
+        ("int8+bias@onnxruntime", "not made for 'onnxruntime'"),
+    ],
+)
+def test_a_cure_that_is_none_is_one_clear_error(name, hint):
+    with pytest.raises(LabError) as caught:
+        chained_form(name)
+    assert hint in caught.value.found
+
+
+def test_without_a_model_of_litert_the_usual_forms_have_no_cured_one():
+    assert CURED not in usual_forms({"onnxruntime"})
+    assert CURED in usual_forms({"onnxruntime", "litert"})

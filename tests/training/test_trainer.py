@@ -153,7 +153,7 @@ def test_a_layer_that_is_used_twice_is_trained_once(tmp_path):
     shared = next(one for one in rounded if len(one.layer.convolutions) == 2)
     with tf.GradientTape() as tape:
         loss = tf.add_n([tf.reduce_sum(head) for head in network(image).values()])
-    gradients = tape.gradient(loss, [shared.latent, *shared.offsets])
+    gradients = tape.gradient(loss, [shared.latent, *shared.bias_offsets])
     assert len(shared.biases) == 2
     assert all(np.count_nonzero(gradient) for gradient in gradients)
 

@@ -1,8 +1,9 @@
 """Bias correction: each channel's mean output is put back to what it is in float32.
 
-Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction" (arXiv:1906.04721),
-section 4.2, in the form with calibration photos: E[y] - E[ŷ] is added to the bias. One walk from the input on:
-a layer reads what the corrected layers before it give, so that no error is corrected twice.
+Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction"
+(arXiv:1906.04721), section 4.2, in the form with calibration photos: E[y] - E[ŷ] is added to the bias. One
+walk from the input on: a layer reads what the corrected layers before it give, so that no error is corrected
+twice.
 """
 
 from collections.abc import Sequence

@@ -6,11 +6,14 @@ from types import MappingProxyType
 
 from helpers.lab.progress import progress
 from helpers.lab.units import how_many
+from helpers.quantize.cures.bias import corrected
 from helpers.quantize.cures.concatenations import can_be_rescaled, ends_in_outputs, uneven
 from helpers.quantize.cures.draft import Draft
 from helpers.quantize.cures.grids import integer_operators
 from helpers.quantize.cures.mixed import by_worth, costs_ms, gives_outputs, names_of, sensitivities, units
 from helpers.quantize.cures.ranges import PERCENTILES, ranges_by
+from helpers.quantize.cures.rounding import rounded
+from helpers.quantize.cures.tuning import tuned
 from helpers.quantize.cures.workshop import Workshop
 
 
@@ -100,6 +103,16 @@ def concatenations(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
         yield Candidate(told, shop.rescaled(draft, names), retimed=True)
 
 
+def bias(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    made = corrected(draft.content, draft.plan, shop.photos)
+    yield Candidate("means of all channels put back", replace(draft, plan=made))
+
+
+def rounding(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    made = rounded(draft.content, draft.plan, shop.photos, biases=True)
+    yield Candidate("codes and biases learnt layer by layer", replace(draft, plan=made))
+
+
 def mixed(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
     opened = shop.opened(draft.content)
     found = units(opened.graph, integer_operators(opened.graph, draft.plan))
@@ -125,6 +138,14 @@ def mixed(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
         yield Candidate(told, with_floats(names), retimed=True)
 
 
+def tuning(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
+    made = tuned(draft.content, draft.plan, shop.photos)
+    if made is not draft.plan:
+        yield Candidate(
+            "weights, biases and ranges moved towards float32's outputs", replace(draft, plan=made)
+        )
+
+
 def plain(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
     """Every operator in 8 bits that LiteRT has a kernel for."""
     yield Candidate("every operator in 8 bits that has a kernel", draft, retimed=True)
@@ -135,5 +156,8 @@ CURES: Mapping[str, Cure] = MappingProxyType({
     "equalize": equalize,
     "concatenations": concatenations,
     "ranges": ranges,
+    "bias": bias,
+    "rounding": rounding,
     "mixed": mixed,
+    "tuning": tuning,
 })  # fmt: skip

@@ -16,6 +16,10 @@ from helpers.quantize.trained.constants import bias_place, floats
 from helpers.runtimes.litert.graph import Graph, Operator, Tensor
 from helpers.runtimes.litert.operator_kinds import WEIGHTS
 
+# Of photos that walk a network together: what they may take, and how often what is alive of one is there: in
+# float32's network and in the rounded one, before and behind an operator, with what TensorFlow needs between.
+TOGETHER_BYTES, COPIES_ALIVE, FEWEST_TOGETHER = 3e9, 6, 4
+
 
 class PlannedActivations(tf.Module):
     """What the int8 file of a plan rounds between its layers; one step for each of its ranges, which training
@@ -24,10 +28,13 @@ class PlannedActivations(tf.Module):
     Args:
         graph: of the float32 file.
         plan: one without ranges rounds no activations.
+        fused: round by TensorFlow's one operator, several times as fast with its gradient; numbers that lie
+            between two levels exactly go up, where LiteRT takes the even one.
     """
 
-    def __init__(self, graph: Graph, plan: Plan):
+    def __init__(self, graph: Graph, plan: Plan, fused: bool = False):
         super().__init__()
+        self.on_grid = on_grid_fused if fused else on_grid
         self.plan, self.whole = plan, integer_operators(graph, plan)
         self.ranges = settled_ranges(graph, plan, self.whole)
         self.made = {t.index for op in graph.operators if op.index in self.whole for t in op.outputs}
@@ -53,7 +60,7 @@ class PlannedActivations(tf.Module):
     def rounded(self, tensor: Tensor, value: tf.Tensor) -> tf.Tensor:
         if tensor.index not in self.made:
             return value
-        return on_grid(value, self.grid_step(tensor.index), self.ranges[tensor.index].zero_point)
+        return self.on_grid(value, self.grid_step(tensor.index), self.ranges[tensor.index].zero_point)
 
     def read(
         self, operator: Operator, tensor: Tensor, value: tf.Tensor | np.ndarray
@@ -66,7 +73,7 @@ class PlannedActivations(tf.Module):
         grid = self.ranges[source.index]
         if tensor.index in self.made and self.ranges[tensor.index] == grid:
             return value
-        return on_grid(value, self.grid_step(source.index), grid.zero_point)
+        return self.on_grid(value, self.grid_step(source.index), grid.zero_point)
 
     def stored_anew(self, operator: Operator, tensor: Tensor) -> bool:
         made = operator.outputs[0]
@@ -94,6 +101,12 @@ def on_grid(value: tf.Tensor, step: tf.Tensor, zero: int) -> tf.Tensor:
     """Rounded to int8's levels; the gradient is 1 on the grid and 0 beyond its ends."""
     inside = tf.clip_by_value(value / step, float(LOWEST - zero), float(HIGHEST - zero))
     return (inside + tf.stop_gradient(tf.round(inside) - inside)) * step
+
+
+def on_grid_fused(value: tf.Tensor, step: tf.Tensor, zero: int) -> tf.Tensor:
+    """As ``on_grid``; the step has a gradient from numbers beyond the ends alone."""
+    low, high = float(LOWEST - zero), float(HIGHEST - zero)
+    return tf.quantization.fake_quant_with_min_max_vars(value, low * step, high * step)
 
 
 def rounded_convolutions(graph: Graph, plan: Plan) -> set[int]:
@@ -163,6 +176,8 @@ def met(
 ) -> Plan:
     """Walk both networks; at each rounded convolution ``change`` gives the plan to go on with.
 
+    Of a network with large maps fewer photos are taken: all go through it together.
+
     Raises:
         LabError: the network has an operator that is not known here.
     """
@@ -171,7 +186,8 @@ def met(
     activations = PlannedActivations(graph, plan)
     rounded = Network(content, (), (), activations)
     chosen, last = rounded_convolutions(graph, plan), last_readers(graph)
-    image = tf.constant(np.concatenate(list(photos)))
+    fitting = max(FEWEST_TOGETHER, int(TOGETHER_BYTES / (COPIES_ALIVE * max(graph.alive_bytes, 1))))
+    image = tf.constant(np.concatenate(evenly(photos, fitting)))
     values, stored = {graph.inputs[0].index: image}, {graph.inputs[0].index: image}
     for operator in graph.operators:
         made = exact.product(operator, values, ())

@@ -1,8 +1,8 @@
 """Weights' codes and steps learnt layer by layer, so that each layer's output is float32's (``quadratic``).
 
 The objective of Nagel et al. 2020 (AdaRound, arXiv:2004.10568), and its sequential form (as in Frantar and
-Alistarh 2022, arXiv:2208.11580): a layer makes good what the layers before it did. The steps are chosen by the
-same error: the weights' optimal clipping.
+Alistarh 2022, arXiv:2208.11580): a layer makes good what the layers before it did. The steps are chosen by
+the same error: the weights' optimal clipping.
 """
 
 from collections.abc import Sequence

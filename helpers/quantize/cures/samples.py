@@ -1,4 +1,4 @@
-"""What a convolution's weights are multiplied with, as rows: patches at places drawn from a batch of images."""
+"""What a convolution's weights are multiplied with, as rows: patches at drawn places of a batch of images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +9,17 @@ from ai_edge_litert import schema_py_generated as schema
 from helpers.quantize.cures.planned import Meeting
 
 # Rows by weights of a channel; between these ends, or fewer where there are no more.
-ROWS_BY_WEIGHTS, FEWEST, MOST = 16, 8192, 24576
+ROWS_BY_WEIGHTS, FEWEST, MOST = 12, 4096, 12288
 LEARNED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """``inputs``: float32 ``[groups, samples, n]``; ``wanted``: ``[groups, samples, rows]``, float32's outputs."""
+    """
+    Attributes:
+        inputs: float32 ``[groups, samples, n]``.
+        wanted: ``[groups, samples, rows]``, float32's outputs.
+    """
 
     inputs: np.ndarray
     wanted: np.ndarray
@@ -47,7 +51,7 @@ def drawn(generator: np.random.Generator, there: int, weights: int) -> np.ndarra
 
 
 def patches(image: np.ndarray, where: tuple[np.ndarray, ...], meeting: Meeting) -> np.ndarray:
-    """``[samples, h, w, channels]``: what the kernel covers at output places ``where`` (photo, row, column)."""
+    """``[samples, h, w, channels]``: what the kernel covers at places ``where`` (photo, row, column)."""
     options = meeting.network.options(meeting.operator)
     sizes = meeting.weights.shape[1:3]
     strides, spread = (options.strideH, options.strideW), (options.dilationHFactor, options.dilationWFactor)

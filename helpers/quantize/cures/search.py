@@ -9,16 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from helpers.lab.errors import LabError
+from helpers.lab.errors import LabError, reason_of
 from helpers.lab.files import read_json, write_json
-from helpers.lab.intervals import Interval
+from helpers.lab.intervals import NAN, Interval
 from helpers.lab.progress import progress
 from helpers.lab.records import jsonable, structured
 from helpers.quantize.cures.agreement import Judge, gain_of
 from helpers.quantize.cures.records import CureCourse, CureStep, KeptFloat, Trial
 from helpers.quantize.cures.timing import fastest_ms
 
-NONE = Interval(0.0, 0.0, 0.0, 0.9)
+NONE, UNKNOWN = Interval(0.0, 0.0, 0.0, 0.9), Interval(NAN, NAN, NAN, 0.9)
 # Loss of AP in points where detections agree by A points with float32's: 10 (1 - A / 100), or less, over the
 # forms and models that tests/bench/bench_cures.py compares.
 LOSS_SCALE = 10.0
@@ -27,7 +27,9 @@ SLOWER = 1.10  # than plain int8, that a cured file may be for whatever gain
 POINTS_FOR_TWICE = 100.0  # of agreement over plain int8: for which it may take twice as long
 NEARLY_FLOAT = 0.9  # of float32's time: a slower file has no sense
 FASTER = 0.98  # a ratio of times that is more than their noise
+MIXED = "mixed"
 STATE = "unfinished.json"
+STEPS_OF_ALL = 2  # the plain form, and what all cures build on
 # They cost no inference time and seconds to try, so they are tried even where the goal is met.
 FREE = ("kernels", "equalize", "ranges", "bias", "rounding")
 
@@ -161,11 +163,16 @@ class Search:
 
     def after(self, name: str, draft: Any) -> Any:
         """The draft after a cure: as it was, where no candidate helps. The state is kept."""
-        start, tried = time.perf_counter(), []
-        for candidate in self.shop.cures[name](draft):
-            tried.append(self.judged(name, candidate, len(tried)))
+        start, tried, failed = time.perf_counter(), [], []
+        try:
+            for candidate in self.shop.cures[name](draft):
+                tried.append(self.judged(name, candidate, len(tried)))
+        except Exception as error:  # of a network that one cure cannot take: the others may
+            if name == self.names()[0]:
+                raise
+            failed = [Trial(name, "could not be tried", NAN, UNKNOWN, NAN, False, reason_of(error))]
         kept = self.chosen(name, tried)
-        trials = [told_of(name, each, kept, self.why(name, each, kept)) for each in tried]
+        trials = [told_of(name, each, kept, self.why(name, each, kept)) for each in tried] + failed
         state = dataclasses.replace(
             self.state, trials=(*self.state.trials, *trials), done=(*self.state.done, name)
         )
@@ -201,15 +208,18 @@ class Search:
         """Whether a candidate is kept if none is better: it gains more than its noise, and not too little."""
         if name == self.names()[0] or name in self.only:
             return True
-        if each.ratio > 1 / FASTER and not self.fast_enough(each):
+        if each.ratio > 1 / FASTER and not self.fast_enough(name, each):
             return False
         return each.gain.low > 0 and each.gain.value >= LEAST_GAIN
 
-    def fast_enough(self, each: Tried) -> bool:
-        """Against the plain form, by what it gains; or clearly faster than float32."""
+    def fast_enough(self, name: str, each: Tried) -> bool:
+        """Against the plain form, by what it gains; of layers in float, as fast as it or clearly faster than
+        float32."""
         now, first, whole = fastest_ms([each.file, self.folder / self.state.steps[0].file, self.float_file])
-        slower = SLOWER + max(0.0, each.draws[0] - self.state.steps[0].agreement) / POINTS_FOR_TWICE
-        return now <= max(slower * first, NEARLY_FLOAT * whole)
+        if name == MIXED:
+            return now <= max(SLOWER * first, NEARLY_FLOAT * whole)
+        gain = max(0.0, each.draws[0] - self.state.steps[0].agreement)
+        return now <= (SLOWER + gain / POINTS_FOR_TWICE) * first
 
     def why(self, name: str, each: Tried, kept: Tried | None) -> str:
         """A clause on why a candidate was kept or not."""
@@ -252,8 +262,8 @@ class Search:
                 f"{sure:.0f} or more with 95 %: to lose at most {self.goal_points:g} AP points asks for "
                 f"{self.goal_agreement:.0f}."
             )
-        if len(self.state.steps) == 1:
-            return "No cure helps by more than its noise: what is there is the plain form."
+        if len(self.state.steps) <= STEPS_OF_ALL:
+            return "No cure helps by more than its noise: this is the best there is."
         return "Every cure was tried: this is the best there is."
 
 

@@ -10,6 +10,7 @@ from helpers.lab.errors import LabError, unknown_name
 from helpers.quantize.recipes import (
     as_it_is,
     cured_file,
+    cured_weights,
     float16,
     integers,
     onnxruntime_files,
@@ -27,8 +28,8 @@ from helpers.runtimes.contract import Runtime
 from helpers.runtimes.file_facts import FileFacts
 
 _FILES = (
-    as_it_is, float16, integers, cured_file, simulated_file, trained_file, own_file, openvino_files,
-    onnxruntime_files,
+    as_it_is, float16, integers, cured_file, cured_weights, simulated_file, trained_file, own_file,
+    openvino_files, onnxruntime_files,
 )  # fmt: skip
 RECIPES: Mapping[str, Recipe] = MappingProxyType({
     name: recipe for file in _FILES for name, recipe in file.RECIPES.items()

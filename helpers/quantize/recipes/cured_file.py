@@ -18,7 +18,7 @@ from helpers.quantize.cures.records import CureCourse, steps_folder
 from helpers.quantize.recipes.contract import Recipe, Work, made_file
 from helpers.quantize.records import MadeFile
 from helpers.run.cured_forms import CURED, cures_named
-from helpers.runtimes.catalogue import get_runtime, runtime_of
+from helpers.runtimes.catalogue import OPENVINO, get_runtime, require_runtime, runtime_of
 
 LEAST_PHOTOS = 4
 WANTED_POINTS = 2.0  # to which a gain of agreement should be known
@@ -115,4 +115,12 @@ def litert_shop(work: Work, photos: Sequence[np.ndarray]) -> tuple[Any, Callable
     return shop, plain, work.float_file
 
 
-RECIPES = MappingProxyType({CURED: Cured(litert_shop)})
+def openvino_shop(work: Work, photos: Sequence[np.ndarray]) -> tuple[Any, Callable[[Path], None], Path]:
+    require_runtime(OPENVINO.id)
+    from helpers.quantize.cures.openvino.shop import OpenVinoShop
+
+    shop = OpenVinoShop(work.float_file, photos, work.float_operators)
+    return shop, lambda output: shop.start().write(output), shop.float_core
+
+
+RECIPES = MappingProxyType({CURED: Cured(litert_shop), f"{CURED}@openvino": Cured(openvino_shop)})

@@ -111,13 +111,15 @@ class RoundedLayer(tf.Module):
             self.shift, self.gain = tf.Variable(mean, name="shift"), tf.Variable(deviation, name="gain")
         else:
             biases = layer.biases if start.biases is None else start.biases
-            self.units = [tf.constant(u) for u in start.bias_units or map(np.ones_like, biases)]
-            self.offsets = [tf.Variable(b / u, name="bias") for b, u in zip(biases, self.units, strict=True)]
+            self.bias_units = [tf.constant(u) for u in start.bias_units or map(np.ones_like, biases)]
+            self.bias_offsets = [
+                tf.Variable(b / u, name="bias") for b, u in zip(biases, self.bias_units, strict=True)
+            ]
 
     @property
     def biases(self) -> list[tf.Tensor]:
         """float32 ``[channels]`` of each convolution."""
-        return [offset * unit for offset, unit in zip(self.offsets, self.units, strict=True)]
+        return [offset * unit for offset, unit in zip(self.bias_offsets, self.bias_units, strict=True)]
 
     def reached(self) -> LayerStart:
         """Where training has come to: what another form can begin with."""

@@ -10,8 +10,10 @@ import typer
 
 from helpers.models.designs.catalogue import DESIGNS
 from helpers.models.registry import MODELS
+from helpers.run.cured_forms import CURES
 from helpers.run.forms import (
     ALL,
+    CURED_WEIGHTS,
     EDGES,
     FOR_ONNX,
     IN_LADDER,
@@ -64,8 +66,9 @@ VariantsOption = Annotated[
         "uniform-BITS-SCALES-RANGE (8 to 2 bits; tensor, channel or "
         f"block; minmax or lse); {EDGES} after one of these keeps its first and last layers float32. "
         f"{LADDER} takes {len(IN_LADDER)} of all these. Or, once they "
-        f"are trained (train --form): {', '.join(TRAINED)}. And files of your own "
-        "beside them: PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
+        f"are trained (train --form): {', '.join(TRAINED)}. With chosen cures for accuracy: "
+        f"int8+CURE+CURE, some of {', '.join(CURES)}; {CURED_WEIGHTS.id} has those for weights. And files of "
+        "your own beside them: PATH.tflite, or PATH.tflite@LABELS (a label map or a label file).",
     ),
 ]
 ThreadsOption = Annotated[

@@ -1,0 +1,1 @@
+"""Cures of a core in OpenVINO: what NNCF quantizes, and what of it stays float."""
