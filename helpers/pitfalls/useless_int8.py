@@ -45,7 +45,7 @@ def reproduce(bench: Bench) -> Outcome:
         TITLE,
         pd.DataFrame(rows),
         Claim(FAILURE, f"{told_of(collapsed)}: {points(lost)} points", lost.high < -margin),
-        Claim(CURE, f"{points(won)} points of them; {left(interval_of(cured - base))}", half.low > 0),
+        Claim(CURE, f"{points(won)} points; {left(interval_of(cured - base))}", half.low > 0),
     )
 
 

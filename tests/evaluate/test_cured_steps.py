@@ -1,5 +1,7 @@
 """The steps to a cured variant on the evaluation photos, of a finished run."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,17 @@ def test_what_is_current_is_not_redone(finished):
     before = written_times(run.paths.folder / "scores")
     cured_steps.score_cures(run, run.models)
     assert written_times(run.paths.folder / "scores") == before
+
+
+def test_on_fewer_photos_the_last_step_is_held_against_the_same_few(finished):
+    run = copy_run(finished, "fewer-photos")
+    run = dataclasses.replace(run, profile=dataclasses.replace(run.profile, ladder_images=25))
+    cured_steps.score_cures(run, run.models)
+    record = cured_steps.read_steps(run, run.models[0], VARIANT).values
+    whole = read_score(run, run.models[0], VARIANT).values
+    assert record.photos == 25 < whole.images
+    assert record.steps[-1].ap != whole.stats["ap"]
+    assert all(cured_steps.last_step_checks(run, run.models[0]).values())
 
 
 def test_a_broken_step_fails_alone(finished):
