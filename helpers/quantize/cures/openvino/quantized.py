@@ -16,6 +16,8 @@ from helpers.runtimes.openvino.reader import CONVOLUTIONS
 QUANTILES = MappingProxyType({"percentile-99.99": 1e-4, "percentile-99.9": 1e-3})
 RANGES = (MINMAX, *QUANTILES)
 ROUNDED = "FakeQuantize"
+# Inputs of it: ends of the range that it takes, and of that which it gives.
+RANGE_ENDS, LOW_ENDS = (1, 2, 3, 4), (1, 3)
 
 
 def float_graph(float_file: Path, fused: bool, float_operators: Sequence[str] = ()) -> tuple[Any, list[str]]:
@@ -53,6 +55,35 @@ def quantized(graph: Any, photos: Sequence[np.ndarray], ranges: str, kept: Seque
             ignored_scope=library.IgnoredScope(names=list(kept)) if kept else None,
             advanced_parameters=advanced,
         )
+
+
+def with_whole_ranges(model: Any) -> int:
+    """Give activations one range that have several, unless a depthwise convolution reads them; how many had.
+
+    NNCF looks for channels along the second axis. Where a ``.tflite`` has left its order of axes around an
+    operator, that is the rows of the map: each row would have the range of the photos that the file is made by.
+    """
+    found = 0
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != ROUNDED or node.input_value(0).get_node().get_type_name() == "Constant":
+            continue
+        readers = {end.get_node().get_type_name() for end in node.output(0).get_target_inputs()}
+        ends = [np.array(node.input_value(place).get_node().data, np.float32) for place in RANGE_ENDS]
+        if max(end.size for end in ends) == 1 or readers == {"GroupConvolution"}:
+            continue
+        for place, end in zip(RANGE_ENDS, ends, strict=True):
+            widest = end.min() if place in LOW_ENDS else end.max()
+            node.input(place).replace_source_output(constant(np.full((1,) * end.ndim, widest)))
+        found += 1
+    model.validate_nodes_and_infer_types()
+    return found
+
+
+def constant(values: np.ndarray) -> Any:
+    """An output that gives float32 ``values``."""
+    from openvino import opset13
+
+    return opset13.constant(np.asarray(values, np.float32)).output(0)
 
 
 def estimator(tail: float) -> Any:
@@ -106,7 +137,4 @@ def unround(node: Any, place: int, exact: Any) -> None:
     if source.get_type_name() == ROUNDED and source.input_value(0).get_node().get_type_name() != "Constant":
         node.input(place).replace_source_output(source.input_value(0))
     elif exact is not None and exact.input_value(place).get_node().get_type_name() == "Constant":
-        from openvino import opset13
-
-        values = np.array(exact.input_value(place).get_node().data, np.float32)
-        node.input(place).replace_source_output(opset13.constant(values).output(0))
+        node.input(place).replace_source_output(constant(exact.input_value(place).get_node().data))
