@@ -61,7 +61,7 @@ def with_whole_ranges(model: Any) -> int:
     """Give activations one range that have several, unless a depthwise convolution reads them; how many had.
 
     NNCF looks for channels along the second axis. Where a ``.tflite`` has left its order of axes around an
-    operator, that is the rows of the map: each row would have the range of the photos that the file is made by.
+    operator, that is the rows of the map: each would have the range of the photos that the file is made by.
     """
     found = 0
     for node in model.get_ordered_ops():
