@@ -177,7 +177,7 @@ def draw_time(axes: Axes, y: float, time: Interval, variant: str) -> None:
     if has_bounds(time):
         style = {"color": look.colour, "linewidth": 2, "marker": "|", "markersize": 9}
         axes.plot([time.low, time.high], [y, y], zorder=3, **style)
-    axes.plot([time.value], [y], zorder=4, gid=f"time:{y}", **look.marker_style(7))
+    axes.plot([time.value], [y], zorder=4, gid=f"time:{y}", **(look.marker_style(6) | {"marker": "o"}))
 
 
 def write_time(axes: Axes, y: float, time: Interval, ratio: Interval | None) -> None:
