@@ -19,7 +19,7 @@ from helpers.lab.intervals import Interval, interval_of
 from helpers.models.families import prepare_files
 from helpers.models.registry import Model
 from helpers.quantize import stage as quantize
-from helpers.quantize.cures.agreement import open_judge
+from helpers.quantize.cures.agreement import Judge
 from helpers.quantize.cures.records import steps_folder
 from helpers.quantize.cures.timing import fastest_ms
 from helpers.run.experiment import Run, open_run
@@ -143,7 +143,7 @@ def test_agreement_foretells_ap(key, profile, name):
     record, _ = model.make("int8-cured")
     interface = quantize.load_interface(model.run, model.model)
     photos = list(quantize.calibration_inputs(model.run, model.model))
-    judge = open_judge(model.file(BASELINE), interface.tail, photos[1::2])
+    judge = Judge.of(model.file(BASELINE), interface.tail, photos[1::2])
     folder = steps_folder(model.file("int8-cured"))
     cores = [*(folder / step.file for step in record.values.course.steps), *map(model.file, FORMS)]
     pairs = np.array([(judge.draws(core)[0], model.draws(core)[0]) for core in cores])

@@ -26,7 +26,7 @@ def finished(lab_data):
 def test_what_the_photos_lost_sums_to_the_difference_in_ap(finished):
     run, model = finished.run, finished.model
     found = explain.explain_all(run, model)
-    assert list(found) == ["float16", "int8-dynamic", "int8"]
+    assert list(found) == ["float16", "int8-dynamic", "int8", "int8-cured"]
     stats = {v: evaluate.read_score(run, model, v).values.stats["ap"] for v in [BASELINE, *found]}
     for variant, attribution in found.items():
         assert attribution.total == pytest.approx(stats[variant] - stats[BASELINE], abs=1e-12)

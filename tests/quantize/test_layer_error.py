@@ -17,11 +17,11 @@ from helpers.quantize.layers.diagnosis import cause, diagnosis, worst_by_drop
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.layers.weights import unpacked
 from helpers.quantize.recipes.edge_quantizer import apply_recipe
-from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.kept_tensors import Running
 from helpers.runtimes.litert.reader import read_graph
 from tests.support.layered_files import make_variants
+from tests.support.made_alone import ALONE
 from tests.support.why_models import INPUT_SHAPE, stack_core, stack_images
 
 UNEQUAL, CHANNELS = 400.0, 8
@@ -75,7 +75,7 @@ def test_float32_has_no_error_against_itself_not_even_layer_by_layer(found):
     assert diagnosis(layers).startswith(f"All {len(layers)} layers keep 140 dB")
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "float32"])
+@pytest.mark.parametrize("variant", [v for v in ALONE if v != "float32"])
 def test_every_layer_is_matched_and_the_first_is_its_own_error(found, files, variant):
     layers = found[variant]
     operators = [op for op in read_graph(files["float32"]).operators if not op.folded]
@@ -86,7 +86,7 @@ def test_every_layer_is_matched_and_the_first_is_its_own_error(found, files, var
     assert all(layer.sqnr_low_db <= layer.sqnr_db <= layer.sqnr_high_db for layer in layers)
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "float32"])
+@pytest.mark.parametrize("variant", [v for v in ALONE if v != "float32"])
 def test_the_last_layer_has_the_error_of_the_variants_output(found, files, variant):
     cores = Core(files["float32"]), Core(files[variant])
     ratios = []

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from helpers.quantize import one_layer
 from helpers.quantize.recipes.catalogue import quantize_file
-from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.grid import Grid
 from helpers.show.context import Context
 from tests.support.figure_checks import lines_by_gid, overlapping
+from tests.support.made_alone import ALONE
 from tests.support.tiny_models import tiny_core, tiny_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
@@ -24,9 +24,9 @@ def float_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def files(float_file):
     base = float_file
-    made = {name: base.with_name(f"{name}.tflite") for name in VARIANTS if name != "float32"}
+    made = {name: base.with_name(f"{name}.tflite") for name in ALONE if name != "float32"}
     for name, file in made.items():
-        quantize_file(base, VARIANTS[name], tiny_images(8), file)
+        quantize_file(base, ALONE[name], tiny_images(8), file)
     return {"float32": one_layer.open_file(base)} | {n: one_layer.open_file(f) for n, f in made.items()}
 
 

@@ -11,9 +11,10 @@ from helpers.lab.errors import LabError
 from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.quantize.recipes.contract import require_promised
 from helpers.quantize.recipes.edge_quantizer import INPUT_NAME, SIGNATURE
-from helpers.run.variants import VARIANTS, get_variant
+from helpers.run.variants import get_variant
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import read_facts
+from tests.support.made_alone import ALONE
 from tests.support.tiny_models import SIZE, tiny_core, tiny_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
@@ -30,9 +31,9 @@ def float_core(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(float_core):
     """Every variant of the tiny core: id -> file."""
-    files = {name: float_core.with_name(f"made-{name}.tflite") for name in VARIANTS}
+    files = {name: float_core.with_name(f"made-{name}.tflite") for name in ALONE}
     for name, file in files.items():
-        quantize_file(float_core, VARIANTS[name], tiny_images(8), file)
+        quantize_file(float_core, ALONE[name], tiny_images(8), file)
     return files
 
 
@@ -48,7 +49,7 @@ def test_the_tiny_core_has_the_names_that_the_recipes_use(float_core):
     assert signatures == {SIGNATURE: {"inputs": [INPUT_NAME], "outputs": ["heads"]}}
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", ALONE)
 def test_each_variant_stores_and_computes_what_it_promises(made, name):
     facts, variant = read_facts(made[name]), get_variant(name)
     assert facts.storage_dtype == variant.storage_dtype
@@ -86,7 +87,7 @@ def test_files_shrink_with_their_weights(made):
     assert sizes["int8"] < 0.5 * sizes["float32"]
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", ALONE)
 def test_every_variant_takes_and_gives_float_and_computes_nearly_the_same(made, name):
     core, base = Core(made[name]), Core(made["float32"])
     assert core.input_dtype == np.float32
@@ -142,7 +143,7 @@ def test_a_recipe_that_makes_another_dtype_than_promised_is_refused(float_core, 
     wrong = dataclasses.replace(get_variant(promised), recipe=recipe)
     with pytest.raises(LabError) as caught:
         quantize_file(float_core, wrong, tiny_images(), tmp_path / "x.tflite")
-    made = next(v for v in VARIANTS.values() if v.recipe == recipe)
+    made = next(v for v in ALONE.values() if v.recipe == recipe)
     assert f"stores {made.storage_dtype} and computes in {made.compute_dtype}" in caught.value.found
     assert repr(promised) in caught.value.expected
 

@@ -13,12 +13,12 @@ from helpers.lab.intervals import Absent
 from helpers.quantize.layers.measure import layer_errors
 from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.quantize.recipes.edge_quantizer import apply_recipe
-from helpers.run.variants import VARIANTS
 from helpers.runtimes.kinds_of_operators import CASTS, DENSE, DEPTHWISE, POINTWISE
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.graph import Operator, Tensor
 from helpers.runtimes.litert.operator_kinds import arithmetic
 from helpers.runtimes.litert.reader import read_facts, read_graph
+from tests.support.made_alone import ALONE
 from tests.support.why_models import MACS, WEIGHTS, rewritten, stack_core, stack_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
@@ -32,7 +32,7 @@ def float_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def graphs(float_file):
     found = {}
-    for name, variant in VARIANTS.items():
+    for name, variant in ALONE.items():
         file = float_file.with_name(f"made-{name}.tflite")
         quantize_file(float_file, variant, stack_images(2), file)
         found[name] = read_graph(file)
@@ -43,7 +43,7 @@ def tensor(*shape, dtype="float32"):
     return Tensor(0, "", shape, dtype)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", ALONE)
 def test_multiply_adds_are_those_counted_by_hand_whatever_the_dtype(graphs, variant):
     counted = dict.fromkeys(MACS, 0)
     for operator in graphs[variant].operators:

@@ -25,6 +25,7 @@ from helpers.quantize import stage as quantize
 from helpers.quantize.checks import check_quantize
 from helpers.quantize.recipes import catalogue
 from helpers.quantize.recipes.contract import Recipe
+from helpers.run.cured_forms import CURED
 from helpers.run.variants import CONTROL
 from helpers.show.checks import require
 from helpers.suite import publish
@@ -66,17 +67,18 @@ def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, fai
     assert {variant: record.failure for variant, record in records.items()} == {
         **dict.fromkeys(OTHERS, ""),
         "int8": FAILURE,
+        CURED: "",
     }
     after = written_times(run.paths.folder / "variants" / model.id)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"int8.json"}
-    assert list(quantize.variants_table(run, model)["failed"]) == ["", "", "", FAILURE]
+    assert list(quantize.variants_table(run, model)["failed"]) == ["", "", "", FAILURE, ""]
     check_quantize(run)
 
     dataset = download.prepare_data(run)
     failures = evaluate.detect_all(run, model, dataset)
     scored = evaluate.score_all(run, model, dataset, failures)
-    assert [scored[v].failure for v in (*OTHERS, "int8")] == ["", "", "", FAILURE]
+    assert [scored[v].failure for v in (*OTHERS, "int8", CURED)] == ["", "", "", FAILURE, ""]
     check_evaluate(run)
     taken = (measure.latency, measure.latency_by_threads, measure.memory, measure.energy)
     for quantity in (*taken, parts.parts, why.explain_speed):
@@ -85,11 +87,11 @@ def test_a_variant_that_fails_is_shown_as_failed_and_stops_nothing(finished, fai
 
     results, frames = compare.build_results(run), compare.build_frames(run)
     rows = results.set_index("variant")
-    assert list(rows.index) == [*OTHERS, "int8", CONTROL]
-    assert list(rows["failed"]) == ["", "", "", FAILURE, ""]
+    assert list(rows.index) == [*OTHERS, "int8", CURED, CONTROL]
+    assert list(rows["failed"]) == ["", "", "", FAILURE, "", ""]
     assert pd.isna(rows.loc["int8", ["ap", "size_bytes", "latency_ms_p50", "energy_j_per_image"]]).all()
     assert rows.loc[["float16", CONTROL], ["ap", "size_bytes", "latency_ms_p50"]].notna().all(axis=None)
-    assert set(frames["latency_samples"]["variant"]) == {*OTHERS, CONTROL}
+    assert set(frames["latency_samples"]["variant"]) == {*OTHERS, CURED, CONTROL}
 
     context = compare.build_context(run)
     present.save_figures(run, results, frames, context)
@@ -152,9 +154,9 @@ def test_where_float32_was_not_timed_the_others_keep_all_but_their_ratio(finishe
     edit(run.paths.measurement_record(run.models[0].id, "latency"), failing("float32"))
     rows, lacks, _ = shown(run)
     assert rows["ap"].notna().all()
-    assert rows["latency_ms_p50"].notna().tolist() == [False, True, True, True, True]
+    assert rows["latency_ms_p50"].notna().tolist() == [False, True, True, True, True, True]
     assert [lack.what for lack in lacks] == [
-        "latency of float32", "latency ratio of float16, int8-dynamic, int8 and float32-control"
+        "latency of float32", "latency ratio of float16, int8-dynamic, int8, int8-cured and float32-control"
     ]  # fmt: skip
 
 
@@ -182,7 +184,7 @@ def test_without_float32s_accuracy_a_model_keeps_its_sizes_and_latencies(finishe
     assert rows["ap"].isna().all()
     assert rows[["size_bytes", "latency_ms_p50"]].notna().all(axis=None)
     assert [lack.what for lack in lacking(results)] == [
-        "accuracy of float32", "accuracy of float16, int8-dynamic and int8"
+        "accuracy of float32", "accuracy of float16, int8-dynamic, int8 and int8-cured"
     ]  # fmt: skip
 
 

@@ -4,14 +4,14 @@ import dataclasses
 
 from helpers.quantize.layers.layer_error import LayerError
 from helpers.quantize.recipes.catalogue import quantize_file
-from helpers.run.variants import VARIANTS
 from helpers.runtimes.kinds_of_operators import DEPTHWISE
+from tests.support.made_alone import ALONE
 
 
 def make_variants(base, photos):
-    files = {name: base.with_name(f"{name}.tflite") for name in VARIANTS}
+    files = {name: base.with_name(f"{name}.tflite") for name in ALONE}
     for name, file in files.items():
-        quantize_file(base, VARIANTS[name], photos, file)
+        quantize_file(base, ALONE[name], photos, file)
     return files
 
 

@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers.lab.errors import LabError
 from helpers.lab.host import usable_cores
 from helpers.lab.intervals import Interval, percentile_interval
-from helpers.lab.units import how_many
 from helpers.runtimes.catalogue import load_core
 from helpers.tasks.detection.columns import DetectionColumns, ObjectColumns
 from helpers.tasks.detection.evidence import Evidence
@@ -46,6 +44,10 @@ class Judge:
     inputs: Sequence[np.ndarray]
     tail: Any
     wanted: Sequence[Detections]
+
+    @staticmethod
+    def of(float_file: Path, tail: Any, inputs: Sequence[np.ndarray]) -> "Judge":
+        return Judge(inputs, tail, detections(float_file, tail, inputs))
 
     @cached_property
     def least_score(self) -> float:
@@ -81,24 +83,9 @@ class Judge:
         columns = DetectionColumns(*(part[known] for part in vars(columns).values()))
         evidence: Evidence = gather(self.objects, columns, len(self.inputs), self.classes)
         with np.errstate(invalid="ignore"):
-            return 100 * average_precision(evidence, self.weights).mean(1)
-
-
-def open_judge(float_file: Path, tail: Any, inputs: Sequence[np.ndarray]) -> Judge:
-    """
-    Raises:
-        LabError: float32 finds nothing in these photos.
-    """
-    judge = Judge(inputs, tail, detections(float_file, tail, inputs))
-    if not len(judge.objects):
-        raise LabError(
-            f"float32 finds nothing (score {LEAST_SCORES[-1]} or more) in the "
-            f"{how_many(len(inputs), 'photo')} of the calibration set that are held back.",
-            "photos of what the detector is made for: a cure is chosen by whether the quantized model finds "
-            "what float32 finds",
-            "put such photos into the calibration folder.",
-        )
-    return judge
+            draws = 100 * average_precision(evidence, self.weights).mean(1)
+        # Without objects there is nothing to agree on.
+        return draws if len(self.objects) else np.zeros_like(draws)
 
 
 def gain_of(new: np.ndarray, old: np.ndarray) -> Interval:

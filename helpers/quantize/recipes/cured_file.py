@@ -14,6 +14,7 @@ from helpers.lab.files import write_bytes
 from helpers.lab.fingerprint import code_digest
 from helpers.lab.units import how_many
 from helpers.models.interface import Interface
+from helpers.quantize.cures.agreement import LEAST_SCORES, Judge
 from helpers.quantize.cures.records import CureCourse, steps_folder
 from helpers.quantize.recipes.contract import Recipe, Work, made_file
 from helpers.quantize.records import MadeFile
@@ -21,6 +22,9 @@ from helpers.run.cured_forms import CURED, cures_named
 from helpers.runtimes.catalogue import OPENVINO, get_runtime, require_runtime, runtime_of
 
 LEAST_PHOTOS = 4
+# Applied where nothing can be chosen by: they leave float32 as it is, and clip nothing.
+EXACT = ("kernels", "equalize")
+UNSEARCHED = "So only what is exact in float32 is applied: operators in 8 bits, channels of like size."
 WANTED_POINTS = 2.0  # to which a gain of agreement should be known
 ALIKE = 1e-3  # of the spread of all photos' values, by which two photos of a set differ at least
 
@@ -35,22 +39,31 @@ class Cured(Recipe):
     shop: Callable[[Work, Sequence[np.ndarray]], tuple[Any, Callable[[Path], None], Path]]
 
     def make(self, work: Work) -> MadeFile:
-        from helpers.quantize.cures.agreement import open_judge
         from helpers.quantize.cures.search import Search
 
+        if work.interface_file is None:
+            raise LabError(
+                f"{work.variant.id} of a float32 file alone.",
+                "a model with its tail: cures are chosen by the detections",
+                "make it by 02_quantize.ipynb.",
+            )
         photos = list(work.calibration())
-        require_photos(photos)
-        made_by, held_back = photos[::2], photos[1::2]
-        judge = open_judge(work.float_file, Interface.load(work.interface_file).tail, held_back)
+        reason, asked = why_unfit(photos), cures_named(work.variant.id)
+        made_by, held_back = (photos, photos) if reason else (photos[::2], photos[1::2])
+        judge = Judge.of(work.float_file, Interface.load(work.interface_file).tail, held_back)
+        reason = reason or why_blind(judge)
         shop, plain, float_file = self.shop(work, made_by)
         folder = steps_folder(work.output)
         search = Search(
             shop, judge, folder, float_file, plain, "int8", work.margin_points, search_key(work, photos),
-            len(made_by), cures_named(work.variant.id),
+            len(made_by), asked or (EXACT if reason else ()),
         )  # fmt: skip
         course = search.run()
+        if reason and not asked:
+            course = replace(course, stopped=f"{reason} {UNSEARCHED}")
         copy_core(folder / course.steps[-1].file, work.output)
-        return replace(made_file(work, notes_of(course)), course=course)
+        notes = [course.stopped] if reason and not asked else notes_of(course)
+        return replace(made_file(work, notes), course=course)
 
 
 def copy_core(source: Path, target: Path) -> None:
@@ -59,22 +72,28 @@ def copy_core(source: Path, target: Path) -> None:
         write_bytes(target.with_suffix(part.suffix), part.read_bytes())
 
 
-def require_photos(photos: Sequence[np.ndarray]) -> None:
-    """Raise for too few photos to choose by, or photos that are all one."""
+def why_unfit(photos: Sequence[np.ndarray]) -> str:
+    """Why cures cannot be chosen by these photos; empty if they can."""
     if len(photos) < LEAST_PHOTOS:
-        raise LabError(
-            f"{how_many(len(photos), 'calibration photo')}.",
-            f"{LEAST_PHOTOS} or more, half to make the file by and half to choose cures by; a hundred for "
-            "gains of a point or two to show",
-            "put more photos into the calibration folder; or take int8, which needs one.",
+        return (
+            f"There are too few calibration photos to choose cures by ({len(photos)}): it takes "
+            f"{LEAST_PHOTOS}, and about a hundred for gains of a point or two to show."
         )
     spread = float(np.std(photos[0])) or 1.0
     if max(float(np.abs(photo - photos[0]).mean()) for photo in photos[1:]) < ALIKE * spread:
-        raise LabError(
-            f"all {len(photos)} calibration photos are alike.",
-            "photos that differ as those do on which the detector will run",
-            "put other photos into the calibration folder.",
-        )
+        return f"All {len(photos)} calibration photos are alike: no cure can be chosen by them."
+    return ""
+
+
+def why_blind(judge: Judge) -> str:
+    """Why agreement with float32 tells nothing; empty if it does."""
+    if len(judge.objects):
+        return ""
+    return (
+        f"float32 finds nothing (score {LEAST_SCORES[-1]} or more) in the "
+        f"{how_many(len(judge.inputs), 'photo')} that are held back, so that no cure can be chosen by what "
+        "int8 finds: calibrate on photos of what the detector is made for."
+    )
 
 
 def search_key(work: Work, photos: Sequence[np.ndarray]) -> str:

@@ -16,7 +16,6 @@ from helpers.models.darknet.network import build_network
 from helpers.models.darknet.operations import convolve, mish, pool
 from helpers.models.darknet.weights import parse_weights
 from helpers.quantize.recipes.catalogue import quantize_file
-from helpers.run.variants import VARIANTS
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import read_facts
 from tests.models.darknet.generate import (
@@ -32,6 +31,7 @@ from tests.models.darknet.generate import (
     section,
     weights_for,
 )
+from tests.support.made_alone import ALONE
 
 
 def windows(x: np.ndarray, size: int, strides: tuple, offset: int, shape: tuple, outside: float):
@@ -177,7 +177,7 @@ def test_every_variant_can_be_made_of_a_network_of_all_sections(tmp_path):
     file, made = tmp_path / "core.tflite", tmp_path / "variant.tflite"
     image = write_core(random_cfg(0), 0, file)
     want = core_rows(Core(file)(image))
-    for variant in VARIANTS.values():
+    for variant in ALONE.values():
         # It raises where the file does not hold the dtypes that the variant promises.
         quantize_file(file, variant, [image] if variant.calibrated else [], made)
         for got, head_ in zip(core_rows(Core(made)(image)), want, strict=True):

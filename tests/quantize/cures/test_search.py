@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.lab.errors import LabError
-from helpers.quantize.cures.agreement import Judge, detections, gain_of, open_judge
+from helpers.quantize.cures.agreement import Judge, detections, gain_of
 from helpers.quantize.cures.candidates import CURES
 from helpers.quantize.cures.draft import FLOAT_NAME, RECIPE_NAME, Draft
 from helpers.quantize.cures.search import STATE, Search
@@ -37,7 +36,7 @@ def search_of(name: str, folder, cures=CHEAP, goal=0.001, only=(), key="a", phot
     float_file.write_bytes(faulty(name))
     drawn = images(photos)
     shop = Workshop(float_file, drawn[::2], cures)
-    judge = open_judge(float_file, cells, drawn[1::2])
+    judge = Judge.of(float_file, cells, drawn[1::2])
 
     def plain(output):
         shop.start().write(output)
@@ -168,10 +167,11 @@ def test_a_gain_is_paired():
     assert gain_of(judge.draws_of(worse), judge.draws_of(worse)).high == 0
 
 
-def test_photos_in_which_float32_finds_nothing_are_refused(tmp_path):
-    (tmp_path / "float32.tflite").write_bytes(faulty("plain"))
-    with pytest.raises(LabError, match="finds nothing"):
-        open_judge(tmp_path / "float32.tflite", lambda heads: found([], [], []), images(3))
+def test_where_float32_finds_nothing_there_is_nothing_to_agree_on():
+    nothing = [found([], [], [])] * 3
+    judge = judge_of(nothing)
+    assert not len(judge.objects)
+    assert (judge.draws_of([found([[0, 0, 1, 1]], [0.9], [1])] * 3) == 0).all()
 
 
 def test_detections_are_in_the_order_of_the_photos(tmp_path):

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from helpers.quantize.cures.agreement import open_judge
+from helpers.quantize.cures.agreement import Judge
 from helpers.quantize.cures.openvino.draft import load_draft
 from helpers.quantize.cures.openvino.quantized import (
     float_graph,
@@ -80,7 +80,7 @@ def test_a_loud_channel_is_cured_in_openvino_too(tmp_path):
     file.write_bytes(faulty("one_loud_channel"))
     drawn = images(16)
     shop = OpenVinoShop(file, drawn[::2])
-    judge = open_judge(file, cells, drawn[1::2])
+    judge = Judge.of(file, cells, drawn[1::2])
     plain = shop.start().write
     search = Search(
         shop, judge, tmp_path / "steps", shop.float_core, plain, "int8", 0.001, "k", 8, ("equalize",)
