@@ -25,15 +25,19 @@ from helpers.quantize.cures.timing import fastest_ms
 from helpers.run.experiment import Run, open_run
 from helpers.run.variant_files import variant_file
 from helpers.run.variants import BASELINE, baseline_of
+from helpers.show.style import SMALL_PT, LabFigure, new_figure, styled
 from helpers.tasks.detection.resample import average_precision, paired_resamples
-from tests.bench.ledger import note
+from tests.bench.ledger import PATH, note
 from tests.support.real_photos import coco_dir
 
 YOLO, YOLOX, SSD = "yolo_fastest_xl", "yolox_nano.onnx", "ssd_mobilenet_v1_coco"
 SEED, RESAMPLES = 20, 2000
 TIMED_VISITS = 5  # of each of which the fastest inference counts
 # Beside the steps of the searches: what else agreement is held against AP on.
-FORMS = ("int8", "int8-per-tensor", "uniform-6-channel-lse", "uniform-5-channel-lse", "float8-e4m3", "mxfp4")
+FORMS = (
+    "int8", "int8-per-tensor", "uniform-8-tensor-minmax", "uniform-6-channel-lse", "uniform-5-channel-lse",
+    "uniform-6-tensor-lse", "float8-e4m3", "codebook-16", "mxfp4",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,17 +139,41 @@ def test_little_to_win(key, profile, name):
     noted(f"{key}_plain_drop", model.loss("int8"))
 
 
-@pytest.mark.parametrize(("key", "profile", "name"), [("yolo", "coco", YOLO), ("embedded", "quick", "")])
-def test_agreement_foretells_ap(key, profile, name):
-    """``KEY_agreement_rank_correlation``: Spearman's, of agreement on held-back calibration photos and AP on
-    evaluation photos, over the steps of the search and further forms."""
-    model = subject(profile, name, [*FORMS, "int8-cured"])
+def agreement_and_ap(model: Subject) -> np.ndarray:
+    """Of the steps of the search, and of further forms: agreement on held-back calibration photos, AP lost on
+    evaluation photos, in points ``[cores, 2]``."""
     record, _ = model.make("int8-cured")
     interface = quantize.load_interface(model.run, model.model)
     photos = list(quantize.calibration_inputs(model.run, model.model))
     judge = Judge.of(model.file(BASELINE), interface.tail, photos[1::2])
     folder = steps_folder(model.file("int8-cured"))
     cores = [*(folder / step.file for step in record.values.course.steps), *map(model.file, FORMS)]
-    pairs = np.array([(judge.draws(core)[0], model.draws(core)[0]) for core in cores])
-    print(f"\n{key}: agreement and AP in points\n{pairs.round(2)}")
-    note(**{f"{key}_agreement_rank_correlation": float(spearmanr(*pairs.T)[0])})
+    base = model.draws(model.file(BASELINE))[0]
+    return np.array([(judge.draws(core)[0], base - model.draws(core)[0]) for core in cores])
+
+
+def test_agreement_foretells_ap():
+    """``KEY_agreement_rank_correlation``: Spearman's, of agreement and AP lost, for each model; the figure
+    ``data/bench/agreement.png`` shows all points."""
+    subjects = {"yolo": ("coco", YOLO), "ssd": ("coco", SSD), "embedded": ("quick", "")}
+    points = {
+        key: agreement_and_ap(subject(profile, name, [*FORMS, "int8-cured"]))
+        for key, (profile, name) in subjects.items()
+    }
+    ranks = {key: float(spearmanr(*found.T)[0]) for key, found in points.items()}
+    draw_agreement(points, ranks).savefig(PATH.with_name("agreement.png"), dpi=200)
+    print({key: found.round(2).tolist() for key, found in points.items()})
+    note(**{f"{key}_agreement_rank_correlation": -rank for key, rank in ranks.items()})
+
+
+@styled
+def draw_agreement(points: dict[str, np.ndarray], ranks: dict[str, float]) -> LabFigure:
+    """A panel for each model."""
+    figure = new_figure(2.6)
+    panels = figure.subplots(1, len(points), squeeze=False)[0]
+    for panel, (key, found) in zip(panels, points.items(), strict=True):
+        panel.plot(found[:, 0], -found[:, 1], "o", color="#44AA99", markeredgecolor="white")
+        panel.set_title(f"{key}\nrank corr. {-ranks[key]:.2f}", fontsize=SMALL_PT)
+        panel.set_xlabel("agreement (points)")
+    panels[0].set_ylabel("ΔAP to float32 (points)")
+    return figure
