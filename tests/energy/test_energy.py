@@ -62,10 +62,13 @@ def test_estimate_gives_an_interval_as_wide_as_its_power_range_and_a_narrow_rati
 
 def test_every_interval_is_drawn_with_the_runs_own_seed(files):
     raw = measure(files, rounds=8)
-    first, again, other = (summarize_energy(raw, resamples=50, seed=seed)["int8"] for seed in (1, 1, 2))
+    first, again, *others = (
+        summarize_energy(raw, resamples=50, seed=seed)["int8"] for seed in (1, 1, 2, 3, 4, 5, 6)
+    )
     assert first == again
+    # Of eight rounds two seeds may well draw the same bounds; five others do not.
     for quantity in ("gross_j", "ratio"):
-        assert getattr(first, quantity) != getattr(other, quantity)
+        assert any(getattr(first, quantity) != getattr(other, quantity) for other in others)
 
 
 def test_absent_meter_gives_reasons_and_no_zero(files):
