@@ -120,12 +120,7 @@ class Workshop:
         if not self._wanted:
             self._wanted = heads_of(self.float_file.read_bytes(), photos)
         found = heads_of(integer_content(draft.content, draft.plan), photos)
-        ratios = []
-        for place in self._wanted[0]:
-            wanted, made = (np.stack([heads[place] for heads in each]) for each in (self._wanted, found))
-            error = np.square(wanted - made, dtype=np.float64).mean()
-            ratios.append(error / max(float(wanted.var()), 1e-12))
-        return float(np.nan_to_num(np.mean(ratios), nan=np.inf))
+        return distance_of(self._wanted, found)
 
     def floats(self, draft: Draft) -> tuple[KeptFloat, ...]:
         """Operators that are float in the draft's file, and why."""
@@ -140,6 +135,22 @@ class Workshop:
                     why = why_float(operator)
                 found.append(KeptFloat(name, operator.type, why or "the model's tail needs it in float"))
         return tuple(found)
+
+
+def distance_of(
+    wanted: Sequence[Mapping[Any, np.ndarray]], found: Sequence[Mapping[Any, np.ndarray]]
+) -> float:
+    """Mean over the heads of squared error over the variance of those wanted; infinite where it is none.
+
+    Args:
+        wanted, found: heads by name, for each photo.
+    """
+    ratios = []
+    for name in wanted[0]:
+        exact, made = (np.stack([heads[name] for heads in each]) for each in (wanted, found))
+        error = np.square(exact - made, dtype=np.float64).mean()
+        ratios.append(error / max(float(exact.var()), 1e-12))
+    return float(np.nan_to_num(np.mean(ratios), nan=np.inf))
 
 
 def heads_of(content: bytes, photos: Sequence[np.ndarray]) -> list[dict[int, np.ndarray]]:

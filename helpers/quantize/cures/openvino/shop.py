@@ -23,7 +23,7 @@ from helpers.quantize.cures.openvino.quantized import (
 )
 from helpers.quantize.cures.openvino.stems import with_whole_images
 from helpers.quantize.cures.records import KeptFloat
-from helpers.quantize.cures.workshop import Workshop
+from helpers.quantize.cures.workshop import Workshop, distance_of
 from helpers.runtimes.catalogue import load_core
 from helpers.runtimes.openvino.representation import write_ir
 
@@ -120,13 +120,7 @@ class OpenVinoShop:
         file = Path(self._folder.name) / "trial.xml"
         self.write(draft, file)
         core = load_core(file)
-        found = [core(photo) for photo in photos]
-        ratios = []
-        for name in self.wanted[0]:
-            wanted, made = (np.stack([heads[name] for heads in each]) for each in (self.wanted, found))
-            error = np.square(wanted - made, dtype=np.float64).mean()
-            ratios.append(error / max(float(wanted.var()), 1e-12))
-        return float(np.nan_to_num(np.mean(ratios), nan=np.inf))
+        return distance_of(self.wanted, [core(photo) for photo in photos])
 
     @functools.cached_property
     def wanted(self) -> list[dict[str, np.ndarray]]:
