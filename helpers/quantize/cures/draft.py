@@ -46,8 +46,13 @@ class Draft:
             plan = Plan.from_json(json.loads((folder / RECIPE_NAME).read_bytes()))
             return Draft((folder / FLOAT_NAME).read_bytes(), plan)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise LabError(
-                f"{folder} holds no recipe: {error!r}.",
-                f"{RECIPE_NAME} and {FLOAT_NAME}, as 02_quantize.ipynb leaves them",
-                "run 02_quantize.ipynb again.",
-            ) from error
+            raise no_recipe(folder, FLOAT_NAME, error) from error
+
+
+def no_recipe(folder: Path, core: str, error: Exception) -> LabError:
+    """For a folder without a recipe, or without the core that it is of."""
+    return LabError(
+        f"{folder} holds no recipe: {error!r}.",
+        f"{RECIPE_NAME} and {core}, as 02_quantize.ipynb leaves them",
+        "run 02_quantize.ipynb again.",
+    )

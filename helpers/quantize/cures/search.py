@@ -19,8 +19,8 @@ from helpers.quantize.cures.records import CureCourse, CureStep, KeptFloat, Tria
 from helpers.quantize.cures.timing import fastest_ms
 
 NONE, UNKNOWN = Interval(0.0, 0.0, 0.0, 0.9), Interval(NAN, NAN, NAN, 0.9)
-# Loss of AP in points where detections agree by A points with float32's: 10 (1 - A / 100), or less, over the
-# forms and models that tests/bench/bench_cures.py compares.
+# AP points lost where detections agree by A points with float32's: 10 (1 - A / 100), or less, up to losses
+# of 2 points, of the detectors in tests/bench/bench_cures.py. What is farther off may lose more.
 LOSS_SCALE = 10.0
 LEAST_GAIN = 0.5  # of agreement in points: what less would win in AP is nothing
 SLOWER = 1.10  # than plain int8, that a cured file may be for whatever gain
@@ -97,7 +97,7 @@ class Search:
         only: cures that are applied whether they help or not, in the shop's order; empty to search among all.
     """
 
-    shop: Any
+    shop: Shop
     judge: Judge
     folder: Path
     float_file: Path

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from helpers.lab.errors import LabError
 from helpers.lab.files import write_bytes
+from helpers.quantize.cures.draft import RECIPE_NAME, no_recipe
 
-CORE_NAME, RECIPE_NAME = "float32-cured", "recipe.json"
+CORE_NAME = "float32-cured"
 MINMAX = "minmax"
 FORMAT = "int8 by nncf.quantize, preset MIXED; then the operators of floats without their FakeQuantize"
 
@@ -69,8 +69,4 @@ def load_draft(folder: Path, shop: Any) -> OpenVinoDraft:
             shop,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LabError(
-            f"{folder} holds no recipe: {error!r}.",
-            f"{RECIPE_NAME} and the core that it names, as 02_quantize.ipynb leaves them",
-            "run 02_quantize.ipynb again.",
-        ) from error
+        raise no_recipe(folder, "the core that it names", error) from error
