@@ -12,6 +12,7 @@ from helpers.download import stage as download
 from helpers.energy.records import Energy, read_measurement
 from helpers.evaluate import stage as evaluate
 from helpers.evaluate.checks import check_evaluate
+from helpers.evaluate.cured_steps import score_cures
 from helpers.lab.errors import LabError
 from helpers.lab.files import sha256_file
 from helpers.models.families import prepare_files
@@ -243,6 +244,7 @@ def test_a_data_set_of_ones_own_goes_through_01_to_03(finished, own_data):
     assert not any(record.failure for record in records.values())
     assert evaluate.detect_all(run, model, dataset) == {}
     scored = evaluate.score_all(run, model, dataset)
+    score_cures(run, run.models)
     check_evaluate(run)
     for record in scored.values():
         assert record.values.images == 12
