@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from helpers.lab.files import write_bytes
@@ -63,6 +64,15 @@ def test_padding_and_normalization_of_centres_are_found(centres):
     assert (found.height, found.width) == (designs.SIDE, designs.SIDE)
     np.testing.assert_allclose(1 / np.array(found.scale), designs.SPREAD, rtol=1e-5)
     np.testing.assert_allclose(found.offset, -np.divide(designs.MEAN, designs.SPREAD), rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", [tf.nn.silu, tf.nn.gelu, tf.nn.elu])
+def test_activations_with_gradients_of_their_own_keep_the_outputs_names(activation, tmp_path):
+    """TensorFlow gives SiLU one, which a function that holds it cannot be saved with."""
+    cut = Cut(designs.save_softmax(tmp_path / "model", activation))
+    heads = cut.core(core_input(photos(1)[0], cut.interface.preprocessing))
+    assert set(heads) == {"box_encodings", "class_logits"}
+    assert_same(cut, photos(4))
 
 
 def test_softmax_background_scales_and_a_loop_s_suppression_are_found(softmax):

@@ -16,8 +16,9 @@ PER_LEVEL = 3
 class Network(tf.Module):
     """Strided convolutions with batch norm; ``maps`` are those at strides 8 and 16."""
 
-    def __init__(self, seed: int, padded: bool = False):
+    def __init__(self, seed: int, padded: bool = False, activation: Callable = tf.nn.relu6):
         super().__init__()
+        self.activation = activation
         self.generator, self.padded, self.weights = np.random.default_rng(seed), padded, []
         widths = (3, 12, 16, 24, 24)
         self.stages = [self.stage(*pair) for pair in itertools.pairwise(widths)]
@@ -41,7 +42,7 @@ class Network(tf.Module):
             # Padding as ResNets have it: a tensor [1, h, w, 3] that is not the image any more.
             image = tf.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]]) if self.padded else image
             image = tf.nn.conv2d(image, kernel, 2, "VALID" if self.padded else "SAME")
-            image = tf.nn.relu6(tf.compat.v1.nn.fused_batch_norm(image, *norm, is_training=False)[0])
+            image = self.activation(tf.compat.v1.nn.fused_batch_norm(image, *norm, is_training=False)[0])
             found.append(image)
         return found[2:]
 
@@ -124,9 +125,9 @@ def suppressed(boxes, scores):
     return tf.ensure_shape(tf.pad(rows, [[0, 20 - count], [0, 0]]), [20, 6]), count
 
 
-def save_softmax(folder: Path) -> Path:
+def save_softmax(folder: Path, activation: Callable = tf.nn.relu6) -> Path:
     """SSD: normalized before a TensorFlow 1 resize, softmax with background, suppression in a loop."""
-    network = Network(2)
+    network = Network(2, activation=activation)
     heads = [(network.head(4 * PER_LEVEL), network.head((CLASSES + 1) * PER_LEVEL, gain=4)) for _ in range(2)]
     scales = tf.constant((8.0, 8.0, 4.0, 4.0))
 

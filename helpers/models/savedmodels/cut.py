@@ -11,6 +11,7 @@ from helpers.models.savedmodels.trial import Output, Plan
 from helpers.models.savedmodels.whole_decoding import DECODE_SCOPE, NETWORK_SCOPE
 
 INPUT = "image"
+NOT_OF_VALUES = ("_output_shapes", "_gradient_op_type")
 Values = dict[str, tf.Tensor]
 
 
@@ -72,12 +73,17 @@ def insert(frozen: Frozen, outputs: list[tf.Tensor], given: Values, scope: str) 
 
 
 def part(definition: Any, names: set[str]) -> Any:
-    """Nodes of a GraphDef, without shapes noted for other inputs and without control inputs from outside."""
+    """Nodes of a GraphDef, without shapes noted for other inputs and without control inputs from outside.
+
+    Gradients of one's own, which SiLU has, are left out: they name functions that this process does not have,
+    and a function with them cannot be saved.
+    """
     result = type(definition)(versions=definition.versions, library=definition.library)
     for node in definition.node:
         if node.name in names:
             copy = result.node.add()
             copy.CopyFrom(node)
-            copy.attr.pop("_output_shapes", None)
+            for attribute in NOT_OF_VALUES:
+                copy.attr.pop(attribute, None)
             copy.input[:] = [name for name in node.input if name[0] != "^" or name[1:] in names]
     return result
