@@ -34,6 +34,15 @@ class Together(LoadScopeScheduling):
         return "run" if shares_a_run(file) else file
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins, so that no core waits for another at the end."""
+    items.sort(key=lambda item: not takes_long(item.nodeid.partition("::")[0]))
+
+
+def takes_long(file: str) -> bool:
+    return shares_a_run(file) or file.startswith("tests/front_door/")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Together:
     config.option.loadscopereorder = (

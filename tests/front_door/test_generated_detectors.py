@@ -19,7 +19,7 @@ from helpers.run.forms import NOT_TIMED
 from helpers.run.variants import BASELINE
 from helpers.suite.ledger import STAGES
 from tests.front_door import detectors
-from tests.support.finished_run import lab
+from tests.support.command_line import lab
 
 COMPLETE, WITH_FAILURES = 0, 3
 # Of 07: one with kernels, one that is searched for, one that keeps layers.

@@ -13,7 +13,8 @@ from helpers.models.registry import DEFAULT_MODEL, get_model
 from helpers.run.experiment import keep_failure, open_run, origin
 from helpers.suite.cli import commands as cli
 from helpers.suite.ledger import STAGES
-from tests.support.finished_run import LONGEST_S, environment, finish, lab, written_times
+from tests.support.command_line import LONGEST_S, environment, lab
+from tests.support.finished_run import finish, written_times
 
 COMMANDS = ("run", "status", "doctor", "publish", "clean", "train", "setup-mongod")
 MADE = ("datasets", "models", "fiftyone", "training", "trained", "bench", "logs")

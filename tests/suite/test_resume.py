@@ -20,7 +20,8 @@ from helpers.lab.paths import ROOT
 from helpers.lab.records import read_record
 from helpers.run.experiment import open_run
 from helpers.suite.ledger import STAGES
-from tests.support.finished_run import LONGEST_S, command, copy_run, environment, finish, lab, written_times
+from tests.support.command_line import LONGEST_S, command, environment, lab
+from tests.support.finished_run import copy_run, finish, written_times
 
 pytestmark = pytest.mark.pipeline
 

@@ -20,7 +20,7 @@ from helpers.run.failures import by_cause, failures
 from helpers.suite import pipeline
 from helpers.suite.as_made import as_typed, latest_name, making, open_as_made, options_of
 from helpers.suite.cli.commands import app
-from tests.support.finished_run import environment
+from tests.support.command_line import environment
 
 
 @pytest.fixture

@@ -7,16 +7,14 @@ it; what they want to change they change in a copy (``copy_run``).
 import functools
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.lab.paths import ROOT, RunPaths, runs_dir
+from helpers.lab.paths import RunPaths, runs_dir
 from helpers.run.experiment import Run, open_run
+from tests.support.command_line import lab
 
 PROFILE = "smoke"
-LONGEST_S = 1200
 
 
 @dataclass(frozen=True)
@@ -42,32 +40,6 @@ class Finished:
     @property
     def folder(self) -> Path:
         return self.run.paths.folder
-
-
-def environment(data: Path) -> dict[str, str]:
-    """Of a user's shell: nothing that this process set for FiftyOne, wide lines, no colours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_PRIVATE_")}
-    theirs = ("FIFTYONE_DATABASE_DIR", "FIFTYONE_DATABASE_NAME", "FIFTYONE_DEFAULT_DATASET_DIR")
-    kept = {name: value for name, value in kept.items() if name not in theirs}
-    return kept | {"QUANTLAB_DATA": str(data), "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "helpers", *arguments]
-
-
-def lab(data: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """``python -m helpers ...`` with this data folder; both streams in ``stdout``."""
-    return subprocess.run(
-        command(*arguments),
-        cwd=ROOT,
-        env=environment(data),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=LONGEST_S,
-    )
 
 
 @functools.cache
