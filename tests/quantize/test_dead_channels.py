@@ -7,7 +7,6 @@ import tensorflow as tf
 from helpers.lab.files import write_bytes
 from helpers.quantize.dead_channels import LEAST_SHARE, revive
 from helpers.quantize.recipes.catalogue import quantize_file
-from helpers.quantize.recipes.edge_quantizer import INPUT_NAME
 from helpers.run.variants import get_variant
 from helpers.runtimes.litert.core import Core
 
@@ -28,7 +27,7 @@ def network(request, tmp_path):
     convolve = tf.nn.depthwise_conv2d if depthwise else tf.nn.conv2d
     step = (1, 2, 2, 1)
 
-    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), name=INPUT_NAME)], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), name="image")], autograph=False)
     def run(image):
         return {"out": tf.nn.bias_add(convolve(image, kernel, step, "SAME"), bias)}
 
@@ -68,7 +67,7 @@ def transposed(tmp_path_factory):
     kernel = generator.standard_normal((3, 3, 8, 3)).astype(np.float32)
     kernel[:, :, :3] = 0
 
-    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), name=INPUT_NAME)], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), name="image")], autograph=False)
     def upsample(image):
         bias = tf.linspace(-5.0, 5.0, 8)
         return {"heads": tf.nn.bias_add(tf.nn.conv2d_transpose(image, kernel, [1, 32, 32, 8], 2), bias)}

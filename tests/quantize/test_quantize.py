@@ -10,7 +10,6 @@ from ai_edge_litert.interpreter import Interpreter
 from helpers.lab.errors import LabError
 from helpers.quantize.recipes.catalogue import quantize_file
 from helpers.quantize.recipes.contract import require_promised
-from helpers.quantize.recipes.edge_quantizer import INPUT_NAME, SIGNATURE
 from helpers.run.variants import get_variant
 from helpers.runtimes.litert.core import Core
 from helpers.runtimes.litert.reader import read_facts
@@ -46,7 +45,7 @@ def tensor_dtypes(path) -> list[str]:
 
 def test_the_tiny_core_has_the_names_that_the_recipes_use(float_core):
     signatures = Interpreter(model_path=str(float_core)).get_signature_list()
-    assert signatures == {SIGNATURE: {"inputs": [INPUT_NAME], "outputs": ["heads"]}}
+    assert signatures == {"serving_default": {"inputs": ["image"], "outputs": ["heads"]}}
 
 
 @pytest.mark.parametrize("name", ALONE)

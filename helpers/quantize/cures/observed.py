@@ -1,12 +1,12 @@
 """What the calibration photos show of every tensor of a float32 core."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.quantize.activations import activations, each_photo
 from helpers.runtimes.litert.graph import Graph, Tensor
-from helpers.runtimes.litert.kept_tensors import Running
 
 BINS = 2048
 
@@ -27,28 +27,6 @@ class Seen:
     counts: np.ndarray | None = None
 
 
-def activations(graph: Graph) -> list[Tensor]:
-    """The tensors that a photo changes: inputs of the graph and what its operators make, float32 alone."""
-    made = [tensor for operator in graph.operators for tensor in operator.outputs]
-    return [
-        tensor
-        for tensor in (*graph.inputs, *made)
-        if tensor.dtype == "float32" and not graph.is_fixed(tensor)
-    ]
-
-
-def each_photo(
-    content: bytes, graph: Graph, photos: Sequence[np.ndarray], look: Callable[[Tensor, np.ndarray], None]
-) -> None:
-    """Run the file on each photo; call ``look`` with every activation and its values."""
-    running, tensors = Running(content), activations(graph)
-    for photo in photos:
-        running.set(running.inputs[0], photo)
-        running.invoke()
-        for tensor in tensors:
-            look(tensor, running.values(tensor.index))
-
-
 def observe(content: bytes, graph: Graph, photos: Sequence[np.ndarray]) -> dict[str, Seen]:
     """Tensor's name -> extremes and means of its channels over all photos."""
     found: dict[str, Seen] = {}
@@ -63,7 +41,7 @@ def observe(content: bytes, graph: Graph, photos: Sequence[np.ndarray]) -> dict[
             known.low, known.high = np.minimum(known.low, low), np.maximum(known.high, high)
             known.mean = known.mean + mean
 
-    each_photo(content, graph, photos, look)
+    each_photo(content, activations(graph), photos, look)
     return found
 
 
@@ -76,4 +54,4 @@ def count(content: bytes, graph: Graph, photos: Sequence[np.ndarray], seen: dict
         counts = np.histogram(values, BINS, (low, high if high > low else low + 1))[0]
         known.counts = counts if known.counts is None else known.counts + counts
 
-    each_photo(content, graph, photos, look)
+    each_photo(content, activations(graph), photos, look)
