@@ -31,6 +31,7 @@ class Candidate:
 
 
 Cure = Callable[[Workshop, Draft], Iterator[Candidate]]
+DEPTHWISE = "DEPTHWISE_CONV_2D"
 SHARES = (0.5, 0.75, 1.0)
 RANGE_WAYS = ("least-squares", *PERCENTILES, "entropy")
 NEAR = 1.002  # a tensor's range is changed where the heads' distance falls below its value over this
@@ -106,6 +107,10 @@ def concatenations(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
 def bias(shop: Workshop, draft: Draft) -> Iterator[Candidate]:
     made = corrected(draft.content, draft.plan, shop.photos)
     yield Candidate("means of all channels put back", replace(draft, plan=made))
+    types = {operator.type for operator in shop.opened(draft.content).graph.convolutions}
+    if DEPTHWISE in types and types != {DEPTHWISE}:
+        made = corrected(draft.content, draft.plan, shop.photos, (DEPTHWISE,))
+        yield Candidate("means of the depthwise layers' channels put back", replace(draft, plan=made))
 
 
 def rounding(shop: Workshop, draft: Draft) -> Iterator[Candidate]:

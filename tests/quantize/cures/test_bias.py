@@ -9,6 +9,7 @@ from helpers.quantize.cures.planned import met
 from helpers.quantize.cures.writing import integer_content
 from tests.support.planned_networks import (
     error,
+    graph_in,
     min_max_plan,
     photos,
     rounded_down,
@@ -69,6 +70,17 @@ def test_channels_of_zeros_stay_finite():
     content, seen = with_weights(network_bytes(), first_gone), photos()
     plan = corrected(content, min_max_plan(content, seen), seen)
     assert all(np.isfinite(bias).all() for bias in plan.biases.values())
+
+
+def test_one_type_of_operators_is_corrected_by_itself():
+    content, seen = network_bytes(), photos()
+    plan = rounded_down(content, min_max_plan(content, seen))
+    graph = graph_in(content)
+    depthwise = {op.outputs[0].name for op in graph.convolutions if op.type == "DEPTHWISE_CONV_2D"}
+    made = corrected(content, plan, seen, ("DEPTHWISE_CONV_2D",))
+    assert set(made.biases) == depthwise != {op.outputs[0].name for op in graph.convolutions}
+    before = error(integer_content(content, plan), content, HELD)
+    assert error(integer_content(content, made), content, HELD) < before
 
 
 def test_operators_that_stay_float_keep_their_bias():
