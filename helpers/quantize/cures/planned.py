@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from helpers.lab.progress import progress
 from helpers.quantize.cures.kernels import GIVEN, ONE_GRID
 from helpers.quantize.cures.plan import HIGHEST, LOWEST, Plan, Range
 from helpers.quantize.cures.writing import integer_operators, settled_ranges, weight_codes, weight_steps
@@ -189,7 +190,7 @@ def met(
     fitting = max(FEWEST_TOGETHER, int(TOGETHER_BYTES / (COPIES_ALIVE * max(graph.alive_bytes, 1))))
     image = tf.constant(np.concatenate(evenly(photos, fitting)))
     values, stored = {graph.inputs[0].index: image}, {graph.inputs[0].index: image}
-    for operator in graph.operators:
+    for operator in progress(graph.operators, "layer by layer", "operator"):
         made = exact.product(operator, values, ())
         if operator.index in chosen:
             meeting = meeting_at(exact, rounded, operator, values, stored, made)

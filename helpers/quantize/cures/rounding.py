@@ -21,6 +21,8 @@ from helpers.quantize.kinds.groups import by_channel, from_channels
 from helpers.runtimes.litert.graph import Graph
 
 MOST_PHOTOS = 48
+# Of one channel, that are learnt together: their second moments take the square of it, and the time, too.
+MOST_WEIGHTS = 4608
 # Of the steps that cover all weights, by bits: the coarser the grid, the more it gains by clipping.
 LEAST_FACTOR = {8: 0.8, 7: 0.75, 6: 0.7, 5: 0.6, 4: 0.45, 3: 0.35, 2: 0.3}
 FACTORS = 8
@@ -35,7 +37,8 @@ def rounded(
 ) -> Plan:
     """The plan with codes and steps of every rounded convolution.
 
-    Weights that several convolutions read, and those of transposed ones, stay as the plan has them.
+    Weights that several convolutions read, those of transposed ones, and those of layers with more than
+    ``MOST_WEIGHTS`` a channel stay as the plan has them.
 
     Args:
         content: the float32 ``.tflite``.
@@ -51,9 +54,15 @@ def rounded(
 
 
 def with_learned(meeting: Meeting, plan: Plan, sequential: bool, biases: bool) -> Plan:
-    if meeting.operator.type in LEARNED and readers(meeting.network.graph, meeting) == 1:
+    if can_be_learnt(meeting):
         plan = with_codes(meeting, plan, sequential, biases)
     return with_kept_mean(meeting, plan) if biases else plan
+
+
+def can_be_learnt(meeting: Meeting) -> bool:
+    if meeting.operator.type not in LEARNED or readers(meeting.network.graph, meeting) > 1:
+        return False
+    return meeting.weights.size // meeting.weights.shape[meeting.axis] <= MOST_WEIGHTS
 
 
 def meeting_bias(meeting: Meeting, groups: int) -> np.ndarray:

@@ -97,6 +97,21 @@ def test_four_bits_answer_nearer_to_float32(sequential, biases):
     assert error(with_planned_weights(content, plan), content, HELD) < 0.7 * before
 
 
+def test_layers_too_large_to_be_learnt_stay_as_they_are(monkeypatch):
+    """Their moments would take more memory than there is; the others are learnt all the same."""
+    content, sizes = network_bytes(), {}
+
+    def look(meeting, plan):
+        sizes[meeting.operator.weights.name] = meeting.weights.size // meeting.weights.shape[meeting.axis]
+        return plan
+
+    met(content, INT4, photos(3), look)
+    most = sorted(sizes.values())[-2]
+    monkeypatch.setattr("helpers.quantize.cures.rounding.MOST_WEIGHTS", most)
+    large = {name for name, size in sizes.items() if size > most}
+    assert set(rounded(content, INT4, photos(8)).codes) == set(sizes) - large != set(sizes)
+
+
 def test_a_biased_rounding_of_eight_bits_is_cured_and_a_good_one_kept():
     content, seen = network_bytes(), photos(48)
     plan = min_max_plan(content, seen)
