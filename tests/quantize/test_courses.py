@@ -7,6 +7,7 @@ from helpers.quantize import courses
 from helpers.quantize.cures.records import CureCourse, CureStep
 from helpers.run.cured_forms import CURES
 from helpers.run.experiment import open_run
+from helpers.run.variant_files import variant_file
 from helpers.run.variants import baseline_of
 from tests.support.finished_run import PROFILE, finish
 
@@ -52,6 +53,15 @@ def test_the_table_has_every_candidate_and_the_recipe_lies_where_it_says(finishe
     told = capsys.readouterr().out
     assert course.stopped in told
     assert all(file.name in told for file in files)
+
+
+@pytest.mark.pipeline
+def test_a_cured_file_is_as_small_as_plain_int8s(finished):
+    sizes = {
+        variant: variant_file(finished.run, finished.model, variant).stat().st_size
+        for variant in ("float32", "int8", "int8-cured")
+    }
+    assert sizes["int8-cured"] < 1.1 * sizes["int8"] < sizes["float32"]
 
 
 @pytest.mark.pipeline

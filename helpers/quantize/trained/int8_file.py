@@ -13,7 +13,7 @@ from helpers.quantize.kinds.coding import Coded
 from helpers.quantize.kinds.groups import from_channels
 from helpers.quantize.recipes.edge_quantizer import kept_float, recipe_applied
 from helpers.quantize.recipes.integers import INT8 as INT8_RECIPE
-from helpers.quantize.trained.constants import WeightLayer, bias_place, weight_layers, whole_model
+from helpers.quantize.trained.constants import ABSENT, WeightLayer, bias_place, weight_layers, whole_model
 from helpers.quantize.trained.grids import INT8, activation_grids
 from helpers.quantize.trained.trained_codes import TrainedCodes, require_fitting
 from helpers.quantize.trained.weight_file import convolutions_of, with_own_biases
@@ -115,9 +115,27 @@ def set_constant(model: schema.ModelT, tensor: schema.TensorT, values: np.ndarra
 
 
 def drop_unread(model: schema.ModelT) -> None:
-    """Empty the buffers that no tensor has any longer."""
+    """Drop the tensors that no operator has any longer, and what is in the buffers that no tensor has."""
+    for number, graph in enumerate(model.subgraphs):
+        ends = [s for s in model.signatureDefs or () if s.subgraphIndex == number]
+        drop_tensors(graph, [end for s in ends for end in (*(s.inputs or ()), *(s.outputs or ()))])
     read = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
     read |= {item.buffer for item in model.metadata or ()}
     for number, buffer in enumerate(model.buffers):
         if number not in read:
             buffer.data = None
+
+
+def drop_tensors(graph: schema.SubGraphT, ends: Sequence[schema.TensorMapT]) -> None:
+    """``ends``: of the graph's signatures, which hold numbers of tensors, too."""
+    lists = [(graph, "inputs"), (graph, "outputs")]
+    lists += [(op, name) for op in graph.operators for name in ("inputs", "outputs", "intermediates")]
+    lists = [(owner, name) for owner, name in lists if getattr(owner, name) is not None]
+    read = {int(n) for owner, name in lists for n in getattr(owner, name)} - {ABSENT}
+    kept = sorted(read | {end.tensorIndex for end in ends})
+    place = {old: new for new, old in enumerate(kept)} | {ABSENT: ABSENT}
+    for owner, name in lists:
+        setattr(owner, name, np.array([place[int(n)] for n in getattr(owner, name)], np.int32))
+    for end in ends:
+        end.tensorIndex = place[end.tensorIndex]
+    graph.tensors = [graph.tensors[n] for n in kept]

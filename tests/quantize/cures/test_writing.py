@@ -9,6 +9,8 @@ from helpers.quantize.cures.plan import Plan, Range
 from helpers.quantize.cures.ranges import minmax
 from helpers.quantize.cures.workshop import heads_of
 from helpers.quantize.cures.writing import integer_content
+from helpers.quantize.recipes.edge_quantizer import recipe_applied
+from helpers.quantize.recipes.integers import INT8
 from helpers.quantize.trained.constants import whole_model
 from helpers.runtimes.litert.reader import graph_of, read_facts
 from tests.support import training_networks
@@ -71,6 +73,17 @@ def test_whatever_stays_float_the_answers_stay(seed):
     assert kept <= floats
     # Loud and still share a grid in the concatenation, unless it is float: a coarse bound.
     assert worst(content, made, photos) < 200
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_nothing_of_the_float32_file_is_left_in_it(name):
+    content, photos = faulty(name), images(6)
+    made = integer_content(content, plan_of(content, photos))
+    found = graph(made)
+    used = {t.index for op in found.operators for t in (*op.inputs, *op.outputs)}
+    assert {t.index for t in found.tensors} == used | {t.index for t in (*found.inputs, *found.outputs)}
+    assert not [t.name for t in found.tensors if t.constant and t.dtype == "float32"]
+    assert len(made) < 1.1 * len(recipe_applied(content, INT8.steps(), photos)) + 1000
 
 
 def test_all_in_float_is_float32_itself():
