@@ -185,10 +185,11 @@ def cost(steps: Sequence[Mapping[str, Any]]) -> str:
     plain, cured = (RATIO.at(row) or TIME.at(row) for row in (steps[0], steps[-1]))
     change = 100 * (cured.value / plain.value - 1)
     apart = cured.low > plain.high or cured.high < plain.low
-    known = "" if apart else ", which the intervals do not tell from nothing"
     slower = ", and more than float32" if (ratio := RATIO.at(steps[-1])) and ratio.low > 1 else ""
-    than = f"{'more' if change >= 0 else 'less'} time than plain int8"
-    return f"It takes {abs(change):.0f} % {than}{known}{slower}."
+    if not apart:
+        told = f"{change:+.1f}".replace("-", "−")
+        return f"It takes as long as plain int8, as far as the intervals tell ({told} %){slower}."
+    return f"It takes {abs(change):.0f} % {'more' if change > 0 else 'less'} time than plain int8{slower}."
 
 
 def left(last: Interval, margin_points: float) -> str:

@@ -32,6 +32,13 @@ def test_the_sentence_says_what_was_won_back_by_what_and_what_is_left():
     assert "−0.80 [−1.40, −0.20] points: more photos would tell" in text
 
 
+def test_times_whose_intervals_meet_are_not_told_apart():
+    frame = cured_steps([4.2, 0.8])
+    ratio = ["latency_ratio", "latency_ratio_low", "latency_ratio_high"]
+    frame.loc[2, ratio] = frame.loc[1, ratio] - 0.005
+    assert "as long as plain int8, as far as the intervals tell (−0.8 %)." in told(frame)
+
+
 def test_a_gain_that_is_not_shown_is_not_called_one():
     assert "no gain for sure" in told(cured_steps([0.4, 0.3]))
 
