@@ -130,12 +130,12 @@ def by_variant(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     return [(str(model), str(variant), rows) for (model, variant), rows in groups]
 
 
-def sentences(frame: pd.DataFrame, margin_points: float) -> list[str]:
+def sentences(frame: pd.DataFrame) -> list[str]:
     """What the steps to each cured variant won back, what they cost, and what is left."""
-    return [sentence(variant, records_of(rows), margin_points) for _, variant, rows in by_variant(frame)]
+    return [sentence(variant, records_of(rows)) for _, variant, rows in by_variant(frame)]
 
 
-def sentence(variant: str, rows: Sequence[Mapping[str, Any]], margin_points: float) -> str:
+def sentence(variant: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """``rows``: of one variant, float32's first."""
     steps = [row for row in rows[1:] if LOSS.at(row)]
     if not steps:
@@ -143,12 +143,12 @@ def sentence(variant: str, rows: Sequence[Mapping[str, Any]], margin_points: flo
         return f"Of {variant} the steps have no AP: {reason}."
     last = LOSS.at(steps[-1])
     if len(steps) == 1:
-        return f"{variant} is plain int8, as no cure was kept. {left(last, margin_points)}"
+        return f"{variant} is plain int8, as no cure was kept. {left(last)}"
     told = f"{variant} {won_back(LOSS.at(steps[0]).value, last.value)} by {helpful(steps)}."
     told = (
         told if any(map(is_shown, steps[1:])) else f"{told[:-1]}, of which the photos show no gain for sure."
     )
-    return " ".join(filter(None, [told, cost(steps), left(last, margin_points)]))
+    return " ".join(filter(None, [told, cost(steps), left(last)]))
 
 
 def won_back(first: float, last: float) -> str:
@@ -192,13 +192,6 @@ def cost(steps: Sequence[Mapping[str, Any]]) -> str:
     return f"It takes {abs(change):.0f} % {'more' if change > 0 else 'less'} time than plain int8{slower}."
 
 
-def left(last: Interval, margin_points: float) -> str:
-    """What lies between it and float32 still, against the margin."""
-    text = f"To float32 it is {LOSS.text(last)} points"
-    if not np.isfinite(last.low):
-        return f"{text}."
-    if last.low > -margin_points:
-        return f"{text}, within the margin of {margin_points:g} by its whole interval."
-    if last.high < -margin_points:
-        return f"{text}, beyond the margin of {margin_points:g} by its whole interval."
-    return f"{text}: more photos would tell whether that is within the margin of {margin_points:g}."
+def left(last: Interval) -> str:
+    """What lies between it and float32 still; 05 judges it with all other variants against the margin."""
+    return f"To float32 it is {LOSS.text(last)} points."

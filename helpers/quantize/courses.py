@@ -10,6 +10,7 @@ import pandas as pd
 from helpers.lab.errors import LabError
 from helpers.lab.intervals import Interval
 from helpers.lab.paths import display
+from helpers.lab.units import how_many
 from helpers.models.registry import Model
 from helpers.quantize.cures.records import CureCourse, CureStep, steps_folder
 from helpers.quantize.stage import read_variant
@@ -92,13 +93,16 @@ def first_row(variant: str, step: CureStep) -> dict[str, Any]:
 
 
 def trial_row(variant: str, trial: Any) -> dict[str, Any]:
-    kept, time = "yes" if trial.kept else "no", f"{trial.latency_ratio:.2f}×"
-    told = (variant, cure_words(trial.cure), trial.told, round(trial.agreement, 1), points_text(trial.gain))
+    kept, tried = "yes" if trial.kept else "no", trial.agreement == trial.agreement
+    time, agreement = (f"{trial.latency_ratio:.2f}×", round(trial.agreement, 1)) if tried else ("", "")
+    told = (variant, cure_words(trial.cure), trial.told, agreement, points_text(trial.gain) if tried else "")
     return dict(zip(TRIALS, (*told, time, kept, trial.why), strict=True))
 
 
 def points_text(points: Interval) -> str:
     """``+3.1 [+2.0, +4.4]``."""
+    if points.value != points.value:
+        return "n/a"
     text = f"{points.value:+.1f} [{points.low:+.1f}, {points.high:+.1f}]"
     return text.replace("-", "−")
 
@@ -108,10 +112,11 @@ def course_texts(run: Run, model: Model) -> list[str]:
     texts = []
     for variant, course in courses(run, model).items():
         files = [display(file) for file in recipe_files(run, model, variant)]
-        texts.append(
-            f"{model.id}, {variant}: made by {course.calibration_photos} calibration photos, its steps "
-            f"chosen by {course.held_back_photos} others. {course.stopped}"
-        )
+        made_by = how_many(course.calibration_photos, "calibration photo")
+        chosen = f", its steps chosen by {course.held_back_photos} others" if course.held_back_photos else ""
+        notes = [note for note in read_variant(run, model, variant).values.notes if note != course.stopped]
+        told = " ".join([f"made by {made_by}{chosen}.", course.stopped, *notes])
+        texts.append(f"{model.id}, {variant}: {told}")
         texts += [f"  its recipe: {', '.join(files)}"] if files else []
     return texts
 

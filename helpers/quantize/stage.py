@@ -19,13 +19,16 @@ from helpers.models.registry import Model
 from helpers.photos.coco.labels import DATA, read_labels
 from helpers.photos.decoding import core_input, read_photo
 from helpers.photos.preprocessing import Preprocessing
+from helpers.quantize.cures.draft import FLOAT_NAME
+from helpers.quantize.cures.records import steps_folder
 from helpers.quantize.layers import stage as layers
+from helpers.quantize.layers.frame import NO_LAYERS
 from helpers.quantize.layers.layer_error import ComparedLayers
 from helpers.quantize.layers.stage import CODE as LAYERS
 from helpers.quantize.recipes.catalogue import get_recipe, module_of, recipe_name
 from helpers.quantize.recipes.contract import Work
 from helpers.quantize.records import MadeFile
-from helpers.run.cured_forms import is_cured
+from helpers.run.cured_forms import cures_named, is_cured
 from helpers.run.experiment import Run, keep, keep_failure, origin
 from helpers.run.forms import is_simulated
 from helpers.run.standing import made_models
@@ -37,7 +40,6 @@ from helpers.tasks.detection.label_maps import require_names
 CODE = ("helpers.photos.decoding", "helpers.models.interface")  # and the recipe's
 PARITY_PHOTOS = 16
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")  # of names of operators, in capitals or not
-NO_LAYERS = "layers are compared in LiteRT alone, whose files keep every tensor on the way"
 
 
 def interface_file(run: Run, model: Model, variant_id: str = BASELINE) -> Path:
@@ -111,7 +113,8 @@ def variant_origin(run: Run, model: Model, variant: Variant) -> Origin:
     # A float32 is made only where there is a name for each of its classes.
     parameters |= {"names": len(model.categories)} if variant.id == BASELINE else {}
     # How far the search for cures goes.
-    parameters |= {"margin_points": run.margin_points} if is_cured(variant) else {}
+    searched = is_cured(variant) and not cures_named(variant.id)
+    parameters |= {"margin_points": run.margin_points} if searched else {}
     parameters |= {"runtime": dict(versions)} if versions else {}
     inputs = {f"model/{n}": file for n, file in enumerate(files)}
     inputs |= recipe.inputs(model, variant)
@@ -152,12 +155,19 @@ def make_variant(run: Run, model: Model, variant: Variant, path: Path, made_from
     if variant.id == BASELINE:
         made = dataclasses.replace(made, notes=(*made.notes, *load_interface(run, model).notes))
     if is_compared(model, variant):
-        before = load_interface(run, model).preprocessing
-        made = dataclasses.replace(made, layers=compared_layers(run, base, output, before))
+        before, exact = load_interface(run, model).preprocessing, comparable(base, output)
+        made = dataclasses.replace(made, layers=compared_layers(run, exact, output, before))
     elif variant.id != BASELINE and not variant.own:
         made = dataclasses.replace(made, layers=Absent(NO_LAYERS))
     files = runtime_for(model, variant.id).files(output)
-    return keep(path, "variant", made_from, made, [*files, interface_file(run, model, variant.id)])
+    steps = sorted(steps_folder(output).glob("*")) if is_cured(variant) else []
+    return keep(path, "variant", made_from, made, [*files, *steps, interface_file(run, model, variant.id)])
+
+
+def comparable(base: Path, output: Path) -> Path:
+    """The float32 file that the layers of a variant's are those of: a cured one's channels are scaled."""
+    cured = steps_folder(output) / FLOAT_NAME
+    return cured if cured.is_file() else base
 
 
 def write_form(run: Run, model: Model, variant: Variant, output: Path) -> MadeFile:

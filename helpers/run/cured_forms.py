@@ -20,6 +20,7 @@ CURES = {
     "mixed": "the few layers in float32 that gain most for their time",
     "tuning": "weights and biases tuned to float32's outputs, without labels",
 }
+OPENVINO_CURES = ("kernels", "equalize", "ranges", "mixed")
 
 
 def is_cured(form: Variant) -> bool:
@@ -41,7 +42,7 @@ def chained_form(name: str) -> Variant:
     """The form of ``int8+CURE+CURE``, in OpenVINO where ``@openvino`` stands behind.
 
     Raises:
-        LabError: a cure is unknown, or named twice.
+        LabError: a cure is unknown, named twice, or not made for the runtime.
     """
     plain, at, runtime = name.partition(AT)
     named = plain.removeprefix(CHAIN).split("+")
@@ -61,6 +62,13 @@ def chained_form(name: str) -> Variant:
             f"variant {name!r}: cures are not made for {runtime!r}.",
             f"{plain}, or {plain}{AT}{OPENVINO.id}",
             f"leave {AT}{runtime} out.",
+        )
+    lacking = [each for each in named if runtime and each not in OPENVINO_CURES]
+    if lacking:
+        raise LabError(
+            f"variant {name!r}: the cure {lacking[0]!r} is not made for {runtime!r}.",
+            f"int8+ and some of {', '.join(OPENVINO_CURES)}, and {AT}{runtime}",
+            f"leave {lacking[0]} out, or take {CURED}{AT}{runtime}, which searches for what helps.",
         )
     ordered = [each for each in CURES if each in named]
     meaning = f"As int8, with cures: {'; '.join(CURES[each] for each in ordered)}."

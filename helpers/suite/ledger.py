@@ -61,7 +61,8 @@ RESULTS = (
 
 _ENTRIES = (
     Stage("01_download", "data set and model", ()),
-    Stage("02_quantize", "variants", ("01_download",), (), ("variants",)),
+    # The search for cures goes as far as the margin.
+    Stage("02_quantize", "variants", ("01_download",), ("margin_points",), ("variants",)),
     Stage(
         "03_evaluate", "accuracy", ("01_download", "02_quantize"), (), ("detections", "scores", "pictures")
     ),

@@ -15,6 +15,7 @@ from helpers.energy.parts import stage as parts
 from helpers.evaluate import stage as evaluate
 from helpers.quantize import originals
 from helpers.quantize import stage as quantize
+from helpers.quantize.layers.frame import NO_LAYERS
 from helpers.run.experiment import Run, open_run
 from tests.models.onnx.runs import ULTRALYTICS, Converted, coarse
 from tests.support import onnx_networks as networks
@@ -105,4 +106,4 @@ def test_every_quantity_is_a_value_or_a_reason(run):
 def test_layers_of_another_runtime_are_a_reason(run):
     [model] = run.models
     made = quantize.read_variant(run, model, "int8").values
-    assert made.layers.reason == quantize.NO_LAYERS
+    assert made.layers.reason == NO_LAYERS

@@ -204,10 +204,10 @@ def test_cures_are_named_in_any_order_and_applied_in_one():
     assert cures_named(form.id) == ("equalize", "ranges")
     assert is_cured(form)
     assert all(text in form.meaning for text in (CURES["equalize"], CURES["ranges"]))
-    assert get_form("int8+bias@openvino").runtime == "openvino"
+    assert get_form("int8+ranges@openvino").runtime == "openvino"
     assert cures_named("int8-cured") == cures_named("int8") == ()
-    assert [each.id for each in require_forms(["int8+bias@openvino"])] == [
-        BASELINE, "float32@openvino", "int8+bias@openvino"
+    assert [each.id for each in require_forms(["int8+ranges@openvino"])] == [
+        BASELINE, "float32@openvino", "int8+ranges@openvino"
     ]  # fmt: skip
 
 
@@ -218,12 +218,21 @@ def test_cures_are_named_in_any_order_and_applied_in_one():
         ("int8+bias+bias", "twice"),
         ("int8+", "no cure ''"),
         ("int8+bias@onnxruntime", "not made for 'onnxruntime'"),
+        ("int8+bias@openvino", "the cure 'bias' is not made for 'openvino'"),
     ],
 )
 def test_a_cure_that_is_none_is_one_clear_error(name, hint):
     with pytest.raises(LabError) as caught:
         chained_form(name)
     assert hint in caught.value.found
+
+
+@pytest.mark.parametrize("name", ["float32+equalize", "int8-cured+equalize", "int4-weights+bias@openvino"])
+def test_cures_of_another_form_than_int8_are_an_error_that_names_int8s(name):
+    with pytest.raises(LabError) as caught:
+        get_form(name)
+    assert "cures are of plain int8 alone" in caught.value.found
+    assert "int8+" in caught.value.cure
 
 
 def test_without_a_model_of_litert_the_usual_forms_have_no_cured_one():

@@ -78,7 +78,7 @@ def show_cures(run: Run, context: Context) -> Mapping[str, pd.DataFrame]:
     if not len(frames["steps"]):
         print(NONE)
         return frames
-    print("\n".join(sentences(frames["steps"], margin_points(context))))
+    print("\n".join(sentences(frames["steps"])))
     display(*figures.values())
     display(display_texts(steps_frame(frames["steps"]), steps_note(frames["steps"]), "cures"))
     if len(frames["floats"]):
@@ -93,7 +93,7 @@ def cures_sections(run: Run, context: Context) -> list[Section]:
     if not len(steps):
         return []
     found = [
-        Section(TITLE, sentences(steps, margin_points(context)), None, figures_of(run, steps)),
+        Section(TITLE, sentences(steps), None, figures_of(run, steps)),
         Section(STEPS_TITLE, [steps_note(steps)], table_page(steps, steps_frame(steps))),
     ]
     if not len(floats):

@@ -12,7 +12,8 @@ NOTE = (
     "Each step's file on {photos} evaluation photos, which the search has not seen. AP in points; brackets: "
     "95 % intervals, of AP paired over photos, of time over processes. AP by order of ties: lowest and "
     "highest AP over the orders of equal scores: coarse scores are part of what int8 loses. Agreement: with "
-    "float32's own detections on calibration photos held back, in points of 100: what the search went by."
+    "float32's own detections on calibration photos held back, in points of 100: what the search went by. "
+    "All steps are made by the photos not held back, so that the first is not quite the variant int8."
 )
 STEP_COLUMNS = (
     "Model", "Variant", "Step", "What was chosen", AP.title, LOSS.title, CHANGE.title, "AP by order of ties",

@@ -15,7 +15,7 @@ from helpers.quantize.cures.observed import Seen
 from helpers.quantize.simulate import channel_axis
 from helpers.quantize.trained.constants import ABSENT, bias_place, whole_model
 from helpers.quantize.trained.grids import Ties
-from helpers.quantize.trained.int8_file import set_constant
+from helpers.quantize.trained.int8_file import drop_unread, set_constant
 from helpers.runtimes.litert.graph import Operator
 from helpers.runtimes.litert.reader import graph_of
 
@@ -71,6 +71,7 @@ def equalized_with(
         ends = (operator.image.name, operator.outputs[0].name)
         rescale(model, operator, *(scales_of(groups, scales, name) for name in ends))
     scaled = {name: scaled_seen(known, scales_of(groups, scales, name)) for name, known in seen.items()}
+    drop_unread(model)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model)), scaled
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.lab.intervals import Interval
+from helpers.lab.records import Number
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class CureStep:
         told: what was chosen, a clause for people.
         file: name of its file below the variant's folder of steps.
         agreement: how far its detections are float32's, in points (``cures.agreement``), on held-back photos.
-        gain: of agreement over the step before, paired over these photos; 0 of the first.
+        gain: of agreement over the step before, paired over these photos; 0 of the first; NaN where none were
+            held back.
         latency_ms: fastest inference of interleaved visits during the search: rough, to choose by.
         search_s: wall time that finding it took.
     """
@@ -34,15 +36,16 @@ class Trial:
     """One candidate of the search.
 
     Attributes:
+        agreement, latency_ratio: NaN where it could not be tried.
         gain: of agreement in points over what was best then; ``latency_ratio``: of its time to that one's.
         kept: whether it became a step; ``why``: a clause for people.
     """
 
     cure: str
     told: str
-    agreement: float
+    agreement: Number
     gain: Interval
-    latency_ratio: float
+    latency_ratio: Number
     kept: bool
     why: str
 
@@ -64,7 +67,8 @@ class CureCourse:
         steps: from the plain form to the cured one, each the file of the one before and one cure more.
         trials: every candidate, in order.
         floats: operators that stay float in the finished file.
-        calibration_photos: by which the file is made; ``held_back_photos``: by which its steps are chosen.
+        calibration_photos: by which the file is made; ``held_back_photos``: by which its steps are chosen, 0
+            where no choice can be made by them.
         goal_points: agreement that float32 itself would lose no more than (the run's margin).
         stopped: why it ended, a sentence.
     """

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from helpers.lab.errors import LabError, reason_of
+from helpers.lab.errors import LabError, found_of, reason_of
 from helpers.lab.files import read_json, write_json
 from helpers.lab.intervals import NAN, Interval
 from helpers.lab.progress import progress
@@ -28,7 +28,7 @@ POINTS_FOR_TWICE = 100.0  # of agreement over plain int8: for which it may take 
 NEARLY_FLOAT = 0.9  # of float32's time: a slower file has no sense
 FASTER = 0.98  # a ratio of times that is more than their noise
 MIXED = "mixed"
-STATE = "unfinished.json"
+STATE = "search.json"
 STEPS_OF_ALL = 2  # the plain form, and what all cures build on
 # They cost no inference time and seconds to try, so they are tried even where the goal is met.
 FREE = ("kernels", "equalize", "ranges", "bias", "rounding")
@@ -94,6 +94,7 @@ class Search:
         goal_points: AP points that may be lost.
         key: of all inputs; what was searched with the same is not searched again.
         photos: how many calibration photos the files are made by.
+        blind: why nothing can be chosen by the judge's photos; empty where it can.
         only: cures that are applied whether they help or not, in the shop's order; empty to search among all.
     """
 
@@ -107,11 +108,14 @@ class Search:
     key: str
     photos: int
     only: Sequence[str] = ()
+    blind: str = ""
     state: State = field(init=False, default_factory=lambda: State(""))
 
     def run(self) -> CureCourse:
         """Search on from where it was left."""
         self.state = self.known_state() or self.begun()
+        for left in self.folder.glob("try-*"):  # of a search that was interrupted
+            left.unlink()
         draft = self.shop.load(self.folder) if self.state.done else self.shop.start()
         left = [name for name in self.names() if name not in self.state.done]
         bar = progress(left, "cures", "cure", disable=not left)
@@ -127,7 +131,7 @@ class Search:
             trials=self.state.trials,
             floats=self.shop.floats(draft),
             calibration_photos=self.photos,
-            held_back_photos=len(self.judge.inputs),
+            held_back_photos=0 if self.blind else len(self.judge.inputs),
             goal_points=self.goal_points,
             stopped=self.why_stopped(),
         )
@@ -170,7 +174,7 @@ class Search:
         except Exception as error:  # of a network that one cure cannot take: the others may
             if name == self.names()[0]:
                 raise
-            failed = [Trial(name, "could not be tried", NAN, UNKNOWN, NAN, False, reason_of(error))]
+            failed = [Trial(name, "could not be tried", NAN, UNKNOWN, NAN, False, found_of(reason_of(error)))]
         kept = self.chosen(name, tried)
         trials = [told_of(name, each, kept, self.why(name, each, kept)) for each in tried] + failed
         state = dataclasses.replace(
@@ -193,7 +197,8 @@ class Search:
         if candidate.retimed:
             now, before = fastest_ms([file, self.folder / self.state.steps[-1].file])
             ratio = now / before
-        return Tried(candidate, file, draws, gain_of(draws, np.array(self.state.draws)), ratio)
+        gain = UNKNOWN if self.blind else gain_of(draws, np.array(self.state.draws))
+        return Tried(candidate, file, draws, gain, ratio)
 
     def chosen(self, name: str, tried: Sequence[Tried]) -> Tried | None:
         """The candidate that helps most; of those that help about as much the fastest."""
@@ -224,6 +229,8 @@ class Search:
     def why(self, name: str, each: Tried, kept: Tried | None) -> str:
         """A clause on why a candidate was kept or not."""
         if each is kept:
+            if self.blind:
+                return "applied without a choice"
             if each.gain.low > 0:
                 return "gains more than its noise"
             return "what the other cures build on" if name == self.names()[0] else "asked for"
@@ -253,6 +260,8 @@ class Search:
         return float(np.nanpercentile(self.state.draws[1:], 5)) >= self.goal_agreement
 
     def why_stopped(self) -> str:
+        if self.blind:
+            return self.blind
         if self.only:
             return "The cures that were asked for are applied; none was searched for."
         if self.reached():
@@ -263,8 +272,8 @@ class Search:
                 f"{self.goal_agreement:.0f}."
             )
         if len(self.state.steps) <= STEPS_OF_ALL:
-            return "No cure helps by more than its noise: this is the best there is."
-        return "Every cure was tried: this is the best there is."
+            return "Every cure was tried: none is shown to help by more than its noise."
+        return "Every cure was tried: what is shown to help is kept."
 
 
 def told_of(name: str, each: Tried, kept: Tried | None, why: str) -> Trial:

@@ -15,6 +15,7 @@ COLUMNS = (
 )  # fmt: skip
 LOSS_POINTS = 2.0
 NOT_COMPARED = "no layers were compared"
+NO_LAYERS = "layers are compared in LiteRT alone, whose files keep every tensor on the way"
 
 
 def compared(found: Sequence[LayerError] | Absent, photos: int) -> ComparedLayers | Absent:

@@ -1,7 +1,7 @@
 """Recipes of int8 files whose accuracy is won back: searched for, or by named cures."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,7 @@ LEAST_PHOTOS = 4
 # Applied where nothing can be chosen by: they leave float32 as it is, and clip nothing.
 EXACT = ("kernels", "equalize")
 UNSEARCHED = "So only what is exact in float32 is applied: operators in 8 bits, channels of like size."
+UNASKED = "What was asked for is applied all the same."
 WANTED_POINTS = 2.0  # to which a gain of agreement should be known
 ALIKE = 1e-3  # of the spread of all photos' values, by which two photos of a set differ at least
 
@@ -53,17 +54,28 @@ class Cured(Recipe):
         judge = Judge.of(work.float_file, Interface.load(work.interface_file).tail, held_back)
         reason = reason or why_blind(judge)
         shop, plain, float_file = self.shop(work, made_by)
+        require_cures(asked, shop.cures, work)
         folder = steps_folder(work.output)
         search = Search(
             shop, judge, folder, float_file, plain, "int8", work.margin_points, search_key(work, photos),
             len(made_by), asked or (EXACT if reason else ()),
+            f"{reason} {UNASKED if asked else UNSEARCHED}" if reason else "",
         )  # fmt: skip
         course = search.run()
-        if reason and not asked:
-            course = replace(course, stopped=f"{reason} {UNSEARCHED}")
         copy_core(folder / course.steps[-1].file, work.output)
-        notes = [course.stopped] if reason and not asked else notes_of(course)
+        notes = [course.stopped] if reason else [] if asked else notes_of(course)
         return replace(made_file(work, notes), course=course)
+
+
+def require_cures(asked: Sequence[str], known: Collection[str], work: Work) -> None:
+    """Raise where a cure is asked for that the runtime has not for this model's core."""
+    lacking = [name for name in asked if name not in known]
+    if lacking:
+        raise LabError(
+            f"the cure {lacking[0]} of {work.variant.id} is not made for {work.float_file.name} there.",
+            f"some of {', '.join(known)}",
+            "name these alone, or int8-cured, which searches among them.",
+        )
 
 
 def copy_core(source: Path, target: Path) -> None:
@@ -102,7 +114,8 @@ def search_key(work: Work, photos: Sequence[np.ndarray]) -> str:
     digest.update(work.interface_file.read_bytes())
     for photo in photos:
         digest.update(np.ascontiguousarray(photo).view(np.uint8))
-    digest.update(f"{work.variant.id} {work.margin_points} {code_digest(__name__)}".encode())
+    margin = "" if cures_named(work.variant.id) else work.margin_points
+    digest.update(f"{work.variant.id} {margin} {code_digest(__name__)}".encode())
     return digest.hexdigest()
 
 

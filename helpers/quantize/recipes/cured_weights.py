@@ -10,6 +10,7 @@ from helpers.lab.files import write_bytes
 from helpers.quantize.cures.plan import Plan
 from helpers.quantize.kinds.coding import Coded
 from helpers.quantize.recipes.contract import Recipe, Work
+from helpers.quantize.recipes.cured_file import why_unfit
 from helpers.quantize.recipes.simulated_file import made_of
 from helpers.quantize.records import MadeFile
 
@@ -39,6 +40,8 @@ def write_int4_cured(work: Work) -> MadeFile:
             f"{FEWEST_PHOTOS} or more",
             "give the run more calibration photos.",
         )
+    if reason := why_unfit(photos):
+        raise LabError(reason, "photos that differ", "calibrate on photos like those it will run on.")
     content = with_own_biases(work.float_file.read_bytes())
     plan = cured(content, photos)
     layers, codes = planned_codes(content, plan, work.variant.id)

@@ -1,6 +1,7 @@
 """The recipe of cured files where nothing can be searched: few photos, all alike, nothing found."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from helpers.photos.preprocessing import Preprocessing
 from helpers.quantize.cures.agreement import Judge
 from helpers.quantize.recipes.catalogue import get_recipe, quantize_file
 from helpers.quantize.recipes.contract import Work
-from helpers.quantize.recipes.cured_file import UNSEARCHED, why_blind, why_unfit
+from helpers.quantize.recipes.cured_file import UNSEARCHED, require_cures, why_blind, why_unfit
+from helpers.run.forms import get_form
 from helpers.run.variants import get_variant
 from tests.quantize.cures.test_search import cells, found
 from tests.support.faulty_networks import faulty, images
@@ -58,3 +60,10 @@ def test_with_few_photos_what_is_exact_is_applied(count, tmp_path, monkeypatch):
     assert (UNSEARCHED in made.course.stopped) == (count < 4)
     assert made.facts.compute_dtype == "int8"
     assert np.isfinite(made.course.steps[-1].agreement)
+
+
+def test_a_cure_that_the_runtime_has_not_for_a_model_is_an_error():
+    work = Work(get_form("int8+equalize@openvino"), Path("float32.onnx"), Path("made.xml"), list)
+    with pytest.raises(LabError, match=r"equalize of int8\+equalize@openvino is not made for float32\.onnx"):
+        require_cures(("kernels", "equalize"), ("kernels", "ranges", "mixed"), work)
+    require_cures(("ranges",), ("kernels", "ranges", "mixed"), work)

@@ -56,6 +56,12 @@ def test_float32_is_unchanged_whatever_the_operator(name):
     require_unchanged(content, equal(content, photos), photos)
 
 
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_the_scaled_file_is_no_larger(name):
+    content = faulty(name)
+    assert len(equal(content, images(4))) < 1.02 * len(content) + 500
+
+
 @pytest.mark.parametrize("name", ["one_loud_channel", "joined_branches"])
 def test_a_loud_channel_no_longer_drowns_the_others(name):
     content, photos = faulty(name), images(12)

@@ -1,16 +1,21 @@
 """The search: what it keeps of planted faults, what it does where nothing helps, how it goes on."""
 
+import json
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from helpers.lab.records import jsonable, structured
 from helpers.quantize.cures.agreement import Judge, detections, gain_of
 from helpers.quantize.cures.candidates import CURES
 from helpers.quantize.cures.draft import FLOAT_NAME, RECIPE_NAME, Draft
+from helpers.quantize.cures.records import CureCourse
 from helpers.quantize.cures.search import STATE, Search
 from helpers.quantize.cures.workshop import Workshop, heads_of
 from helpers.quantize.cures.writing import integer_content
 from helpers.tasks.detection.tails.selection import Detections
-from tests.support.faulty_networks import faulty, images
+from tests.support.faulty_networks import conv, converted, faulty, images
 
 CHEAP = {
     name: cure for name, cure in CURES.items() if name in ("kernels", "equalize", "concatenations", "ranges")
@@ -86,7 +91,7 @@ def test_where_nothing_helps_it_says_so(tmp_path):
         "plain", tmp_path, {"kernels": CURES["kernels"], "concatenations": CURES["concatenations"]}
     ).run()
     assert [step.cure for step in course.steps] == ["int8", "kernels"]
-    assert "best there is" in course.stopped
+    assert "none is shown to help" in course.stopped
 
 
 def test_it_stops_where_the_goal_is_met(tmp_path):
@@ -138,6 +143,43 @@ def test_named_cures_are_applied_whether_they_help_or_not(tmp_path):
     course = search_of("plain", tmp_path, only=("equalize", "ranges")).run()
     assert [step.cure for step in course.steps] == ["int8", "kernels", "equalize", "ranges"]
     assert "asked for" in course.stopped
+
+
+def folded(x):
+    """With an operator that has no gradient here, which bias correction has to walk through."""
+    return conv(tf.abs(conv(x, 8, 1, strides=2)), 6, 9, size=1)
+
+
+def test_a_cure_that_could_not_be_tried_is_a_row_of_the_record(tmp_path):
+    search = search_of("plain", tmp_path, {name: CURES[name] for name in ("kernels", "bias")})
+    search.float_file.write_bytes(converted(folded))
+    course = search.run()
+    [failed] = [trial for trial in course.trials if trial.told == "could not be tried"]
+    assert failed.cure == "bias"
+    assert "ABS" in failed.why
+    assert "\n" not in failed.why
+    again = structured(CureCourse, json.loads(json.dumps(jsonable(course))))
+    assert np.isnan(again.trials[-1].agreement)
+    assert again.steps == course.steps
+    assert search.known_state().done == ("kernels", "bias")
+
+
+def test_without_photos_to_choose_by_no_gain_is_told(tmp_path):
+    search = search_of("one_loud_channel", tmp_path, only=("kernels", "equalize"))
+    search.blind = "Too few photos."
+    course = search.run()
+    assert course.stopped == "Too few photos."
+    assert course.held_back_photos == 0
+    assert all(np.isnan(step.gain.value) for step in course.steps[1:])
+    assert {trial.why for trial in course.trials if trial.kept} == {"applied without a choice"}
+
+
+def test_what_an_interrupt_left_of_a_candidate_goes(tmp_path):
+    search = search_of("plain", tmp_path)
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "steps" / "try-ranges-0.tflite").write_bytes(b"half")
+    search.run()
+    assert not list((tmp_path / "steps").glob("try-*"))
 
 
 def found(boxes, scores, classes) -> Detections:
