@@ -31,6 +31,7 @@ HOW_TO_READ = (
     "float32's dashed. The search saw none of these photos: where a cure helped in the search and not here, "
     "it had learnt its own photos."
 )
+ASIDE_PT = {"left": 3, "center": 0, "right": -3}
 
 
 @styled
@@ -112,8 +113,8 @@ def draw_changes(axes: Axes, rows: Sequence[Mapping[str, Any]], variant: str, ma
 
 
 def name_line(axes: Axes, x: float, text: str, side: str) -> None:
-    """Above the axes."""
-    place = {"xytext": (0, 3), "textcoords": "offset points", "annotation_clip": False}
+    """Above the axes, a little aside: two lines may lie close to one another."""
+    place = {"xytext": (ASIDE_PT[side], 3), "textcoords": "offset points", "annotation_clip": False}
     style = {"ha": side, "fontsize": SMALL_PT - 1, "color": INK}
     axes.annotate(text, (x, 1), xycoords=axes.get_xaxis_transform(), **place, **style)
 

@@ -43,6 +43,11 @@ def test_too_few_photos_are_refused(work):
         write_int4_cured(dataclasses.replace(work, calibration=lambda: photos(3)))
 
 
+def test_photos_that_are_all_alike_are_refused(work):
+    with pytest.raises(LabError, match="All 12 calibration photos are alike"):
+        write_int4_cured(dataclasses.replace(work, calibration=lambda: photos(1) * 12))
+
+
 def test_a_plain_plan_is_the_plain_form():
     content = with_own_biases(network_bytes())
     plain = simulated(content, get_kind("uniform-4-channel-minmax")).content
