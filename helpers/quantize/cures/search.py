@@ -235,7 +235,8 @@ class Search:
                 return "gains more than its noise"
             return "what the other cures build on" if name == self.names()[0] else "asked for"
         if kept is not None:
-            return "another one does better, or as well"
+            where = ", on the photos that made it" if self.blind else ""
+            return f"another one does better, or as well{where}"
         if each.gain.low > 0:
             return "too slow for what it gains"
         return "gains nothing beyond noise"
