@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def takes_long(file: str) -> bool:
-    return shares_a_run(file) or file.startswith("tests/front_door/")
+    return shares_a_run(file) or file == "tests/front_door/test_generated_detectors.py"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -38,6 +38,16 @@ def is_chain(name: str) -> bool:
     return name.startswith(CHAIN)
 
 
+def no_chain(name: str) -> LabError:
+    """The error for cures behind another form than int8."""
+    cures = name.partition(AT)[0].split("+")[1:]
+    return LabError(
+        f"variant {name!r}: cures are of plain int8 alone.",
+        f"int8+ and some of {', '.join(CURES)}, each once",
+        f"name {CHAIN}{'+'.join(cures)}, or int8-cured, which searches for what helps.",
+    )
+
+
 def chained_form(name: str) -> Variant:
     """The form of ``int8+CURE+CURE``, in OpenVINO where ``@openvino`` stands behind.
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from helpers.lab.errors import LabError, unknown_name
-from helpers.run.cured_forms import CHAIN, CURED, CURES, chained_form, is_chain
+from helpers.run.cured_forms import CURED, CURES, chained_form, is_chain, no_chain
 from helpers.run.variants import AT, BASELINE, VARIANTS, Variant, baseline_of, control_of, is_baseline
 from helpers.runtimes.catalogue import LITERT, ONNXRUNTIME, OPENVINO, RUNTIMES, get_runtime
 
@@ -263,13 +263,8 @@ def get_form(name: str) -> Variant:
 def no_form(name: str) -> LabError:
     """The error for a name that is no form's."""
     plain, at, runtime = name.removesuffix(EDGES).partition(AT)
-    cures = plain.split("+")[1:]
-    if set(cures) & set(CURES):
-        return LabError(
-            f"variant {name!r}: cures are of plain int8 alone.",
-            f"int8+ and some of {', '.join(CURES)}, each once",
-            f"name {CHAIN}{'+'.join(cures)}, or int8-cured, which searches for what helps.",
-        )
+    if set(plain.split("+")[1:]) & set(CURES):
+        return no_chain(name)
     if at and plain.removesuffix(EDGES) in ALL:
         return no_form_there(name, plain, runtime)
     if plain == name or not (plain in ALL or plain == LADDER or plain.endswith(".tflite")):
