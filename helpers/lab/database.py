@@ -1,10 +1,12 @@
 """The project's own FiftyOne database: under ``data/fiftyone``, apart from the user's other FiftyOne data."""
 
 import contextlib
+import email.message
 import functools
 import importlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,11 +104,31 @@ def claim_service(folder: Path) -> None:
     FiftyOne joins any server that it started for this user, whatever its folder, and finds it by the
     service name on its command line; so the name gets the folder's id.
     """
-    service = importlib.import_module("fiftyone.core.service").DatabaseService
+    with absent_metadata_allowed():
+        service = importlib.import_module("fiftyone.core.service").DatabaseService
     service.service_name = f"db-{folder_id(folder)}"
     service.command = property(functools.partial(own_command, service.command.fget))
     wait_for_leaving(service.service_name)
     stop_orphans(folder)
+
+
+@contextlib.contextmanager
+def absent_metadata_allowed() -> Iterator[None]:
+    """Let FiftyOne be imported after a library that brings ``importlib_metadata`` (Dask, OpenVINO's tools).
+
+    That puts itself before Python's own and raises ``KeyError`` for what a package does not say of itself;
+    FiftyOne's ``eta`` asks for more than is there, and expects None.
+    """
+    if "importlib_metadata" not in sys.modules:
+        yield
+        return
+    adapters = importlib.import_module("importlib_metadata._adapters")
+    strict = adapters.Message.__getitem__
+    adapters.Message.__getitem__ = email.message.Message.__getitem__
+    try:
+        yield
+    finally:
+        adapters.Message.__getitem__ = strict
 
 
 def own_command(command: Callable[[Any], list[str]], service: Any) -> list[str]:

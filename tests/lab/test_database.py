@@ -111,3 +111,21 @@ def test_the_log_tells_why_a_server_did_not_start(tmp_path):
         '{"s":"I","msg":"hello"}\n{"s":"E","msg":"disk gone"}\n{"s":"I"}\n'
     )
     assert "disk gone" in database.last_log_error(tmp_path)
+
+
+def test_fiftyone_is_imported_after_a_library_that_reads_metadata_strictly():
+    """Dask brings ``importlib_metadata`` on Python 3.11; ``eta`` asks it for an author that is not there."""
+    pytest.importorskip("importlib_metadata")
+    code = (
+        "import importlib_metadata\n"
+        "from helpers.lab.database import absent_metadata_allowed\n"
+        "with absent_metadata_allowed():\n"
+        "    import fiftyone\n"
+        "try:\n"
+        "    importlib_metadata.metadata('voxel51-eta')['author']\n"
+        "except KeyError:\n"
+        "    print('strict again')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "strict again"
