@@ -8,7 +8,7 @@ from helpers.runtimes.litert.graph import Graph, Tensor
 from helpers.runtimes.litert.kept_tensors import Running
 
 
-def computed(graph: Graph) -> list[Tensor]:
+def float_tensors(graph: Graph) -> list[Tensor]:
     """Inputs of the graph and what its operators make, float32 alone."""
     made = [tensor for operator in graph.operators for tensor in operator.outputs]
     return [tensor for tensor in (*graph.inputs, *made) if tensor.dtype == "float32"]
@@ -16,7 +16,7 @@ def computed(graph: Graph) -> list[Tensor]:
 
 def activations(graph: Graph) -> list[Tensor]:
     """Those that a photo changes."""
-    return [tensor for tensor in computed(graph) if not graph.is_fixed(tensor)]
+    return [tensor for tensor in float_tensors(graph) if not graph.is_fixed(tensor)]
 
 
 def each_photo(

@@ -12,7 +12,7 @@ from ai_edge_quantizer import quantizer
 
 from helpers.lab.errors import LabError
 from helpers.lab.quietly import stderr_muted
-from helpers.quantize.activations import computed, each_photo
+from helpers.quantize.activations import each_photo, float_tensors
 from helpers.quantize.dead_channels import revive
 from helpers.quantize.recipes.contract import Work
 from helpers.runtimes.litert.graph import Tensor
@@ -63,7 +63,7 @@ def activation_ranges(content: bytes, photos: Iterable[np.ndarray]) -> dict[str,
         known["min"], known["max"] = np.minimum(known["min"], low), np.maximum(known["max"], high)
 
     graph = graph_of(schema.ModelT.InitFromPackedBuf(content, 0), len(content))
-    each_photo(content, computed(graph), photos, look)
+    each_photo(content, float_tensors(graph), photos, look)
     return found
 
 

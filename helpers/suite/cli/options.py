@@ -89,7 +89,11 @@ WidthOption = Annotated[
     ),
 ]
 MarginOption = Annotated[
-    float, typer.Option("--margin", help="AP points that a variant may lose and still be good enough.")
+    float,
+    typer.Option(
+        "--margin",
+        help="AP points that a variant may lose and still be good enough; the search for cures goes so far.",
+    ),
 ]
 
 CocoDirOption = Annotated[
